@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Reads every workspace package from its sources. The condition must be set for each environment: `resolve.conditions`
+ * alone reaches only the browser, and `import` or `default` in the list makes CommonJS packages load their ESM twins.
+ */
+const sources = {
+  name: 'sources',
+  configEnvironment: () => ({ resolve: { conditions: ['source', 'module', 'node'] } }),
+};
+
+const project = (name: string, include: string[], extra: object = {}) => ({
+  extends: true as const,
+  plugins: [sources],
+  test: { name, include, ...extra },
+});
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    setupFiles: ['test/setup.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      project('unit', ['libs/*/test/**/*.test.ts', 'apps/*/src/**/!(*.http|*.store).test.ts', 'test/unit/**/*.test.ts']),
+      project('database', ['apps/*/src/**/*.{http,store}.test.ts'], { globalSetup: ['test/global-setup.ts'] }),
+      project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
+      project('browser', ['test/browser/**/*.test.ts'], { testTimeout: 120_000, hookTimeout: 120_000 }),
+    ],
+  },
+});
