@@ -22,7 +22,11 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
-      project('unit', ['libs/*/test/**/*.test.ts', 'apps/*/src/**/!(*.http|*.store).test.ts', 'test/unit/**/*.test.ts']),
+      project('unit', [
+        'libs/*/test/**/*.test.ts',
+        'apps/*/src/**/!(*.http|*.store).test.ts',
+        'test/unit/**/*.test.ts',
+      ]),
       project('database', ['apps/*/src/**/*.{http,store}.test.ts'], { globalSetup: ['test/global-setup.ts'] }),
       project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
       project('browser', ['test/browser/**/*.test.ts'], { testTimeout: 120_000, hookTimeout: 120_000 }),
