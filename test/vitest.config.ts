@@ -30,6 +30,11 @@ export default defineConfig({
       project('database', ['apps/*/src/**/*.{http,store}.test.ts'], { globalSetup: ['test/global-setup.ts'] }),
       project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
       project('browser', ['test/browser/**/*.test.ts'], { testTimeout: 120_000, hookTimeout: 120_000 }),
+      project('interop', ['test/interop/**/*.test.ts'], {
+        testTimeout: 120_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
+      }),
     ],
   },
 });

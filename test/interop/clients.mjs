@@ -1,0 +1,82 @@
+/**
+ * The unmodified clients of `npm run interop`: what they are, where they lie once installed, and how each is made.
+ * A recipe builds into an empty directory that becomes the cache entry only when it is complete.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const here = import.meta.dirname;
+const cache = resolve(process.env.MARGO_CLIENT_CACHE || join(here, '../../.cache/clients'));
+
+/** The file that serialises installations which share a cache. */
+export const lockFile = join(cache, '.lock');
+
+/** Clients built into the cache, each `{ name, version, directory, program, commands(target) }`. */
+export const CLIENTS = [
+  goProgram('notation', '1.3.2', 'github.com/notaryproject/notation/cmd/notation'),
+  goProgram('oras', '1.3.6', 'oras.land/oras/cmd/oras'),
+  goProgram('registry', `0.22.1-${sourceHash('registry')}`, '.'),
+  goProgram('go-tuf', `2.4.2-${sourceHash('go-tuf')}`, '.'),
+  pythonPackages('python-tuf', '7.0.1'),
+];
+
+/** Debian's clients and the instruments around them: a program, a file that proves it is there, and its package. */
+export const PACKAGES = [
+  { program: 'docker-registry', package: 'docker-registry' },
+  { program: 'openssl', package: 'openssl' },
+  { program: 'faketime', package: 'faketime' },
+  { program: 'strace', package: 'strace' },
+  { program: 'unshare', package: 'util-linux' },
+];
+
+/** Names of all clients with the program a test runs for each. */
+export function programs() {
+  return Object.fromEntries([
+    ...CLIENTS.map(({ name, program }) => [name, program]),
+    ...PACKAGES.map(({ program }) => [program, program]),
+    ['tuf-js', join(here, 'tuf-js/client.mjs')],
+  ]);
+}
+
+/** `go.mod` and `go.sum` beside the client fix every module it is built from. */
+function goProgram(name, version, path) {
+  const directory = join(cache, `${name}-${version}`);
+  return {
+    name,
+    version,
+    directory,
+    program: join(directory, name),
+    commands: (target) => [['go', 'build', '-C', join(here, name), '-trimpath', '-o', join(target, name), path]],
+  };
+}
+
+function pythonPackages(name, version) {
+  const directory = join(cache, `${name}-${version}`);
+  return {
+    name,
+    version,
+    directory,
+    program: join(directory, 'bin/python3'),
+    commands: (target) => [
+      ['python3', '-m', 'venv', target],
+      // Through the interpreter: pip's own script would name a directory that is renamed afterwards.
+      [
+        join(target, 'bin/python3'),
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--no-deps',
+      ].concat('--requirement', join(here, name, 'requirements.txt')),
+    ],
+  };
+}
+
+/** Our own two programs are rebuilt when a source or a pin changes. */
+function sourceHash(folder) {
+  const hash = createHash('sha256');
+  for (const file of readdirSync(join(here, folder)).sort()) hash.update(readFileSync(join(here, folder, file)));
+  return hash.digest('hex').slice(0, 8);
+}
