@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose';
+import { Clock } from '../clock.ts';
+import { Config } from '../config.ts';
+import { CallerFault } from './caller.fault.ts';
+
+/**
+ * Checks access tokens against the issuer's published keys (OpenID Connect Discovery 1.0, RFC 7519).
+ *
+ * The audience must be PUBLIC_URL, which also keeps ID tokens out: theirs is the client.
+ * Trusted for: who the caller is. Whoever holds the issuer's key can be anybody, but still cannot sign for a vendor.
+ */
+@Injectable()
+export class AccessTokens {
+  private keys: Promise<JWTVerifyGetKey> | undefined;
+
+  constructor(
+    private readonly config: Config,
+    private readonly clock: Clock,
+  ) {}
+
+  async verify(token: string): Promise<{ issuer: string; subject: string }> {
+    const keys = await this.issuerKeys();
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer: this.config.oidcIssuer,
+        audience: this.config.publicUrl,
+        algorithms: ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'],
+        requiredClaims: ['sub', 'exp'],
+        clockTolerance: 30,
+        currentDate: this.clock.now(),
+      });
+      return { issuer: this.config.oidcIssuer, subject: payload.sub ?? '' };
+    } catch (cause) {
+      if (cause instanceof errors.JWTExpired) {
+        throw new CallerFault('caller/invalid-token', 'The access token has expired: sign in again.', { cause });
+      }
+      if (cause instanceof errors.JOSEError && !(cause instanceof errors.JWKSTimeout)) {
+        throw new CallerFault('caller/invalid-token', 'The access token is not one for this registry.', { cause });
+      }
+      throw new CallerFault('caller/issuer-unreachable', 'The keys of the sign-in could not be fetched.', { cause });
+    }
+  }
+
+  /** Discovered at first use, so that the service starts while its issuer is down; a failure is tried again. */
+  private issuerKeys(): Promise<JWTVerifyGetKey> {
+    this.keys ??= this.discover().catch((cause: unknown) => {
+      this.keys = undefined;
+      throw new CallerFault('caller/issuer-unreachable', 'The sign-in does not answer.', { cause });
+    });
+    return this.keys;
+  }
+
+  private async discover(): Promise<JWTVerifyGetKey> {
+    const url = `${this.config.oidcDiscoveryUrl}/.well-known/openid-configuration`;
+    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(5_000) });
+    if (!response.ok) throw new Error(`${url} answers ${response.status}.`);
+    const metadata = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
+    if (metadata.issuer !== this.config.oidcIssuer) throw new Error(`${url} names another issuer.`);
+    if (typeof metadata.jwks_uri !== 'string') throw new Error(`${url} names no jwks_uri.`);
+    return createRemoteJWKSet(new URL(metadata.jwks_uri), { timeoutDuration: 5_000 });
+  }
+}

@@ -1,0 +1,22 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { Clock } from './clock.ts';
+import { Config, Secrets } from './config.ts';
+import { Random } from './random.ts';
+
+/** What the roof decides and every floor may ask for: configuration, time, randomness. */
+@Global()
+@Module({})
+export class ConfigModule {
+  static of(ground: { config: Config; secrets: Secrets; clock: Clock; random: Random }): DynamicModule {
+    return {
+      module: ConfigModule,
+      providers: [
+        { provide: Config, useValue: ground.config },
+        { provide: Secrets, useValue: ground.secrets },
+        { provide: Clock, useValue: ground.clock },
+        { provide: Random, useValue: ground.random },
+      ],
+      exports: [Config, Secrets, Clock, Random],
+    };
+  }
+}

@@ -1,0 +1,163 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DEVELOPMENT_MARK } from './keys/development-keys.ts';
+
+/** What the service was told. Made once by {@link readConfig}, frozen; injected by this class. */
+export abstract class Config {
+  /** `MODE`, default development. Production refuses everything embedded. */
+  declare readonly mode: 'development' | 'production';
+  /** `ROLE`, default all. `worker` publishes dated work and serves health only; `api` leaves that work to a worker. */
+  declare readonly role: 'all' | 'api' | 'worker';
+  /** `HOST`: address to listen on, default 127.0.0.1, in production 0.0.0.0. */
+  declare readonly host: string;
+  /** `PORT`, default 8080. 0 picks a free one. */
+  declare readonly port: number;
+  /** `PUBLIC_URL`: what callers type, without trailing slash. Default http://localhost:PORT; required in production. */
+  declare readonly publicUrl: string;
+  /** `REGISTRY_DOMAIN`: the name that vendors' URIs and the log's origin live under. Fixed at genesis. */
+  declare readonly domain: string;
+  /** `DATA_DIR`, default .data: embedded database, development keys, log file, the demonstration. */
+  declare readonly dataDirectory: string;
+  /** `KEYS_DIR`, default DATA_DIR/keys. */
+  declare readonly keysDirectory: string;
+  /** `OIDC_ISSUER`. Default, in development only: the embedded provider at PUBLIC_URL/oidc. */
+  declare readonly oidcIssuer: string;
+  /** Where the issuer is asked: itself, or the loopback address of the embedded one, which PUBLIC_URL may not reach. */
+  declare readonly oidcDiscoveryUrl: string;
+  /** Whether the issuer is the embedded provider. */
+  declare readonly hasEmbeddedOidc: boolean;
+  /** `GOVERNANCE_MEMBERS`: subjects at the issuer, separated by commas. Who is left out loses the seat at the next start. */
+  declare readonly governanceMembers: readonly string[];
+  /** `SECURITY_CONTACT`: a URI for security.txt, default mailto:security@REGISTRY_DOMAIN. */
+  declare readonly securityContact: string;
+  /** `LOG_LEVEL` of the logger, default info. */
+  declare readonly logLevel: LogLevel;
+}
+
+/** What must not be printed. Kept apart so that printing the Config is safe. */
+export abstract class Secrets {
+  /** `DATABASE_URL`. Absent: the embedded PostgreSQL, in development only. */
+  declare readonly databaseUrl: string | undefined;
+  /** `KEYS_PASSPHRASE` of the key files, if they are encrypted. */
+  declare readonly keysPassphrase: string | undefined;
+}
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
+
+/** A setting that cannot be used. The message names the variable and the way out. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/**
+ * Reads the environment. `port` is the one really bound, when `PORT` was 0.
+ * Throws ConfigError for values it does not understand and for combinations that are unsafe.
+ */
+export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { config: Config; secrets: Secrets } {
+  const mode = oneOf(env, 'MODE', ['development', 'production'], 'development');
+  const dataDirectory = resolve(text(env, 'DATA_DIR') ?? '.data');
+  const publicUrl = readPublicUrl(env, mode, port);
+  const host = readHost(env);
+  const issuer = readUrl(env, 'OIDC_ISSUER');
+  const domain = readDomain(env);
+  const config: Config = {
+    mode,
+    role: oneOf(env, 'ROLE', ['all', 'api', 'worker'], 'all'),
+    host,
+    port,
+    publicUrl,
+    domain,
+    dataDirectory,
+    keysDirectory: resolve(text(env, 'KEYS_DIR') ?? join(dataDirectory, 'keys')),
+    oidcIssuer: issuer ?? `${publicUrl}/oidc`,
+    oidcDiscoveryUrl: issuer ?? `http://${loopback(host)}:${port}/oidc`,
+    hasEmbeddedOidc: issuer === undefined,
+    governanceMembers: Object.freeze(readMembers(env, issuer === undefined)),
+    securityContact: text(env, 'SECURITY_CONTACT') ?? `mailto:security@${domain}`,
+    logLevel: oneOf(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
+  };
+  const secrets: Secrets = { databaseUrl: text(env, 'DATABASE_URL'), keysPassphrase: text(env, 'KEYS_PASSPHRASE') };
+  if (mode === 'production') refuseUnsafe(config, secrets);
+  return { config: Object.freeze(config), secrets: Object.freeze(secrets) };
+}
+
+/** The port to listen on, needed before the rest of the configuration can be known. */
+export function readPort(env: NodeJS.ProcessEnv): number {
+  const value = text(env, 'PORT') ?? '8080';
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+    throw new ConfigError(`PORT must be 0 to 65535, not ${value}.`);
+  return Number(value);
+}
+
+/** The address to listen on, likewise. */
+export function readHost(env: NodeJS.ProcessEnv): string {
+  return text(env, 'HOST') ?? (text(env, 'MODE') === 'production' ? '0.0.0.0' : '127.0.0.1');
+}
+
+/** An address at which this machine reaches itself when the service listens on `host`. */
+function loopback(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Development conveniences that would hollow out a real registry. */
+function refuseUnsafe(config: Config, secrets: Secrets): void {
+  const inKeys = (name: string) => existsSync(join(config.keysDirectory, name));
+  const refusals: [boolean, string][] = [
+    [secrets.databaseUrl === undefined, 'Set DATABASE_URL: the embedded database is for development.'],
+    [config.hasEmbeddedOidc, 'Set OIDC_ISSUER: the embedded sign-in lets anyone be anyone.'],
+    [config.governanceMembers.length < 2, 'Set GOVERNANCE_MEMBERS to at least two subjects: nobody decides alone.'],
+    [inKeys(DEVELOPMENT_MARK), `The keys in ${config.keysDirectory} were made for development. Set KEYS_DIR.`],
+    [inKeys('offline'), `${config.keysDirectory} holds offline keys. Take the folder "offline" off this machine.`],
+    [
+      existsSync(join(config.dataDirectory, 'demo')),
+      `${config.dataDirectory} holds the demonstration. Set DATA_DIR to another directory.`,
+    ],
+  ];
+  const found = refusals.filter(([isUnsafe]) => isUnsafe).map(([, message]) => message);
+  if (found.length > 0) throw new ConfigError(`Refusing to start in production.\n${found.join('\n')}`);
+}
+
+function readPublicUrl(env: NodeJS.ProcessEnv, mode: Config['mode'], port: number): string {
+  const url = readUrl(env, 'PUBLIC_URL');
+  if (url === undefined && mode === 'production') throw new ConfigError('Set PUBLIC_URL to the address callers use.');
+  if (url !== undefined && new URL(url).pathname !== '/') throw new ConfigError('PUBLIC_URL must not have a path.');
+  return url ?? `http://localhost:${port}`;
+}
+
+function readUrl(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const value = text(env, name)?.replace(/\/+$/, '');
+  if (value === undefined) return undefined;
+  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol) || /[?#]/.test(value)) {
+    throw new ConfigError(`${name} must be an http or https URL without query, not ${value}.`);
+  }
+  return value;
+}
+
+function readDomain(env: NodeJS.ProcessEnv): string {
+  const value = text(env, 'REGISTRY_DOMAIN') ?? 'registry.localhost';
+  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+  if (value.length > 200 || !new RegExp(`^${label}(\\.${label})+$`).test(value)) {
+    throw new ConfigError(`REGISTRY_DOMAIN must be a lower-case host name with a dot, not ${value}.`);
+  }
+  return value;
+}
+
+function readMembers(env: NodeJS.ProcessEnv, isEmbedded: boolean): string[] {
+  const value = text(env, 'GOVERNANCE_MEMBERS') ?? (isEmbedded ? 'alice,bob,carol' : '');
+  return [...new Set(value.split(',').map((subject) => subject.trim()))].filter((subject) => subject !== '');
+}
+
+function oneOf<const T extends string>(env: NodeJS.ProcessEnv, name: string, values: readonly T[], initial: T): T {
+  const value = text(env, name) ?? initial;
+  const known = values.find((candidate) => candidate === value);
+  if (known === undefined) throw new ConfigError(`${name} must be one of ${values.join(', ')}, not ${value}.`);
+  return known;
+}
+
+/** An empty variable counts as absent, as shells and compose files leave them. */
+function text(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  return env[name]?.trim() || undefined;
+}

@@ -1,0 +1,49 @@
+import { encodeCbor } from '@margo-trust/cbor';
+import { Fault } from '@margo-trust/fault';
+import type { Problem } from '@margo-trust/wire';
+import { HttpFault } from './http.fault.ts';
+import { type FaultCode, PROBLEMS, type ProblemKind } from './problems.ts';
+
+/** Describes a fault as RFC 9457 does, with Margo's extension members. `instance` names the request. */
+export function problemFor(fault: Fault, domain: string, instance: string): Problem {
+  const code = fault.code as FaultCode;
+  const { status, title, retryAfterSeconds }: ProblemKind = PROBLEMS[code];
+  const problem: Problem = {
+    type: `https://${domain}/errors/${code}`,
+    title,
+    status,
+    detail: fault.message,
+    code,
+    instance,
+    retryable: retryAfterSeconds !== undefined || status >= 500,
+  };
+  if (retryAfterSeconds !== undefined) Object.assign(problem, { retryAfterSeconds, backoffStrategy: 'fixed' });
+  if (fault instanceof HttpFault && fault.errors !== undefined) problem.errors = [...fault.errors];
+  return problem;
+}
+
+/** Whether the table knows this error. Everything else is a bug of ours and must not be explained to the caller. */
+export function isKnownFault(error: unknown): error is Fault {
+  return error instanceof Fault && Object.hasOwn(PROBLEMS, error.code);
+}
+
+/**
+ * The same problem as Concise Problem Details (RFC 9290 §2): title −1, detail −2, instance −3, response code −4 in
+ * CoAP's form (class × 32 + detail). Our code rides in a custom entry, whose key must be a URI (§3.2).
+ */
+export function encodeConciseProblem(problem: Problem): Uint8Array {
+  const { status } = problem;
+  const ours = new Map<string, string | boolean>([
+    ['code', problem.code],
+    ['retryable', problem.retryable],
+  ]);
+  return encodeCbor(
+    new Map<number | string, string | number | Map<string, string | boolean>>([
+      [-1, problem.title],
+      [-2, problem.detail],
+      [-3, problem.instance],
+      [-4, Math.floor(status / 100) * 32 + (status % 100)],
+      [problem.type.slice(0, -problem.code.length - 1), ours],
+    ]),
+  );
+}

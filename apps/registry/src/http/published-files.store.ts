@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { Client, Notification } from 'pg';
+import { Clock } from '../clock.ts';
+import { Db, type Tx } from '../db/db.ts';
+
+/** A file that anyone may fetch at its path. */
+export interface PublishedFile {
+  body: Uint8Array;
+  contentType: string;
+  etag: string;
+  cacheControl: string;
+}
+
+/** Content-addressed or versioned: never changes once published. */
+export const IMMUTABLE = 'public, max-age=31536000, immutable';
+
+/** Replaced while it keeps its path: caches must ask again after a few seconds. */
+export const fresh = (seconds: number): string => `public, max-age=${seconds}`;
+
+/**
+ * Static outputs of the areas, in the database so that they change together with what they describe.
+ *
+ * Reads are answered from memory. A copy is dropped when the file changes: at once by the process that published it,
+ * on PostgreSQL's notification by every other. Without a listening connection nothing is kept.
+ * Trusted for: availability only. Everything here is signed or covered by something signed.
+ */
+@Injectable()
+export class PublishedFiles implements OnApplicationShutdown {
+  private readonly kept = new Map<string, PublishedFile>();
+  private keptBytes = 0;
+  /** Counts changes, so that a read begun before a change does not put the old file back. */
+  private changes = 0;
+  private listener: Client | undefined;
+
+  constructor(
+    private readonly db: Db,
+    private readonly source: DataSource,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Makes `file` visible at `path` when `tx` commits, replacing what was there. */
+  async publish(tx: Tx, path: string, file: Omit<PublishedFile, 'etag'>): Promise<void> {
+    const etag = `"${createHash('sha256').update(file.body).digest('base64url')}"`;
+    await tx.query(
+      `INSERT INTO published_file (path, body, content_type, etag, cache_control, published_at)
+       VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (path) DO UPDATE SET body = excluded.body, content_type = excluded.content_type,
+         etag = excluded.etag, cache_control = excluded.cache_control, published_at = excluded.published_at`,
+      [path, Buffer.from(file.body), file.contentType, etag, file.cacheControl, this.clock.now()],
+    );
+    await tx.query('SELECT pg_notify($1, $2)', [CHANNEL, path]);
+    this.db.afterCommit(tx, () => this.drop(path));
+  }
+
+  /** What is at `path` now, with the same bytes for everybody. */
+  async find(path: string): Promise<PublishedFile | undefined> {
+    const kept = this.kept.get(path);
+    if (kept !== undefined) return kept;
+    const before = this.changes;
+    const [row] = await this.db.query<Row>(
+      'SELECT body, content_type, etag, cache_control FROM published_file WHERE path = $1',
+      [path],
+    );
+    if (row === undefined) return undefined;
+    const file = { body: row.body, contentType: row.content_type, etag: row.etag, cacheControl: row.cache_control };
+    if (this.listener !== undefined && this.changes === before) this.keep(path, file);
+    return file;
+  }
+
+  /** What is at `path` for this transaction, its own changes included. */
+  async findIn(tx: Tx, path: string): Promise<PublishedFile | undefined> {
+    const [row] = await tx.query<Row[]>(
+      'SELECT body, content_type, etag, cache_control FROM published_file WHERE path = $1',
+      [path],
+    );
+    return row && { body: row.body, contentType: row.content_type, etag: row.etag, cacheControl: row.cache_control };
+  }
+
+  /** Begins to listen for changes made elsewhere; from then on files are kept in memory. */
+  async listen(): Promise<void> {
+    const runner = this.source.createQueryRunner();
+    const client = (await runner.connect()) as Client;
+    const stop = (): void => {
+      if (this.listener !== client) return;
+      this.listener = undefined;
+      this.dropAll();
+      void runner.release();
+    };
+    client.on('notification', ({ channel, payload }: Notification) => {
+      if (channel === CHANNEL && payload !== undefined) this.drop(payload);
+    });
+    client.once('error', stop);
+    client.once('end', stop);
+    await client.query(`LISTEN ${CHANNEL}`);
+    this.listener = client;
+    this.stopListening = stop;
+  }
+
+  private stopListening: () => void = () => undefined;
+
+  onApplicationShutdown(): void {
+    this.stopListening();
+  }
+
+  private keep(path: string, file: PublishedFile): void {
+    if (file.body.length > MAX_KEPT_BYTES / 8) return;
+    this.keptBytes += file.body.length;
+    this.kept.set(path, file);
+    for (const oldest of this.kept.keys()) {
+      if (this.keptBytes <= MAX_KEPT_BYTES) return;
+      this.remove(oldest);
+    }
+  }
+
+  private drop(path: string): void {
+    this.changes += 1;
+    this.remove(path);
+  }
+
+  private dropAll(): void {
+    this.changes += 1;
+    this.kept.clear();
+    this.keptBytes = 0;
+  }
+
+  private remove(path: string): void {
+    this.keptBytes -= this.kept.get(path)?.body.length ?? 0;
+    this.kept.delete(path);
+  }
+}
+
+interface Row {
+  body: Buffer;
+  content_type: string;
+  etag: string;
+  cache_control: string;
+}
+
+const CHANNEL = 'published_file';
+const MAX_KEPT_BYTES = 64 * 1_048_576;

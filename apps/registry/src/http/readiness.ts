@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+
+/** Says `undefined` when all is well, else one sentence for the operator that holds no secret. */
+export type ReadinessCheck = () => Promise<string | undefined>;
+
+/** What must hold before this process should be sent writes. Areas add their checks when they start. */
+@Injectable()
+export class Readiness {
+  private readonly checks = new Map<string, ReadinessCheck>();
+
+  add(name: string, check: ReadinessCheck): void {
+    if (this.checks.has(name)) throw new Error(`There is already a readiness check ${name}.`);
+    this.checks.set(name, check);
+  }
+
+  /** The checks that fail now, by name. A check that throws or takes longer than two seconds fails. */
+  async failures(): Promise<Record<string, string>> {
+    const results = await Promise.all(
+      [...this.checks].map(async ([name, check]) => [name, await withinTwoSeconds(check)] as const),
+    );
+    return Object.fromEntries(results.filter((result): result is [string, string] => result[1] !== undefined));
+  }
+}
+
+async function withinTwoSeconds(check: ReadinessCheck): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve('no answer within two seconds'), 2_000);
+  });
+  try {
+    return await Promise.race([check(), late]);
+  } catch {
+    return 'the check itself failed';
+  } finally {
+    clearTimeout(timer);
+  }
+}

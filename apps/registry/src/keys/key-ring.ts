@@ -1,0 +1,51 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeyObjectSigner } from './key-object-signer.ts';
+import type { Signer } from './signer.ts';
+import { keyFile, type KeySlot, type KeyType, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
+
+/**
+ * The service's keys, by slot. Reads files only; private keys never touch the database.
+ * Trusted for: every signature the registry makes.
+ */
+export class KeyRing {
+  private readonly loaded = new Map<KeySlot, Signer>();
+  private readonly directory: string;
+  private readonly passphrase: string | undefined;
+
+  constructor(directory: string, passphrase?: string) {
+    this.directory = directory;
+    this.passphrase = passphrase;
+  }
+
+  /** Whether the key is here. Offline ones are, during the embedded ceremony only. */
+  has(slot: KeySlot): boolean {
+    return this.loaded.has(slot) || existsSync(join(this.directory, keyFile(slot)));
+  }
+
+  /** The signer of a slot. Throws when its file is missing, readable by others, locked, or of the wrong type. */
+  load(slot: KeySlot): Signer {
+    const known = this.loaded.get(slot);
+    if (known !== undefined) return known;
+    const path = join(this.directory, keyFile(slot));
+    const signer = new KeyObjectSigner(readKey(path, this.passphrase));
+    const type: KeyType = { ...ONLINE_SLOTS, ...OFFLINE_SLOTS }[slot];
+    if (ALGORITHM[type] !== signer.algorithm) throw new Error(`${path} must hold a key of type ${type}.`);
+    this.loaded.set(slot, signer);
+    return signer;
+  }
+}
+
+const ALGORITHM = { Ed25519: 'Ed25519', 'P-256': 'ES256', 'P-384': 'ES384' } as const;
+
+/** Reads a PKCS#8 PEM, refusing a file that others may read. */
+export function readKey(path: string, passphrase?: string): KeyObject {
+  if (!existsSync(path)) throw new Error(`The key file ${path} is missing.`);
+  if ((statSync(path).mode & 0o077) !== 0) throw new Error(`${path} is open to others: run chmod 600 on it.`);
+  try {
+    return createPrivateKey({ key: readFileSync(path), ...(passphrase === undefined ? {} : { passphrase }) });
+  } catch (cause) {
+    throw new Error(`${path} does not open: is it a PKCS#8 PEM, and is KEYS_PASSPHRASE right?`, { cause });
+  }
+}

@@ -1,0 +1,88 @@
+import { ChoiceField, ObjectsField, TextField, TimeField } from './fields.ts';
+
+/** RFC 5280 §5.3.1, those that make sense for a vendor's leaf. */
+export const REVOCATION_REASONS = [
+  'unspecified',
+  'keyCompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+] as const;
+export type RevocationReason = (typeof REVOCATION_REASONS)[number];
+
+/** Asks for a signing certificate. Only the public key is taken from the request; the subject is the vendor's. */
+export class CertificateRequest {
+  @TextField({
+    max: 20_000,
+    pattern: /^-----BEGIN (NEW )?CERTIFICATE REQUEST-----[\sA-Za-z0-9+/=]+-----END (NEW )?CERTIFICATE REQUEST-----\s*$/,
+    description: 'PKCS#10 request, PEM.',
+  })
+  csr: string;
+
+  @TextField({ max: 64, optional: true, description: 'Common name; “<legal name> release signing” unless given.' })
+  commonName?: string;
+}
+
+export class Certificate {
+  @TextField({ max: 40, description: 'Serial number, lower-case hex.' })
+  serial: string;
+
+  @TextField({ max: 64, description: 'SHA-256 of the certificate, hex.' })
+  fingerprint: string;
+
+  @TextField({ max: 26 })
+  vendorId: string;
+
+  @TextField({ max: 300 })
+  subject: string;
+
+  @TimeField()
+  notBefore: string;
+
+  @TimeField()
+  notAfter: string;
+
+  @ChoiceField(['valid', 'revoked', 'expired'])
+  status: 'valid' | 'revoked' | 'expired';
+
+  @TextField({ max: 43, description: 'EntryID of the record of issuance.' })
+  entryId: string;
+
+  @TextField({ max: 20_000, description: 'PEM.' })
+  certificate: string;
+
+  @TextField({ max: 60_000, description: 'PEM: leaf, issuing CA, root.' })
+  chain: string;
+
+  @TimeField({ optional: true })
+  revokedAt?: string;
+
+  @ChoiceField(REVOCATION_REASONS, { optional: true })
+  revocationReason?: RevocationReason;
+
+  @TimeField({ optional: true, description: 'From when on signatures are not to be trusted. Absent: none ever.' })
+  invalidityDate?: string;
+
+  @TextField({ max: 43, optional: true, description: 'EntryID of the record of revocation.' })
+  revocationEntryId?: string;
+}
+
+export class CertificatePage {
+  @ObjectsField(() => Certificate)
+  items: Certificate[];
+
+  @TextField({ max: 200, optional: true, description: 'Cursor of the next page; absent on the last one.' })
+  next?: string;
+}
+
+export class RevocationRequest {
+  @ChoiceField(REVOCATION_REASONS)
+  reason: RevocationReason;
+
+  @TimeField({
+    optional: true,
+    description: 'Signatures with trusted time at or after it are refused. Left out after a compromise: all are.',
+  })
+  invalidityDate?: string;
+}

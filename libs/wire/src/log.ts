@@ -1,0 +1,73 @@
+import { ObjectsField, TextField, TimeField } from './fields.ts';
+
+/** The log at a glance. Proofs start from /log/checkpoint, never from this. */
+export class LogSummary {
+  @TextField({ max: 253, description: 'Name of the log in checkpoints and receipts.' })
+  origin: string;
+
+  @TextField({ max: 20, description: 'Number of entries, decimal.' })
+  size: string;
+
+  @TextField({ max: 44, description: 'Tree root, base64.' })
+  root: string;
+
+  @TimeField({ description: 'When the newest entry was committed.' })
+  committedAt: string;
+
+  @TextField({ max: 500, description: 'Key of the checkpoint’s signature (C2SP vkey).' })
+  checkpointKey: string;
+}
+
+/** What the log's index knows of an entry. The statement says the same under signature. */
+export class LogEntry {
+  @TextField({ max: 20, description: 'Leaf index, decimal, counted from 0.' })
+  index: string;
+
+  @TextField({ max: 43, description: 'SHA-256 of the statement without its unprotected header, base64url.' })
+  entryId: string;
+
+  @TextField({ max: 255, description: 'What is said.' })
+  contentType: string;
+
+  @TextField({ max: 2100, description: 'Who says it.' })
+  issuer: string;
+
+  @TextField({ max: 512, description: 'What it is said about.' })
+  subject: string;
+
+  @TimeField()
+  registeredAt: string;
+
+  @TextField({ max: 26, optional: true })
+  vendorId?: string;
+
+  @TextField({ max: 200, optional: true })
+  applicationId?: string;
+
+  @TextField({ max: 128, optional: true })
+  version?: string;
+
+  @TextField({ max: 64, optional: true, description: 'SHA-256 of the signing or spoken-of certificate, hex.' })
+  certificateFingerprint?: string;
+}
+
+/** One entry with its evidence. */
+export class LogEntryDetail extends LogEntry {
+  @TextField({
+    max: 2_000_000,
+    optional: true,
+    description: 'The Transparent Statement (statement, chain, time-stamp, fresh receipt), base64. Absent when erased.',
+  })
+  statement?: string;
+}
+
+export class LogEntryPage {
+  @ObjectsField(() => LogEntry)
+  items: LogEntry[];
+
+  @TextField({ max: 200, optional: true, description: 'Cursor of the next page; absent on the last one.' })
+  next?: string;
+}
+
+/** How many items a page may have. */
+export const PAGE_LIMIT = { initial: 50, max: 200 } as const;
