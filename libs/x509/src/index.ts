@@ -1,0 +1,80 @@
+export { X509Fault, type CrlReason, type Revocation, type X509FaultCode } from './fault.ts';
+export { OID } from './oid.ts';
+export type {
+  Certificate,
+  Crl,
+  CrlEntry,
+  DistributionPoint,
+  Extension,
+  GeneralName,
+  IssuingDistributionPoint,
+  KeyUsage,
+  Name,
+  NameAttribute,
+  NameConstraints,
+} from './model.ts';
+
+export { MAX_CERTIFICATE_BYTES, parseCertificate } from './certificate.ts';
+export { parseCrl, verifyCrl } from './crl.ts';
+export { parseCsr, verifyCsr, type Csr } from './csr.ts';
+export { areEqualNames, nameText, parseName } from './name.ts';
+export { encodePem, parsePem, type PemLabel } from './pem.ts';
+export { findExtension } from './extension.ts';
+
+export { verifyPath, type PathLimits, type PathRequest } from './path.ts';
+export { findRevocation, type RevocationRequest } from './revocation.ts';
+
+export { certificateSignatureAlgorithm, encodeSignatureAlgorithm, readSignatureAlgorithm } from './algorithm.ts';
+export { assembleSigned, encodeSignatureValue } from './signature.ts';
+export { encodeTbsCertificate, shapeSerial, type CertificateSpec } from './tbs-certificate.ts';
+export { encodeTbsCrl, type CrlSpec } from './tbs-crl.ts';
+export { encodeSubject, type SubjectFields } from './subject.ts';
+export {
+  issuingCaProfile,
+  rootProfile,
+  tsaCaProfile,
+  tsaProfile,
+  type IssuingCaInput,
+  type ProfileInput,
+  type SubordinateInput,
+} from './ca-profile.ts';
+export {
+  DEFAULT_POLICY_ARC,
+  findAssurance,
+  isVendorUri,
+  leafProfile,
+  policyOid,
+  type Assurance,
+  type LeafInput,
+} from './leaf-profile.ts';
+export { lintCa, lintCrl, lintLeaf, lintTsa } from './lint.ts';
+
+// DER, for libs/timestamp: everything else has no business with it.
+export {
+  DerCursor,
+  openDer,
+  readBoolean,
+  readDer,
+  readElements,
+  readIntegerBytes,
+  readOid,
+  readSmallInteger,
+  readUnsigned,
+  type DerNode,
+} from './der/read.ts';
+export { contextTag, TAG } from './der/tag.ts';
+export { derGeneralizedTime, readTime } from './der/time.ts';
+export {
+  derBitString,
+  derBoolean,
+  derExplicit,
+  derImplicit,
+  derInteger,
+  derNull,
+  derOctetString,
+  derOid,
+  derPrimitive,
+  derRetag,
+  derSequence,
+  derSetOf,
+} from './der/write.ts';

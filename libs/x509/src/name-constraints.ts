@@ -1,0 +1,96 @@
+import { X509Fault } from './fault.ts';
+import type { Certificate, GeneralName, NameConstraints } from './model.ts';
+import { isWithinName } from './name.ts';
+import { OID } from './oid.ts';
+
+/**
+ * Throws unless every name of the certificate is allowed by each of the constraints (RFC 5280 §4.2.1.10): some permitted
+ * subtree of its form, if there is one, and no excluded one.
+ *
+ * The forms compared are DNS, URI, e-mail, IP and directory names. A name that is constrained in a form not compared
+ * here, or that can't be compared (a URI without a host), is refused.
+ */
+export function verifyNameConstraints(certificate: Certificate, constraints: readonly NameConstraints[]): void {
+  if (constraints.length === 0) return;
+  const names = constrainedNames(certificate);
+  const subtrees = constraints.reduce((sum, { permitted, excluded }) => sum + permitted.length + excluded.length, 0);
+  // Both lists are the peer's; their product is the work.
+  if (names.length * subtrees > 100_000) throw new X509Fault('x509/too-complex', 'Too many names and constraints.');
+
+  for (const { permitted, excluded } of constraints) {
+    for (const name of names) {
+      const allowed = permitted.filter((base) => isSameForm(name, base));
+      if (allowed.length > 0 && !allowed.some((base) => isWithin(name, base))) throw refused(name, 'not permitted');
+      if (excluded.some((base) => isSameForm(name, base) && isWithin(name, base))) throw refused(name, 'excluded');
+    }
+  }
+}
+
+/** The subject, the alternative names, and e-mail addresses that old certificates carry in the subject. */
+function constrainedNames({ subject, sans }: Certificate): GeneralName[] {
+  const emails = subject.rdns.flat().filter(({ oid }) => oid === OID.emailAddress);
+  return [
+    ...(subject.rdns.length > 0 ? [{ type: 'directory', name: subject } as const] : []),
+    ...emails.map(({ value }) => ({ type: 'rfc822', value }) as const),
+    ...sans,
+  ];
+}
+
+function isSameForm(a: GeneralName, b: GeneralName): boolean {
+  return a.type === b.type && (a.type !== 'other' || b.type !== 'other' || a.tag === b.tag);
+}
+
+function isWithin(name: GeneralName, base: GeneralName): boolean {
+  if (name.type === 'directory' && base.type === 'directory') return isWithinName(name.name, base.name);
+  if (name.type === 'dns' && base.type === 'dns') return isWithinDomain(name.value, base.value);
+  if (name.type === 'rfc822' && base.type === 'rfc822') return isWithinMail(name.value, base.value);
+  if (name.type === 'uri' && base.type === 'uri') return isWithinHost(hostOf(name.value), base.value);
+  if (name.type === 'ip' && base.type === 'ip') return isWithinNetwork(name.address, base.address);
+  throw refused(name, 'in a form whose constraints are not supported');
+}
+
+/** DNS: the base itself or anything below it; the empty base holds every name. */
+function isWithinDomain(name: string, base: string): boolean {
+  const [host, domain] = [canonicalHost(name), canonicalHost(base)];
+  if (domain === '' || host === domain) return true;
+  return host.endsWith(domain.startsWith('.') ? domain : `.${domain}`);
+}
+
+/** URI and e-mail: `.example.com` holds the hosts below example.com, `example.com` that host alone. */
+function isWithinHost(host: string, base: string): boolean {
+  const domain = canonicalHost(base);
+  return domain.startsWith('.') ? host.endsWith(domain) && host.length > domain.length : host === domain;
+}
+
+function isWithinMail(name: string, base: string): boolean {
+  const at = name.lastIndexOf('@');
+  if (at <= 0) throw refused({ type: 'rfc822', value: name }, 'not an e-mail address');
+  const [box, host] = [name.slice(0, at), canonicalHost(name.slice(at + 1))];
+  const baseAt = base.lastIndexOf('@');
+  if (baseAt >= 0) return box === base.slice(0, baseAt) && host === canonicalHost(base.slice(baseAt + 1));
+  return base === '' || isWithinHost(host, base);
+}
+
+function isWithinNetwork(address: Uint8Array, base: Uint8Array): boolean {
+  const half = base.length / 2;
+  if (address.length !== half) return false;
+  return address.every((octet, i) => ((octet ^ (base[i] ?? 0)) & (base[half + i] ?? 0)) === 0);
+}
+
+/** RFC 5280 demands a host name here; an address or nothing can't be compared. */
+function hostOf(uri: string): string {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1] ?? '';
+  const host = canonicalHost(authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, ''));
+  if (!/^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(host) || /(?:^|\.)\d+$/.test(host)) {
+    throw refused({ type: 'uri', value: uri }, 'without a host name, which its issuer constrains');
+  }
+  return host;
+}
+
+function canonicalHost(host: string): string {
+  return host.toLowerCase().replace(/\.$/, '');
+}
+
+function refused(name: GeneralName, why: string): X509Fault {
+  return new X509Fault('x509/name-constraints', `A name of type ${name.type} is ${why}.`);
+}

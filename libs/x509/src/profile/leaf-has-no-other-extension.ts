@@ -1,0 +1,29 @@
+import { OID } from '../oid.ts';
+import type { LeafRule } from './rule.ts';
+
+/** What is not in the profile is a mistake; and only what every client understands may be critical. */
+export const leafHasNoOtherExtension: LeafRule = {
+  name: 'leaf-has-no-other-extension',
+  source: 'RFC 5280 §4.2; Margo certificate profile',
+  check: ({ extensions }) => {
+    const other = extensions.find(({ oid }) => !CRITICAL.has(oid) && !PLAIN.has(oid));
+    if (other) return `extension ${other.oid} is not in the profile`;
+    const critical = extensions.find((extension) => extension.critical && !CRITICAL.has(extension.oid));
+    return critical && `extension ${critical.oid} is critical`;
+  },
+};
+
+const CRITICAL: ReadonlySet<string> = new Set([OID.basicConstraints, OID.keyUsage]);
+const PLAIN: ReadonlySet<string> = new Set([
+  OID.authorityInfoAccess,
+  OID.authorityKeyIdentifier,
+  OID.certificatePolicies,
+  OID.crlDistributionPoints,
+  OID.extendedKeyUsage,
+  OID.noRevAvail,
+  OID.sctList,
+  OID.sigstoreIssuerV1,
+  OID.sigstoreIssuerV2,
+  OID.subjectAltName,
+  OID.subjectKeyIdentifier,
+]);
