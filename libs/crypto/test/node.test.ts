@@ -1,6 +1,7 @@
-import * as node from '../src/node.ts';
 import { checkSignatureOnPool } from '../src/async.ts';
-import { describeCrypto } from './suite.ts';
+import * as node from '../src/node.ts';
+import { describeKeys, describeSignatures } from './suite.ts';
 
-describeCrypto('node', node, { rsa: true });
-describeCrypto('thread pool', { ...node, verifySignature: checkSignatureOnPool }, { rsa: true });
+describeKeys('node', node);
+describeSignatures('node', node, { rsa: true });
+describeSignatures('thread pool', { ...node, verifySignature: checkSignatureOnPool }, { rsa: true });

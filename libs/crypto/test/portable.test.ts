@@ -1,4 +1,5 @@
 import * as portable from '../src/portable.ts';
-import { describeCrypto } from './suite.ts';
+import { describeKeys, describeSignatures } from './suite.ts';
 
-describeCrypto('portable', portable, { rsa: false });
+describeKeys('portable', portable);
+describeSignatures('portable', portable, { rsa: false });

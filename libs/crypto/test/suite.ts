@@ -11,18 +11,8 @@ type Implementation = Pick<
   'assemblePublicKey' | 'parsePublicKey' | 'publicKeyParts' | 'sha256' | 'sha384' | 'sha512'
 > & { readonly verifySignature: (check: SignatureCheck) => void | Promise<void> };
 
-/** Everything both implementations promise alike. */
-export function describeCrypto(name: string, crypto: Implementation, { rsa }: { rsa: boolean }): void {
-  const data = encodeUtf8('Everything Margo deploys is an OCI manifest.');
-  const verdict = async (check: SignatureCheck): Promise<CryptoFaultCode | 'good'> => {
-    try {
-      await crypto.verifySignature(check);
-      return 'good';
-    } catch (error) {
-      return (error as { code: CryptoFaultCode }).code ?? Promise.reject(error as Error);
-    }
-  };
-
+/** What both implementations promise alike about digests and keys. */
+export function describeKeys(name: string, crypto: Implementation): void {
   describe(`${name}: digests`, () => {
     // FIPS 180-4: the examples "abc" of NIST.
     it('gives the digests of "abc" that NIST publishes', () => {
@@ -61,7 +51,9 @@ export function describeCrypto(name: string, crypto: Implementation, { rsa }: { 
 
     it('answers every flipped bit of a key with a key or a fault', () => {
       for (const type of ['P-256', 'Ed25519', 'RSA-2048']) {
-        for (const bad of flipped(spkiOf(KEYS[type]!.publicKey))) {
+        const spki = spkiOf(KEYS[type]!.publicKey);
+        const step = type === 'RSA-2048' ? 7 : 1; // its bits are much alike
+        for (const bad of flipped(spki).filter((_, index) => index % step === 0)) {
           try {
             expect(crypto.parsePublicKey(bad).spki).toEqual(bad);
           } catch (error) {
@@ -130,6 +122,19 @@ export function describeCrypto(name: string, crypto: Implementation, { rsa }: { 
       expect(() => crypto.parsePublicKey(spkiOf(publicKey))).toThrow(fault('crypto/unsupported'));
     });
   });
+}
+
+/** What both implementations and the thread pool promise alike about signatures. */
+export function describeSignatures(name: string, crypto: Implementation, { rsa }: { rsa: boolean }): void {
+  const data = encodeUtf8('Everything Margo deploys is an OCI manifest.');
+  const verdict = async (check: SignatureCheck): Promise<CryptoFaultCode | 'good'> => {
+    try {
+      await crypto.verifySignature(check);
+      return 'good';
+    } catch (error) {
+      return (error as { code: CryptoFaultCode }).code ?? Promise.reject(error as Error);
+    }
+  };
 
   describe(`${name}: signatures`, () => {
     const supported = CASES.filter(({ type }) => rsa || !type.startsWith('RSA'));
