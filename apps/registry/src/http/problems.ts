@@ -1,6 +1,12 @@
 import type { BytesFault } from '@margo-trust/bytes';
+import type { CborFault } from '@margo-trust/cbor';
+import type { CoseFault } from '@margo-trust/cose';
+import type { CryptoFault } from '@margo-trust/crypto';
 import type { Fault } from '@margo-trust/fault';
+import type { StatementFault } from '@margo-trust/statement';
+import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
+import type { LogFault, RegistrationFault } from '../log/log.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
 import type { HttpFault } from './http.fault.ts';
 
@@ -13,7 +19,18 @@ export interface ProblemKind {
 }
 
 /** The faults that can reach a caller. An area adds its own here, and the compiler asks for the rows below. */
-type AnyFault = HttpFault | CallerFault | BytesFault | VendorFault;
+type AnyFault =
+  | HttpFault
+  | CallerFault
+  | BytesFault
+  | VendorFault
+  | LogFault
+  | RegistrationFault
+  | StatementFault
+  | CborFault
+  | CoseFault
+  | CryptoFault
+  | X509Fault;
 
 export type FaultCode = CodeOf<AnyFault>;
 type CodeOf<F> = F extends Fault<infer Code> ? Code : never;
@@ -52,4 +69,83 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'vendor/own-organisation': { status: 403, title: 'Not for your own organisation' },
   'vendor/subject-taken': { status: 409, title: 'Name belongs to another vendor' },
   'vendor/wrong-status': { status: 409, title: 'Not possible in this status' },
+
+  'log/no-such-entry': { status: 404, title: 'Not Found' },
+  'log/no-such-key': { status: 404, title: 'No such key' },
+  'log/no-such-tile': { status: 404, title: 'No such tile' },
+  'log/statement-erased': { status: 410, title: 'Statement erased' },
+
+  'registration/application-not-claimed': { status: 400, title: 'Rejected' },
+  'registration/certificate-revoked': { status: 400, title: 'Rejected' },
+  'registration/content-type-refused': { status: 400, title: 'Rejected' },
+  'registration/issuer-mismatch': { status: 400, title: 'Rejected' },
+  'registration/namespace-not-claimed': { status: 400, title: 'Rejected' },
+  'registration/no-chain': { status: 400, title: 'Rejected' },
+  'registration/unknown-vendor': { status: 400, title: 'Rejected' },
+  'registration/vendor-not-active': { status: 400, title: 'Rejected' },
+  'registration/algorithm-refused': { status: 400, title: 'Bad Signature Algorithm' },
+  'registration/overloaded': { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },
+
+  'statement/bad-certificate-hash': { status: 400, title: 'Malformed request' },
+  'statement/bad-chain': { status: 400, title: 'Malformed request' },
+  'statement/bad-issuer': { status: 400, title: 'Malformed request' },
+  'statement/bad-receipts': { status: 400, title: 'Malformed request' },
+  'statement/bad-release': { status: 400, title: 'Malformed request' },
+  'statement/bad-subject': { status: 400, title: 'Malformed request' },
+  'statement/bad-target': { status: 400, title: 'Malformed request' },
+  'statement/bad-time': { status: 400, title: 'Malformed request' },
+  'statement/bad-timestamp-token': { status: 400, title: 'Malformed request' },
+  'statement/certificate-mismatch': { status: 400, title: 'Malformed request' },
+  'statement/no-claims': { status: 400, title: 'Malformed request' },
+  'statement/no-content-type': { status: 400, title: 'Malformed request' },
+  'statement/no-key-hint': { status: 400, title: 'Malformed request' },
+  'statement/not-artifact-profile': { status: 400, title: 'Malformed request' },
+  'statement/payload-missing': { status: 400, title: 'Payload Missing' },
+
+  'cbor/bad-text': { status: 400, title: 'Malformed request' },
+  'cbor/duplicate-key': { status: 400, title: 'Malformed request' },
+  'cbor/indefinite-length': { status: 400, title: 'Malformed request' },
+  'cbor/not-minimal': { status: 400, title: 'Malformed request' },
+  'cbor/too-deep': { status: 400, title: 'Malformed request' },
+  'cbor/too-many-items': { status: 400, title: 'Malformed request' },
+  'cbor/trailing-bytes': { status: 400, title: 'Malformed request' },
+  'cbor/truncated': { status: 400, title: 'Malformed request' },
+  'cbor/unsupported': { status: 400, title: 'Malformed request' },
+
+  'cose/bad-key': { status: 400, title: 'Malformed request' },
+  'cose/critical-header': { status: 400, title: 'Malformed request' },
+  'cose/malformed': { status: 400, title: 'Malformed request' },
+  'cose/payload-mismatch': { status: 400, title: 'Malformed request' },
+  'cose/private-key': { status: 400, title: 'Malformed request' },
+  'cose/payload-missing': { status: 400, title: 'Payload Missing' },
+  'cose/too-large': { status: 413, title: 'Statement too large' },
+  'cose/unsupported-algorithm': { status: 400, title: 'Bad Signature Algorithm' },
+  'cose/unsupported-key': { status: 400, title: 'Bad Signature Algorithm' },
+
+  'crypto/algorithm-mismatch': { status: 400, title: 'Bad Signature Algorithm' },
+  'crypto/bad-key': { status: 400, title: 'Key not usable' },
+  'crypto/bad-signature': { status: 400, title: 'Signature does not verify' },
+  'crypto/unsupported': { status: 400, title: 'Bad Signature Algorithm' },
+  'crypto/weak-key': { status: 400, title: 'Key too weak' },
+
+  'x509/bad-signature': { status: 400, title: 'Certificate refused' },
+  'x509/crl-not-usable': { status: 400, title: 'Certificate refused' },
+  'x509/crl-stale': { status: 400, title: 'Certificate refused' },
+  'x509/expired': { status: 400, title: 'Certificate expired' },
+  'x509/extended-key-usage': { status: 400, title: 'Certificate refused' },
+  'x509/invalid-spec': { status: 400, title: 'Certificate refused' },
+  'x509/key-usage': { status: 400, title: 'Certificate refused' },
+  'x509/malformed': { status: 400, title: 'Malformed certificate' },
+  'x509/name-constraints': { status: 400, title: 'Certificate refused' },
+  'x509/no-crl': { status: 400, title: 'Certificate refused' },
+  'x509/no-path': { status: 400, title: 'No path to a trust anchor' },
+  'x509/not-a-ca': { status: 400, title: 'Certificate refused' },
+  'x509/not-yet-valid': { status: 400, title: 'Certificate not yet valid' },
+  'x509/path-length': { status: 400, title: 'Certificate refused' },
+  'x509/revoked': { status: 400, title: 'Certificate revoked' },
+  'x509/too-complex': { status: 400, title: 'Certificate refused' },
+  'x509/too-large': { status: 400, title: 'Certificate refused' },
+  'x509/unknown-critical-extension': { status: 400, title: 'Certificate refused' },
+  'x509/unsupported': { status: 400, title: 'Certificate refused' },
+  'x509/weak': { status: 400, title: 'Certificate refused' },
 };

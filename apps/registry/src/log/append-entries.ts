@@ -1,0 +1,120 @@
+import { encodeHex } from '@margo-trust/bytes';
+import {
+  appendLeaves,
+  emptyRange,
+  hashLeaf,
+  provePathsOfAppended,
+  rootOfRange,
+  type CompactRange,
+  type Hash,
+} from '@margo-trust/merkle';
+import { concatBytes } from '@margo-trust/bytes';
+import type { Tx } from '../db/db.ts';
+import type { Head, LogStore, NewEntry } from './log.store.ts';
+
+/** Where an entry lies after an append; `path` is absent when the log held it before. */
+export interface Placed {
+  readonly index: bigint;
+  readonly path?: readonly Hash[];
+}
+
+export interface Appended {
+  /** Not signed by anybody yet, and not to be: only a committed root may be. */
+  readonly head: Head;
+  /** One for each entry given, in that order. */
+  readonly placed: readonly Placed[];
+}
+
+const TILE_WIDTH = 256;
+
+/**
+ * Puts entries into the tree inside the caller's transaction: takes the head, drops what the log already holds, writes
+ * entries and completed tiles, moves the head. The inclusion paths come out of the old compact range and the batch
+ * alone, without reading a tile (RFC 9162 §2.1.3.1).
+ *
+ * A crash before the commit leaves nothing; after it, everything.
+ */
+export async function appendEntries(
+  tx: Tx,
+  store: LogStore,
+  logId: number,
+  candidates: readonly NewEntry[],
+  now: Date,
+): Promise<Appended> {
+  const head = await store.lockHead(tx, logId);
+  const known = await store.indexesOf(
+    tx,
+    logId,
+    candidates.map((candidate) => candidate.entry),
+  );
+  const fresh: NewEntry[] = [];
+  const indexes = candidates.map((candidate) => {
+    const key = encodeHex(candidate.entry);
+    const existing = known.get(key);
+    if (existing !== undefined) return existing;
+    const index = head.size + BigInt(fresh.length);
+    fresh.push(candidate);
+    known.set(key, index);
+    return index;
+  });
+  if (fresh.length === 0) return { head, placed: indexes.map((index) => ({ index })) };
+
+  const range: CompactRange = head.size === 0n ? emptyRange() : { size: head.size, hashes: head.frontier };
+  const leaves = fresh.map((entry) => hashLeaf(entry.entry));
+  const paths = provePathsOfAppended(range, leaves);
+  const grown = appendLeaves(range, leaves);
+  const next = { size: grown.size, root: rootOfRange(grown), frontier: grown.hashes, committedAt: now };
+
+  await store.insertEntries(tx, logId, head.size, fresh, now);
+  await insertCompletedTiles(tx, store, logId, head.size, leaves);
+  await store.advanceHead(tx, logId, head, next);
+  return {
+    head: { ...next, epoch: head.epoch },
+    placed: indexes.map((index) => {
+      const path = index >= head.size ? paths[Number(index - head.size)] : undefined;
+      return { index, ...(path && { path }) };
+    }),
+  };
+}
+
+/** Tiles that the append filled, level by level: a full tile's hash is one hash of the level above (C2SP tlog-tiles). */
+async function insertCompletedTiles(
+  tx: Tx,
+  store: LogStore,
+  logId: number,
+  oldSize: bigint,
+  leaves: readonly Hash[],
+): Promise<void> {
+  let added = leaves;
+  let before = oldSize; // hashes at this level that lie in full subtrees before the append
+  for (let level = 0; added.length > 0; level += 1) {
+    const first = before - (before % BigInt(TILE_WIDTH));
+    const start = Number(before - first);
+    if (start + added.length < TILE_WIDTH) return;
+
+    const tail = start === 0 ? [] : await loadTail(tx, store, logId, level, first, start);
+    const hashes = [...tail, ...added];
+    const roots: Hash[] = [];
+    for (let at = 0; at + TILE_WIDTH <= hashes.length; at += TILE_WIDTH) {
+      const full = hashes.slice(at, at + TILE_WIDTH);
+      const root = rootOfRange(appendLeaves(emptyRange(), full));
+      const index = (first + BigInt(at)) / BigInt(TILE_WIDTH);
+      await store.insertTile(tx, logId, { level, index, hashes: concatBytes(...full), root });
+      roots.push(root);
+    }
+    added = roots;
+    before = first / BigInt(TILE_WIDTH);
+  }
+}
+
+async function loadTail(
+  tx: Tx,
+  store: LogStore,
+  logId: number,
+  level: number,
+  first: bigint,
+  count: number,
+): Promise<readonly Hash[]> {
+  if (level > 0) return store.tileRoots(tx, logId, level - 1, first, count);
+  return (await store.entries(tx, logId, first, count)).map(hashLeaf);
+}

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import { encodeReceipt } from '@margo-trust/receipt';
+import { attachToStatement } from '@margo-trust/statement';
+import { encodeTlogProof } from '@margo-trust/tlog';
+import { HeadSigner } from './head-signer.ts';
+import { LogFault } from './log.fault.ts';
+import { LogReader, type EntryRecord } from './log.reader.ts';
+
+/** Proofs of one entry against the newest committed head. Derived on read, never stored. */
+@Injectable()
+export class IssueReceipt {
+  constructor(
+    private readonly reader: LogReader,
+    private readonly signer: HeadSigner,
+  ) {}
+
+  /** A COSE receipt (RFC 9942). */
+  async run({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
+    const head = await this.reader.loadHead();
+    const [path, signed] = await Promise.all([
+      this.reader.inclusionPath(index, head.size),
+      this.signer.signForReceipts(head),
+    ]);
+    return encodeReceipt({ ...signed, index, path });
+  }
+
+  /** The statement with chain, time-stamp token and a fresh receipt: a Transparent Statement (RFC 9943 §7). */
+  async transparentStatement(record: EntryRecord): Promise<Uint8Array> {
+    const [stored, receipt] = await Promise.all([this.reader.findStatement(record.entry), this.run(record)]);
+    if (!stored) throw new LogFault('log/statement-erased', 'The statement behind this entry is no longer kept.');
+    const { chain, timestampToken } = stored;
+    return attachToStatement(stored.body, {
+      ...(chain.length > 0 && { chain }),
+      ...(timestampToken && { timestampToken }),
+      receipts: [receipt],
+    });
+  }
+
+  /** A C2SP tlog-proof. */
+  async tlogProof({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
+    const head = await this.reader.loadHead();
+    const [path, checkpoint] = await Promise.all([
+      this.reader.inclusionPath(index, head.size),
+      this.signer.signCheckpoint(head),
+    ]);
+    return encodeTlogProof({ index, path, checkpoint });
+  }
+}

@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { CertificateReaderModule } from '../certificates/certificate-reader.module.ts';
+import { KeysModule } from '../keys/keys.module.ts';
+import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
+import { AppendRecord } from './append-record.ts';
+import { EntriesController } from './entries.controller.ts';
+import { ExplorerController } from './explorer.controller.ts';
+import { HeadSigner } from './head-signer.ts';
+import { IssueReceipt } from './issue-receipt.ts';
+import { LogIdentity } from './log-identity.ts';
+import { LogReader } from './log.reader.ts';
+import { LogStore } from './log.store.ts';
+import { OpenLog } from './open-log.ts';
+import { RegisterStatement } from './register-statement.ts';
+import { ScittKeysController } from './scitt-keys.controller.ts';
+import { Sequencer } from './sequencer.ts';
+import { TilesController } from './tiles.controller.ts';
+
+@Module({
+  imports: [KeysModule, CertificateReaderModule, VendorReaderModule],
+  controllers: [EntriesController, ExplorerController, ScittKeysController, TilesController],
+  providers: [
+    AppendRecord,
+    HeadSigner,
+    IssueReceipt,
+    LogIdentity,
+    LogReader,
+    LogStore,
+    OpenLog,
+    RegisterStatement,
+    Sequencer,
+  ],
+  exports: [AppendRecord, HeadSigner, IssueReceipt, LogIdentity, LogReader, OpenLog],
+})
+export class LogModule {}

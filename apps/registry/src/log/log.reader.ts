@@ -1,0 +1,252 @@
+import { Injectable } from '@nestjs/common';
+import { concatBytes } from '@margo-trust/bytes';
+import { hashLeaf } from '@margo-trust/merkle';
+import {
+  encodeEntryBundle,
+  inclusionFromTiles,
+  consistencyFromTiles,
+  hashesForConsistency,
+  hashesForInclusion,
+  tilePath,
+  tilesForNodes,
+  type TileRef,
+  type TreeNode,
+} from '@margo-trust/tlog';
+import type { Hash } from '@margo-trust/merkle';
+import { Db } from '../db/db.ts';
+import { LogIdentity } from './log-identity.ts';
+import { toHead, type Head } from './log.store.ts';
+
+/** An entry as the database keeps it, without the statement. */
+export interface EntryRecord {
+  readonly index: bigint;
+  readonly entry: Uint8Array;
+  readonly contentType: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly vendorId?: string;
+  readonly applicationId?: string;
+  readonly version?: string;
+  readonly certificate?: Uint8Array;
+  readonly registeredAt: Date;
+}
+
+/** A statement's parts; together with receipts they make the Transparent Statement. */
+export interface StoredStatement {
+  /** With an empty unprotected header. */
+  readonly body: Uint8Array;
+  readonly chain: readonly Uint8Array[];
+  readonly timestampToken?: Uint8Array;
+}
+
+export interface EntryFilter {
+  readonly vendorId?: string;
+  readonly applicationId?: string;
+  readonly contentType?: string;
+  readonly certificate?: Uint8Array;
+  readonly subject?: string;
+  readonly index?: bigint;
+  readonly entry?: Uint8Array;
+  /** A digest or reference that the entry speaks of. */
+  readonly term?: string;
+  /** Only entries below this index: the cursor. */
+  readonly before?: bigint;
+  readonly limit: number;
+}
+
+interface EntryRow {
+  index: string;
+  entry: Buffer;
+  content_type: string;
+  issuer: string;
+  subject: string;
+  vendor_id: string | null;
+  application_id: string | null;
+  version: string | null;
+  certificate: Buffer | null;
+  registered_at: Date;
+}
+
+const TILE_WIDTH = 256;
+const CACHED_TILES = 2048; // × 8 kB = 16 MB
+
+/** Reads the log. What it returns of the tree depends on nothing but its arguments: committed leaves never change. */
+@Injectable()
+export class LogReader {
+  private readonly tiles = new Map<string, Uint8Array>();
+
+  constructor(
+    private readonly db: Db,
+    private readonly identity: LogIdentity,
+  ) {}
+
+  async findHead(): Promise<Head | undefined> {
+    const [row] = await this.db.query<Parameters<typeof toHead>[0]>('SELECT * FROM log_head WHERE log_id = $1', [
+      this.identity.logId,
+    ]);
+    return row && toHead(row);
+  }
+
+  async loadHead(): Promise<Head> {
+    const head = await this.findHead();
+    if (!head) throw new Error('The log was never opened.');
+    return head;
+  }
+
+  async findByEntry(entry: Uint8Array): Promise<EntryRecord | undefined> {
+    return this.findOne('entry = $2', Buffer.from(entry));
+  }
+
+  async findByIndex(index: bigint): Promise<EntryRecord | undefined> {
+    if (index >= 1n << 63n) return undefined;
+    return this.findOne('index = $2', index.toString());
+  }
+
+  async findStatement(entry: Uint8Array): Promise<StoredStatement | undefined> {
+    const [row] = await this.db.query<{ body: Buffer; certificates: Buffer[] | null; timestamp_token: Buffer | null }>(
+      `SELECT body, certificates, timestamp_token
+       FROM statement LEFT JOIN certificate_chain ON id = chain_id WHERE entry = $1`,
+      [Buffer.from(entry)],
+    );
+    if (!row) return undefined;
+    return {
+      body: plain(row.body),
+      chain: (row.certificates ?? []).map(plain),
+      ...(row.timestamp_token && { timestampToken: plain(row.timestamp_token) }),
+    };
+  }
+
+  /** Newest first. */
+  async search(filter: EntryFilter): Promise<EntryRecord[]> {
+    const parameters: unknown[] = [this.identity.logId];
+    const conditions = ['e.log_id = $1'];
+    const where = (condition: string, value: unknown) => {
+      if (value === undefined) return;
+      parameters.push(value);
+      conditions.push(condition.replace('?', `$${parameters.length}`));
+    };
+    where('e.vendor_id = ?', filter.vendorId);
+    where('e.application_id = ?', filter.applicationId);
+    where('e.content_type = ?', filter.contentType);
+    where('e.certificate = ?', filter.certificate && Buffer.from(filter.certificate));
+    where('e.subject = ?', filter.subject);
+    where('e.index = ?', filter.index?.toString());
+    where('e.entry = ?', filter.entry && Buffer.from(filter.entry));
+    where('m.term = ?', filter.term);
+    where(`${filter.term === undefined ? 'e' : 'm'}.index < ?`, filter.before?.toString());
+    parameters.push(filter.limit);
+    const mention = filter.term === undefined ? '' : 'JOIN log_mention m ON m.log_id = e.log_id AND m.index = e.index';
+    const rows = await this.db.query<EntryRow>(
+      `SELECT e.* FROM log_entry e ${mention} WHERE ${conditions.join(' AND ')}
+       ORDER BY e.index DESC LIMIT $${parameters.length}`,
+      parameters,
+    );
+    return rows.map(toRecord);
+  }
+
+  async inclusionPath(index: bigint, size: bigint): Promise<Hash[]> {
+    const loaded = await this.loadTiles(hashesForInclusion(index, size), size);
+    return inclusionFromTiles(index, size, loaded);
+  }
+
+  async consistencyPath(size1: bigint, size2: bigint): Promise<Hash[]> {
+    const loaded = await this.loadTiles(hashesForConsistency(size1, size2), size2);
+    return consistencyFromTiles(size1, size2, loaded);
+  }
+
+  /** The hashes of a tile, or `undefined` when the log is not that large (C2SP tlog-tiles). */
+  async findTile({ level, index, width }: TileRef): Promise<Uint8Array | undefined> {
+    if (level > 7) return undefined;
+    const full = await this.findFullTile(level, index);
+    if (full) return full.subarray(0, width * 32);
+    if (width === TILE_WIDTH) return undefined;
+    const first = index * BigInt(TILE_WIDTH);
+    const hashes = level === 0 ? await this.leafHashes(first, width) : await this.tileRoots(level - 1, first, width);
+    return hashes.length === width ? concatBytes(...hashes) : undefined;
+  }
+
+  async findBundle(index: bigint, width: number): Promise<Uint8Array | undefined> {
+    const entries = await this.entries(index * BigInt(TILE_WIDTH), width);
+    return entries.length === width ? encodeEntryBundle(entries) : undefined;
+  }
+
+  private async loadTiles(nodes: readonly TreeNode[], size: bigint): Promise<(ref: TileRef) => Uint8Array> {
+    const refs = tilesForNodes(nodes, size);
+    const loaded = new Map<string, Uint8Array>();
+    await Promise.all(
+      refs.map(async (ref) => {
+        const tile = await this.findTile(ref);
+        if (!tile) throw new Error(`Tile ${tilePath(ref)} of a committed tree is missing.`);
+        loaded.set(tilePath(ref), tile);
+      }),
+    );
+    return (ref) => {
+      const tile = loaded.get(tilePath(ref));
+      if (!tile) throw new Error(`Tile ${tilePath(ref)} was not asked for.`);
+      return tile;
+    };
+  }
+
+  private async findFullTile(level: number, index: bigint): Promise<Uint8Array | undefined> {
+    const key = `${level}/${index}`;
+    const cached = this.tiles.get(key);
+    if (cached) return cached;
+    const [row] = await this.db.query<{ hashes: Buffer }>(
+      'SELECT hashes FROM log_tile WHERE log_id = $1 AND level = $2 AND index = $3',
+      [this.identity.logId, level, index.toString()],
+    );
+    if (!row) return undefined;
+    const hashes = plain(row.hashes);
+    if (this.tiles.size >= CACHED_TILES) this.tiles.delete(this.tiles.keys().next().value ?? '');
+    this.tiles.set(key, hashes);
+    return hashes;
+  }
+
+  private async leafHashes(first: bigint, count: number): Promise<Hash[]> {
+    return (await this.entries(first, count)).map(hashLeaf);
+  }
+
+  private async entries(first: bigint, count: number): Promise<Uint8Array[]> {
+    const rows = await this.db.query<{ entry: Buffer }>(
+      'SELECT entry FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index',
+      [this.identity.logId, first.toString(), (first + BigInt(count)).toString()],
+    );
+    return rows.map((row) => plain(row.entry));
+  }
+
+  private async tileRoots(level: number, first: bigint, count: number): Promise<Hash[]> {
+    const rows = await this.db.query<{ root: Buffer }>(
+      'SELECT root FROM log_tile WHERE log_id = $1 AND level = $2 AND index >= $3 AND index < $4 ORDER BY index',
+      [this.identity.logId, level, first.toString(), (first + BigInt(count)).toString()],
+    );
+    return rows.map((row) => plain(row.root));
+  }
+
+  private async findOne(condition: string, value: unknown): Promise<EntryRecord | undefined> {
+    const [row] = await this.db.query<EntryRow>(`SELECT * FROM log_entry WHERE log_id = $1 AND ${condition}`, [
+      this.identity.logId,
+      value,
+    ]);
+    return row && toRecord(row);
+  }
+}
+
+function toRecord(row: EntryRow): EntryRecord {
+  return {
+    index: BigInt(row.index),
+    entry: plain(row.entry),
+    contentType: row.content_type,
+    issuer: row.issuer,
+    subject: row.subject,
+    ...(row.vendor_id !== null && { vendorId: row.vendor_id }),
+    ...(row.application_id !== null && { applicationId: row.application_id }),
+    ...(row.version !== null && { version: row.version }),
+    ...(row.certificate && { certificate: plain(row.certificate) }),
+    registeredAt: row.registered_at,
+  };
+}
+
+/** A Buffer of node-postgres shares its memory with others: the cores get bytes of their own. */
+function plain(buffer: Buffer): Uint8Array {
+  return Uint8Array.from(buffer);
+}

@@ -1,0 +1,207 @@
+import { Injectable } from '@nestjs/common';
+import { concatBytes, encodeHex } from '@margo-trust/bytes';
+import type { Hash } from '@margo-trust/merkle';
+import type { Tx } from '../db/db.ts';
+
+/** The committed state of a log. `frontier` is its compact range, left to right. */
+export interface Head {
+  readonly size: bigint;
+  readonly root: Hash;
+  readonly frontier: readonly Hash[];
+  /** Fencing token: a writer that holds an older one can no longer move the head. */
+  readonly epoch: bigint;
+  readonly committedAt: Date;
+}
+
+/** One statement on its way into the log, with what search needs to find it again. */
+export interface NewEntry {
+  readonly entry: Uint8Array;
+  /** The statement with an empty unprotected header, byte for byte what `entry` is the digest of. */
+  readonly body: Uint8Array;
+  readonly chain: readonly Uint8Array[];
+  readonly chainId?: Uint8Array;
+  readonly timestampToken?: Uint8Array;
+  readonly contentType: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly vendorId?: string;
+  readonly applicationId?: string;
+  readonly version?: string;
+  readonly certificate?: Uint8Array;
+  /** Digests and references that the statement speaks of. */
+  readonly mentions: readonly string[];
+}
+
+export interface FullTile {
+  readonly level: number;
+  readonly index: bigint;
+  readonly hashes: Uint8Array;
+  readonly root: Hash;
+}
+
+interface HeadRecord {
+  size: string;
+  root: Buffer;
+  frontier: Buffer;
+  epoch: string;
+  committed_at: Date;
+}
+
+/** The log's tables. Every method takes the caller's transaction; none opens its own, none knows a rule. */
+@Injectable()
+export class LogStore {
+  async create(tx: Tx, logId: number, origin: string, root: Hash, now: Date): Promise<void> {
+    await tx.query(`INSERT INTO log (id, origin, leaf_format, opened_at) VALUES ($1, $2, 'cose-digest', $3)`, [
+      logId,
+      origin,
+      now,
+    ]);
+    await tx.query(`INSERT INTO log_head VALUES ($1, 0, $2, '', 1, $3)`, [logId, Buffer.from(root), now]);
+  }
+
+  /** Holds the head until the transaction ends: two writers cannot take the same index. */
+  async lockHead(tx: Tx, logId: number): Promise<Head> {
+    const [row] = (await tx.query('SELECT * FROM log_head WHERE log_id = $1 FOR UPDATE', [logId])) as HeadRecord[];
+    if (!row) throw new Error(`Log ${logId} was never opened.`);
+    return toHead(row);
+  }
+
+  /** Which of these entries the log holds already, by hex of the entry. */
+  async indexesOf(tx: Tx, logId: number, entries: readonly Uint8Array[]): Promise<Map<string, bigint>> {
+    const rows = (await tx.query('SELECT entry, index FROM log_entry WHERE log_id = $1 AND entry = ANY($2)', [
+      logId,
+      entries.map((entry) => Buffer.from(entry)),
+    ])) as { entry: Buffer; index: string }[];
+    return new Map(rows.map((row) => [encodeHex(row.entry), BigInt(row.index)]));
+  }
+
+  async insertEntries(tx: Tx, logId: number, first: bigint, entries: readonly NewEntry[], now: Date): Promise<void> {
+    const chains = new Map(entries.flatMap((e) => (e.chainId ? [[encodeHex(e.chainId), e] as const] : [])));
+    for (const { chainId, chain } of chains.values()) {
+      await tx.query('INSERT INTO certificate_chain VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+        buffer(chainId),
+        chain.map((der) => Buffer.from(der)),
+      ]);
+    }
+    await tx.query(
+      `INSERT INTO statement SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[])
+       ON CONFLICT DO NOTHING`,
+      [
+        entries.map((e) => buffer(e.entry)),
+        entries.map((e) => buffer(e.body)),
+        entries.map((e) => buffer(e.chainId)),
+        entries.map((e) => buffer(e.timestampToken)),
+      ],
+    );
+    await tx.query(
+      `INSERT INTO log_entry
+       SELECT $1, $2::bigint + position - 1, entry, content_type, issuer, subject, vendor_id, application_id, version,
+              certificate, $3
+       FROM unnest($4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])
+            WITH ORDINALITY
+            AS e (entry, content_type, issuer, subject, vendor_id, application_id, version, certificate, position)`,
+      [
+        logId,
+        first.toString(),
+        now,
+        entries.map((e) => buffer(e.entry)),
+        entries.map((e) => e.contentType),
+        entries.map((e) => e.issuer),
+        entries.map((e) => e.subject),
+        entries.map((e) => e.vendorId ?? null),
+        entries.map((e) => e.applicationId ?? null),
+        entries.map((e) => e.version ?? null),
+        entries.map((e) => buffer(e.certificate)),
+      ],
+    );
+    await this.insertMentions(tx, logId, first, entries);
+  }
+
+  async insertTile(tx: Tx, logId: number, tile: FullTile): Promise<void> {
+    await tx.query('INSERT INTO log_tile VALUES ($1, $2, $3, $4, $5)', [
+      logId,
+      tile.level,
+      tile.index.toString(),
+      buffer(tile.hashes),
+      buffer(tile.root),
+    ]);
+  }
+
+  /** Entries `[first, first + count)` in order: the bytes that were hashed into leaves. */
+  async entries(tx: Tx, logId: number, first: bigint, count: number): Promise<Uint8Array[]> {
+    const rows = (await tx.query(
+      'SELECT entry FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index',
+      [logId, first.toString(), (first + BigInt(count)).toString()],
+    )) as { entry: Buffer }[];
+    return rows.map((row) => row.entry);
+  }
+
+  /** Hashes over the full tiles `[first, first + count)` of a level, in order. */
+  async tileRoots(tx: Tx, logId: number, level: number, first: bigint, count: number): Promise<Hash[]> {
+    const rows = (await tx.query(
+      'SELECT root FROM log_tile WHERE log_id = $1 AND level = $2 AND index >= $3 AND index < $4 ORDER BY index',
+      [logId, level, first.toString(), (first + BigInt(count)).toString()],
+    )) as { root: Buffer }[];
+    return rows.map((row) => row.root);
+  }
+
+  /**
+   * Moves the head from `old` to `next`. Compares size, root and epoch although the row is locked: a writer that lost
+   * its lock to a failover must fail here rather than fork the log.
+   */
+  async advanceHead(tx: Tx, logId: number, old: Head, next: Omit<Head, 'epoch'>): Promise<void> {
+    const rows = (await tx.query(
+      `WITH moved AS (
+         UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5
+         WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8 RETURNING 1)
+       SELECT count(*)::int AS moved FROM moved`,
+      [
+        logId,
+        next.size.toString(),
+        buffer(next.root),
+        Buffer.from(concatBytes(...next.frontier)),
+        next.committedAt,
+        old.size.toString(),
+        buffer(old.root),
+        old.epoch.toString(),
+      ],
+    )) as { moved: number }[];
+    if (rows[0]?.moved !== 1) throw new Error(`The head of log ${logId} moved under its writer.`);
+  }
+
+  private async insertMentions(tx: Tx, logId: number, first: bigint, entries: readonly NewEntry[]): Promise<void> {
+    const terms: string[] = [];
+    const indexes: string[] = [];
+    entries.forEach((entry, position) => {
+      for (const term of new Set(entry.mentions)) {
+        terms.push(term);
+        indexes.push((first + BigInt(position)).toString());
+      }
+    });
+    if (terms.length === 0) return;
+    await tx.query('INSERT INTO log_mention SELECT $1, * FROM unnest($2::text[], $3::bigint[])', [
+      logId,
+      terms,
+      indexes,
+    ]);
+  }
+}
+
+export function toHead(row: HeadRecord): Head {
+  const frontier = Array.from({ length: row.frontier.length / 32 }, (_, i) =>
+    row.frontier.subarray(i * 32, i * 32 + 32),
+  );
+  return {
+    size: BigInt(row.size),
+    root: row.root,
+    frontier,
+    epoch: BigInt(row.epoch),
+    committedAt: row.committed_at,
+  };
+}
+
+function buffer(bytes: Uint8Array): Buffer;
+function buffer(bytes: Uint8Array | undefined): Buffer | null;
+function buffer(bytes: Uint8Array | undefined): Buffer | null {
+  return bytes === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { EMPTY_ROOT } from '@margo-trust/merkle';
+import { CONTENT } from '@margo-trust/statement';
+import { Clock } from '../clock.ts';
+import type { Tx } from '../db/db.ts';
+import { AppendRecord } from './append-record.ts';
+import { LogIdentity } from './log-identity.ts';
+import { LogStore } from './log.store.ts';
+import { REGISTRATION_POLICY } from './registration-policy.ts';
+
+/**
+ * Opens the log with its two genesis entries: the registration policy at index 0, the trust anchors at index 1
+ * (RFC 9943 §5.1: both must be registered). A receipt cannot express a tree of one leaf, so a log never has just one.
+ */
+@Injectable()
+export class OpenLog {
+  constructor(
+    private readonly store: LogStore,
+    private readonly append: AppendRecord,
+    private readonly identity: LogIdentity,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(tx: Tx, anchors: object): Promise<void> {
+    const { logId, origin } = this.identity;
+    await this.store.create(tx, logId, origin, EMPTY_ROOT, this.clock.now());
+    await this.append.run(tx, {
+      subject: `policy:${origin}`,
+      contentType: CONTENT.policy,
+      payload: REGISTRATION_POLICY,
+    });
+    await this.append.run(tx, { subject: `anchors:${origin}`, contentType: CONTENT.anchors, payload: anchors });
+  }
+}

@@ -1,0 +1,83 @@
+import { parseBase64Url, parseHex } from '@margo-trust/bytes';
+import { Fault } from '@margo-trust/fault';
+import { bareReference, CONTENT } from '@margo-trust/statement';
+import { PAGE_LIMIT } from '@margo-trust/wire';
+import { HttpFault } from '../http/http.fault.ts';
+import type { EntryFilter } from './log.reader.ts';
+
+const PARAMETERS = [
+  'q',
+  'vendor',
+  'applicationId',
+  'digest',
+  'reference',
+  'certificate',
+  'subject',
+  'type',
+  'before',
+  'limit',
+];
+
+/** Reads the query of a search. Unknown, repeated and malformed parameters are refused rather than ignored. */
+export function readSearch(query: Record<string, unknown>): EntryFilter {
+  const read = (name: string, pattern: RegExp): string | undefined => {
+    const value = query[name];
+    if (value === undefined || value === '') return undefined;
+    if (typeof value !== 'string' || !pattern.test(value))
+      throw new HttpFault('http/invalid-query', `"${name}" is malformed.`);
+    return value;
+  };
+  const unknown = Object.keys(query).find((name) => !PARAMETERS.includes(name));
+  if (unknown !== undefined)
+    throw new HttpFault('http/invalid-query', `There is no parameter "${unknown.slice(0, 50)}".`);
+
+  const q = read('q', /^[\x20-\x7e]{1,1024}$/)?.trim();
+  const vendor = read('vendor', /^[\x21-\x7e]{1,300}$/);
+  const applicationId = read('applicationId', /^[-a-z0-9.]{1,200}$/);
+  const term = read('digest', /^sha256:[0-9a-f]{64}$/) ?? read('reference', /^[\x21-\x7e]{1,1024}$/);
+  const certificate = read('certificate', /^[0-9a-f]{64}$/);
+  const subject = read('subject', /^[\x20-\x7e]{1,512}$/);
+  const type = read('type', /^[\x21-\x7e]{1,255}$/);
+  const before = read('before', /^\d{1,18}$/);
+  const limit = Number(read('limit', /^[1-9]\d{0,2}$/) ?? PAGE_LIMIT.initial);
+  if (limit > PAGE_LIMIT.max) throw new HttpFault('http/invalid-query', `"limit" may be ${PAGE_LIMIT.max} at most.`);
+  return {
+    ...(q ? classify(q) : {}),
+    ...(vendor !== undefined && { vendorId: vendorIdOf(vendor) }),
+    ...(applicationId !== undefined && { applicationId }),
+    ...(term !== undefined && { term: bareReference(term) }),
+    ...(certificate !== undefined && { certificate: parseHex(certificate) }),
+    ...(subject !== undefined && { subject }),
+    ...(type !== undefined && {
+      contentType: Object.hasOwn(CONTENT, type) ? CONTENT[type as keyof typeof CONTENT] : type,
+    }),
+    ...(before !== undefined && { before: BigInt(before) }),
+    limit,
+  };
+}
+
+/** What a person typed into the one search box. */
+function classify(q: string): Partial<EntryFilter> {
+  if (/^\d{1,18}$/.test(q)) return { index: BigInt(q) };
+  if (/^[\w-]{43}$/.test(q)) return { entry: readEntryId(q) };
+  if (/^sha256:[0-9a-f]{64}$/.test(q)) return { term: q };
+  if (/^[0-9a-f]{64}$/.test(q)) return { certificate: parseHex(q) };
+  if (/^[0-9a-hjkmnp-tv-z]{26}$/i.test(q) || /\.vendors\./.test(q)) return { vendorId: vendorIdOf(q) };
+  if (/^(release|vendor|certificate|tuf|policy|anchors|oci):/.test(q) && !q.startsWith('oci://')) return { subject: q };
+  if (/[/:]/.test(q)) return { term: bareReference(q) };
+  return { applicationId: q };
+}
+
+function readEntryId(q: string): Uint8Array {
+  try {
+    return parseBase64Url(q);
+  } catch (error) {
+    if (error instanceof Fault) throw new HttpFault('http/invalid-query', 'That is not an EntryID.');
+    throw error;
+  }
+}
+
+/** A vendor's id, or its URI. */
+function vendorIdOf(vendor: string): string {
+  return vendor.toLowerCase().replace(/^https:\/\/([^./]+)\.vendors\..*$/, '$1');
+}

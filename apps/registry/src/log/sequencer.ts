@@ -1,0 +1,120 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { encodeReceipt } from '@margo-trust/receipt';
+import { Clock } from '../clock.ts';
+import { Db, type Tx } from '../db/db.ts';
+import { appendEntries, type Appended, type Placed } from './append-entries.ts';
+import { HeadSigner } from './head-signer.ts';
+import { LogIdentity } from './log-identity.ts';
+import { RegistrationFault } from './log.fault.ts';
+import { LogReader } from './log.reader.ts';
+import { LogStore, type NewEntry } from './log.store.ts';
+
+export interface Registered {
+  readonly index: bigint;
+  readonly receipt: Uint8Array;
+}
+
+/** What must still hold when the batch commits: throws the Fault that refuses this entry alone. */
+export type LateCheck = (tx: Tx, entries: readonly NewEntry[]) => Promise<readonly (RegistrationFault | undefined)[]>;
+
+interface Waiting {
+  readonly entry: NewEntry;
+  readonly resolve: (registered: Registered) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const MAX_BATCH = 1024;
+const MAX_WAITING = 16_384;
+const GATHER_MILLISECONDS = 4;
+
+/**
+ * Seals registrations in batches: one transaction and one receipt signature for all that arrived meanwhile. While a
+ * batch commits, the next one gathers; the head row keeps other replicas in line.
+ *
+ * Nothing is acknowledged before its batch has committed. A crash before that leaves no trace of the batch; a crash
+ * after it leaves entries whose callers will ask again and get the same index.
+ */
+@Injectable()
+export class Sequencer implements OnApplicationShutdown {
+  private waiting: Waiting[] = [];
+  private sealing: Promise<void> | undefined;
+  private lateCheck: LateCheck = async (_tx, entries) => entries.map(() => undefined);
+
+  constructor(
+    private readonly db: Db,
+    private readonly store: LogStore,
+    private readonly reader: LogReader,
+    private readonly signer: HeadSigner,
+    private readonly identity: LogIdentity,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The check that runs inside the sealing transaction, against what is committed then. */
+  checkLate(check: LateCheck): void {
+    this.lateCheck = check;
+  }
+
+  register(entry: NewEntry): Promise<Registered> {
+    if (this.waiting.length >= MAX_WAITING) {
+      return Promise.reject(
+        new RegistrationFault('registration/overloaded', 'Too many registrations wait; try again in a second.'),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ entry, resolve, reject });
+      this.sealing ??= this.seal().finally(() => (this.sealing = undefined));
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.sealing;
+  }
+
+  private async seal(): Promise<void> {
+    while (this.waiting.length > 0) {
+      if (this.waiting.length < MAX_BATCH) await new Promise((resolve) => setTimeout(resolve, GATHER_MILLISECONDS));
+      const batch = this.waiting.splice(0, MAX_BATCH);
+      try {
+        await this.sealBatch(batch);
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+  }
+
+  private async sealBatch(batch: readonly Waiting[]): Promise<void> {
+    const { admitted, appended } = await this.db.transaction(async (tx) => {
+      const refusals = await this.lateCheck(
+        tx,
+        batch.map(({ entry }) => entry),
+      );
+      const admitted = batch.filter((waiting, position) => {
+        const refusal = refusals[position];
+        if (refusal) waiting.reject(refusal);
+        return !refusal;
+      });
+      const entries = admitted.map(({ entry }) => entry);
+      const appended = await appendEntries(tx, this.store, this.identity.logId, entries, this.clock.now());
+      return { admitted, appended };
+    });
+    // From here on the batch is durable: whatever fails now, asking again gives the same index.
+    await this.acknowledge(admitted, appended);
+  }
+
+  private async acknowledge(admitted: readonly Waiting[], { head, placed }: Appended): Promise<void> {
+    const signed = await this.signer.signForReceipts(head);
+    for (const [position, { resolve, reject }] of admitted.entries()) {
+      const place = placed[position];
+      if (!place) throw new Error('An entry was placed nowhere.');
+      this.pathOf(place, head.size)
+        .then((path) =>
+          resolve({ index: place.index, receipt: encodeReceipt({ ...signed, index: place.index, path }) }),
+        )
+        .catch(reject);
+    }
+  }
+
+  private async pathOf(place: Placed, size: bigint): Promise<readonly Uint8Array[]> {
+    return place.path ?? this.reader.inclusionPath(place.index, size);
+  }
+}

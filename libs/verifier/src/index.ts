@@ -1,0 +1,22 @@
+export { VerifyFault, type VerifyFaultCode } from './fault.ts';
+export {
+  encodeEvidenceBundle,
+  EVIDENCE_BUNDLE,
+  parseEvidenceBundle,
+  verifyEvidenceBundle,
+  type BundledArtifact,
+  type EvidenceBundle,
+} from './bundle.ts';
+export {
+  parseTrustRoot,
+  vendorShard,
+  type Anchor,
+  type PublishedVendor,
+  type RecordKey,
+  type Revocation,
+  type RevocationList,
+  type TrustedLog,
+  type TrustRoot,
+} from './trust-root.ts';
+export { adviceFor, type Check, type CheckName, type Finding, type Freshness, type Verdict } from './verdict.ts';
+export { Verifier } from './verifier.ts';

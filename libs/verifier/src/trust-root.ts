@@ -1,0 +1,218 @@
+import { encodeHex, encodeUtf8, parseBase64Url, parseHex } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
+import type { PublicKey } from '@margo-trust/crypto';
+import type { ReceiptKey } from '@margo-trust/receipt';
+import type { Claims } from '@margo-trust/statement';
+import { parseVerifierKey, type VerifierKey } from '@margo-trust/tlog';
+import type { StaleRole, TufSnapshot } from '@margo-trust/tuf';
+import { VerifyFault } from './fault.ts';
+import { JsonReader } from './json.ts';
+
+/** A trust anchor and what it is good for. */
+export interface Anchor {
+  readonly name: string;
+  readonly certificate: Uint8Array;
+  /** Signatures with trusted time outside this window do not count. */
+  readonly validFrom: Date;
+  readonly validUntil?: Date;
+}
+
+export interface TrustedLog {
+  readonly origin: string;
+  readonly checkpointKey: VerifierKey;
+  readonly receiptKeys: readonly ReceiptKey[];
+}
+
+/** A key that signs the registry's own statements: governance records. */
+export interface RecordKey {
+  readonly kid: Uint8Array;
+  readonly key: PublicKey;
+  readonly validFrom: Date;
+}
+
+/** A vendor as the online role publishes it; it counts only with the evidence in `record`. */
+export interface PublishedVendor {
+  readonly id: string;
+  readonly uri: string;
+  readonly legalName: string;
+  readonly status: 'active' | 'suspended';
+  readonly claims: Claims;
+  /** Transparent statement of the admission. */
+  readonly record: Uint8Array;
+}
+
+/** One revocation. Without `from`, every signature is refused whatever its time. */
+export interface Revocation {
+  readonly reason: string;
+  readonly from?: Date;
+}
+
+export interface RevocationList {
+  readonly sequence: number;
+  readonly asOf: Date;
+  readonly logSize: number;
+  /** By SHA-256 of the certificate, hex. */
+  readonly certificates: ReadonlyMap<string, Revocation>;
+  /** By SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly keys: ReadonlyMap<string, Revocation>;
+  /** By vendor id. */
+  readonly vendors: ReadonlyMap<string, Revocation>;
+  /** By digest as text. */
+  readonly digests: ReadonlyMap<string, Revocation>;
+}
+
+/** What a device trusts, as TUF delivered it. */
+export interface TrustRoot {
+  /** `https://<domain>`. */
+  readonly registry: string;
+  readonly domain: string;
+  readonly anchors: readonly Anchor[];
+  readonly intermediates: readonly Uint8Array[];
+  readonly timestampAnchors: readonly Anchor[];
+  readonly logs: readonly TrustedLog[];
+  readonly records: readonly RecordKey[];
+  readonly revocations: RevocationList;
+  /** Roles whose metadata has expired by the clock that opened the snapshot. Reported, never judged here. */
+  readonly stale: readonly StaleRole[];
+  /** Looks a vendor up by id in its shard; the caller checks its evidence. */
+  findVendor(id: string): PublishedVendor | undefined;
+}
+
+const TRUST_ROOT = 'margo.trust-root.v1.json';
+const REVOCATIONS = 'live.revocations.v1.json';
+const MAX_BYTES = 16 << 20;
+
+/** Reads the Margo targets out of an accepted TUF snapshot (trust-roots page of the documentation, "Targets"). */
+export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
+  const json = open(tuf.target(TRUST_ROOT), TRUST_ROOT);
+  json.get('type').oneOf('margo.trust-root.v1');
+  const purpose = json.get('anchors').list(256);
+  return {
+    registry: json.get('registry').text(),
+    domain: json.get('domain').text(253),
+    anchors: purpose.filter((anchor) => anchor.get('purpose').text() === 'artifact-signing').map(readAnchor),
+    intermediates: json
+      .get('intermediates')
+      .list(256)
+      .map((item) => item.get('certificate').bytes(65536)),
+    timestampAnchors: json.get('tsa').list(64).map(readAnchor),
+    logs: json.get('logs').list(64).map(readLog),
+    records: json.get('records').list(64).map(readRecordKey),
+    revocations: readRevocations(open(tuf.target(REVOCATIONS), REVOCATIONS)),
+    stale: tuf.stale ?? [],
+    findVendor: (id) => findVendor(tuf, id),
+  };
+}
+
+/** The target that holds a vendor's record: shards by the first byte of SHA-256 over the vendor id. */
+export function vendorShard(vendorId: string): string {
+  return `live.vendors.${encodeHex(sha256(encodeUtf8(vendorId)).subarray(0, 1))}.json`;
+}
+
+function findVendor(tuf: TufSnapshot, id: string): PublishedVendor | undefined {
+  const name = vendorShard(id);
+  if (!tuf.findTarget(name)) return undefined;
+  const json = open(tuf.target(name), name);
+  json.get('type').oneOf('margo.vendors.v1');
+  const found = json
+    .get('vendors')
+    .list(100_000)
+    .find((vendor) => vendor.get('id').value === id);
+  return found && readVendor(found);
+}
+
+function readVendor(json: JsonReader): PublishedVendor {
+  const claims = json.get('claims');
+  return {
+    id: json.get('id').text(64),
+    uri: json.get('uri').text(),
+    legalName: json.get('legalName').text(256),
+    status: json.get('status').oneOf('active', 'suspended'),
+    claims: readClaims(claims),
+    record: json.get('record').bytes(1 << 20),
+  };
+}
+
+export function readClaims(json: JsonReader): Claims {
+  return {
+    applicationIdPrefixes: json.get('applicationIdPrefixes').texts(1000),
+    ociNamespaces: json.get('ociNamespaces').texts(1000),
+  };
+}
+
+function readAnchor(json: JsonReader): Anchor {
+  const validUntil = json.get('validUntil').optional((item) => item.time());
+  return {
+    name: json.get('name').text(64),
+    certificate: json.get('certificate').bytes(65536),
+    validFrom: json.get('validFrom').time(),
+    ...(validUntil && { validUntil }),
+  };
+}
+
+function readLog(json: JsonReader): TrustedLog {
+  const origin = json.get('origin').text(253);
+  const leafFormat = json.get('leafFormat').oneOf('cose-digest', 'cose-raw');
+  return {
+    origin,
+    checkpointKey: parseVerifierKey(json.get('checkpointKey').text()),
+    receiptKeys: json
+      .get('receiptKeys')
+      .list(64)
+      .map((key) => ({
+        kid: parseBase64Url(key.get('kid').text(128)),
+        key: key.get('spki').publicKey(),
+        issuer: key.get('issuer').text(),
+        origin,
+        leafFormat,
+      })),
+  };
+}
+
+function readRecordKey(json: JsonReader): RecordKey {
+  return {
+    kid: parseBase64Url(json.get('kid').text(128)),
+    key: json.get('spki').publicKey(),
+    validFrom: json.get('validFrom').time(),
+  };
+}
+
+function readRevocations(json: JsonReader): RevocationList {
+  json.get('type').oneOf('margo.revocations.v1');
+  const table = (name: string, key: string, check: (text: string) => string) =>
+    new Map(
+      json
+        .get(name)
+        .list(1_000_000)
+        .map((item) => [check(item.get(key).text(512)), readRevocation(item)] as const),
+    );
+  return {
+    sequence: json.get('sequence').count(),
+    asOf: json.get('asOf').time(),
+    logSize: json.get('logSize').count(),
+    certificates: table('certificates', 'fingerprint', (text) => encodeHex(parseHex(text))),
+    keys: table('keys', 'spki', (text) => encodeHex(parseHex(text))),
+    vendors: table('vendors', 'id', (text) => text),
+    digests: table('digests', 'digest', (text) => text),
+  };
+}
+
+/** RFC 5280 reasons that leave older signatures standing count from the revocation, others from the invalidity date. */
+function readRevocation(json: JsonReader): Revocation {
+  const reason = json.get('reason').text(64);
+  const invalidityDate = json.get('invalidityDate').optional((item) => item.time());
+  const revokedAt = json.get('revokedAt').time();
+  const from = invalidityDate ?? (KEEPS_OLDER.includes(reason) ? revokedAt : undefined);
+  return { reason, ...(from && { from }) };
+}
+
+const KEEPS_OLDER = ['superseded', 'affiliationChanged', 'cessationOfOperation'];
+
+function open(bytes: Uint8Array, name: string): JsonReader {
+  return JsonReader.parse(
+    bytes,
+    name,
+    { maxBytes: MAX_BYTES },
+    (message) => new VerifyFault('verify/bad-trust-root', message),
+  );
+}
