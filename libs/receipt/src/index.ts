@@ -1,0 +1,12 @@
+export { ReceiptFault, type ReceiptFaultCode } from './fault.ts';
+export { encodeReceiptProtected, receiptToBeSigned, type ReceiptHead, type ReceiptProtectedSpec } from './head.ts';
+export { encodeConsistencyReceipt, encodeReceipt, type ReceiptParts } from './assemble.ts';
+export type { ConsistencyProof, InclusionProof } from './proof.ts';
+export type { ReceiptKey } from './key.ts';
+export { parseReceipt, verifyReceipt, type LoggedStatement, type Receipt, type VerifiedReceipt } from './inclusion.ts';
+export {
+  parseConsistencyReceipt,
+  verifyConsistencyReceipt,
+  type ConsistencyReceipt,
+  type VerifiedTree,
+} from './consistency.ts';
