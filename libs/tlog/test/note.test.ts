@@ -166,13 +166,9 @@ describe('any bytes', () => {
       fc.property(
         fc.array(pieces).map((p) => p.join('')),
         (text) => {
-          for (const parse of [
-            () => parseNote(utf8(text)),
-            () => parseVerifierKey(text),
-            () => parseCheckpoint(text),
-          ]) {
-            attempt(parse);
-          }
+          attempt(() => parseNote(utf8(text)));
+          attempt(() => parseVerifierKey(text));
+          attempt(() => parseCheckpoint(text));
         },
       ),
     );

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '@margo-trust/fault';
-import { hashLeaf, rootFromInclusion, verifyConsistency, type Hash } from '@margo-trust/merkle';
+import {
+  appendLeaves,
+  emptyRange,
+  hashLeaf,
+  rootFromInclusion,
+  rootOfRange,
+  verifyConsistency,
+  type Hash,
+} from '@margo-trust/merkle';
 import { referenceConsistency, referencePath, referenceRoot } from '../../merkle/test/reference.ts';
 import {
   bundlePath,
@@ -123,6 +131,22 @@ describe('tilesOfAppended', () => {
   it('names the tiles of the specification for a tree of 256 leaves', () => {
     const paths = tilesOfAppended(0n, LEAVES.slice(0, 256), unexpected).map(({ ref }) => tilePath(ref));
     expect(paths).toEqual(['tile/0/000', 'tile/1/000.p/1']);
+  });
+
+  it('writes the tiles of the specification for a tree of 70,000 leaves, and they prove any leaf', () => {
+    const leaves = Array.from({ length: 70_000 }, (_, i) => hashLeaf(Uint8Array.of(i & 255, i >> 8, i >> 16)));
+    const tiles = new Map(tilesOfAppended(0n, leaves, unexpected).map(({ ref, bytes }) => [tilePath(ref), bytes]));
+    const paths = [...tiles.keys()];
+    expect(paths.filter((path) => /^tile\/0\/...$/.test(path))).toHaveLength(273);
+    expect(paths.slice(273)).toEqual(['tile/0/273.p/112', 'tile/1/000', 'tile/1/001.p/17', 'tile/2/000.p/1']);
+
+    const loadTile: LoadTile = (ref) => tiles.get(tilePath(ref))!;
+    const root = rootFromTiles(70_000n, loadTile);
+    expect(root).toEqual(rootOfRange(appendLeaves(emptyRange(), leaves)));
+    for (const index of [0, 255, 256, 65_535, 65_536, 69_888, 69_999]) {
+      const path = inclusionFromTiles(BigInt(index), 70_000n, loadTile);
+      expect(rootFromInclusion(leaves[index]!, BigInt(index), 70_000n, path)).toEqual(root);
+    }
   });
 
   it('writes nothing when nothing is appended, and refuses a partial tile that is too narrow', () => {
