@@ -34,6 +34,6 @@ export function rootFromInclusion(leaf: Hash, index: bigint, size: bigint, path:
   return hash;
 }
 
-function isRightChild(node: bigint): boolean {
+export function isRightChild(node: bigint): boolean {
   return (node & 1n) === 1n;
 }

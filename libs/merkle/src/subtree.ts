@@ -1,6 +1,6 @@
 import { MerkleFault } from './fault.ts';
 import { EMPTY_ROOT, hashChildren, refuseOtherRoot, type Hash } from './hash.ts';
-import { rootFromInclusion } from './inclusion.ts';
+import { isRightChild, rootFromInclusion } from './inclusion.ts';
 
 /**
  * Checks that leaf `index` of the whole tree is in the subtree of leaves `start` (included) to `end` (excluded)
@@ -96,8 +96,4 @@ function refuseBadSubtree(start: bigint, end: bigint): void {
   if (start < 0n || end < start || start % width !== 0n) {
     throw new MerkleFault('merkle/bad-subtree', `Leaves ${start} to ${end} are not a subtree.`);
   }
-}
-
-function isRightChild(node: bigint): boolean {
-  return (node & 1n) === 1n;
 }
