@@ -108,7 +108,7 @@ describe('openTufSnapshot', () => {
         const broken = part === 'live' ? { ...set, delegated: { live: bytes } } : { ...set, [part]: bytes };
         expect(() => openTufSnapshot(broken, POLICY)).toThrow(TufFault);
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 });
