@@ -14,7 +14,7 @@ export type {
   NameConstraints,
 } from './model.ts';
 
-export { MAX_CERTIFICATE_BYTES, parseCertificate } from './certificate.ts';
+export { MAX_CERTIFICATE_BYTES, parseCertificate, readSerial } from './certificate.ts';
 export { parseCrl, verifyCrl } from './crl.ts';
 export { parseCsr, verifyCsr, type Csr } from './csr.ts';
 export { areEqualNames, nameText, parseName } from './name.ts';
@@ -70,6 +70,7 @@ export {
   derExplicit,
   derImplicit,
   derInteger,
+  derNamedBits,
   derNull,
   derOctetString,
   derOid,
