@@ -8,6 +8,7 @@ export type OciFaultCode =
   | 'oci/bad-layout'
   | 'oci/bad-credentials'
   | 'oci/bad-answer'
+  | 'oci/bad-archive'
   | 'oci/digest-mismatch'
   | 'oci/size-mismatch'
   | 'oci/too-large'

@@ -15,15 +15,18 @@ export interface OciSource {
 
   loadManifest(descriptor: Pick<Descriptor, 'digest'> & Partial<Descriptor>): Promise<Manifest>;
 
-  /** At most `maxBytes` (default 64 MiB) at once; {@link openBlob} for more. */
+  /** The whole blob, at most `maxBytes` (default 64 MiB); {@link openBlob} for more. */
   loadBlob(descriptor: Descriptor, maxBytes?: number): Promise<Uint8Array>;
 
-  /** Yields the blob piece by piece. The pieces mean nothing until the iteration ends: only then is the digest checked. */
+  /** The blob piece by piece. The pieces mean nothing until the iteration ends: only then is the digest checked. */
   openBlob(descriptor: Descriptor): AsyncIterable<Uint8Array>;
 
   hasBlob(descriptor: Descriptor): Promise<boolean>;
 
-  /** Manifests whose `subject` is this digest, each with its effective `artifactType`. Anyone who may push may add one. */
+  /**
+   * Manifests whose `subject` is this digest, each with its effective `artifactType`. Anyone who may push may add one.
+   * Where a registry does not say a referrer's type, it is listed whatever `artifactType` asks for.
+   */
   referrers(digest: string, artifactType?: string): Promise<Descriptor[]>;
 
   tags(): Promise<string[]>;
@@ -37,8 +40,14 @@ export interface OciTarget extends OciSource {
    * Stores a manifest byte for byte; what it refers to must be there already. A `subject` in it makes it a referrer.
    * `nested` says that it is only part of an index and needs no entry of its own.
    */
-  writeManifest(bytes: Uint8Array, options?: { tag?: string; nested?: boolean }): Promise<Descriptor>;
+  writeManifest(bytes: Uint8Array, options?: WriteOptions): Promise<Descriptor>;
 
-  /** Takes a referrer away again: an `attach` replaces what it improves. `oci/refused` where deleting is switched off. */
+  /** Takes a referrer away: an improved signature replaces the old one. `oci/refused` where deleting is switched off. */
   removeReferrer(subject: string, referrer: Descriptor): Promise<void>;
+}
+
+export interface WriteOptions {
+  /** In a layout also a full reference, so that one layout can hold an application with all its parts. */
+  readonly tag?: string;
+  readonly nested?: boolean;
 }
