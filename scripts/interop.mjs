@@ -9,7 +9,6 @@ import { dirname, join } from 'node:path';
 import { lockFile, programs } from '../test/interop/clients.mjs';
 
 const root = join(import.meta.dirname, '..');
-const reports = process.env.MARGO_REPORT_DIR;
 
 let running;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => running?.kill(signal));
@@ -22,8 +21,7 @@ await run(
   process.execPath,
   [
     join(root, 'node_modules/vitest/vitest.mjs'),
-    ...['run', '--config', 'test/vitest.config.ts', '--project', 'interop', '--reporter=default'],
-    ...(reports === undefined ? [] : ['--reporter=json', `--outputFile.json=${join(reports, 'interop.json')}`]),
+    ...['run', '--config', 'test/vitest.config.ts', '--project', 'interop'],
     ...process.argv.slice(2),
   ],
   { MARGO_CLIENTS: JSON.stringify(programs()) },

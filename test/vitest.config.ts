@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -15,8 +16,12 @@ const project = (name: string, include: string[], extra: object = {}) => ({
   test: { name, include, ...extra },
 });
 
+/** `MARGO_REPORT_DIR`: every run leaves its counts there, one JSON file each, for `.ci/run` to add up. */
+const reports = process.env['MARGO_REPORT_DIR'];
+
 export default defineConfig({
   test: {
+    reporters: reports ? ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] : ['default'],
     pool: 'forks',
     setupFiles: ['test/setup.ts'],
     testTimeout: 30_000,
