@@ -123,7 +123,7 @@ export function certify(
   return { key, certificate: parseCertificate(assembleSigned(tbs, spec.algorithm, signature)) };
 }
 
-/** A signed CRL of the CA. */
+/** A signed CRL of the CA; of the leaves at `TEST_CRL_URL` if not told otherwise. */
 export function makeCrl(ca: TestIdentity, spec: Partial<Omit<CrlSpec, 'issuer'>> = {}): Uint8Array {
   const tbs = encodeTbsCrl({
     issuer: ca.certificate,
@@ -131,6 +131,7 @@ export function makeCrl(ca: TestIdentity, spec: Partial<Omit<CrlSpec, 'issuer'>>
     thisUpdate: new Date('2026-05-31T18:00:00Z'),
     nextUpdate: new Date('2026-06-01T18:00:00Z'),
     entries: [],
+    scope: { holds: 'leaves', url: TEST_CRL_URL },
     ...spec,
   });
   const algorithm = certificateSignatureAlgorithm(ca.certificate.publicKey);

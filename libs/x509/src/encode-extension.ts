@@ -69,13 +69,15 @@ export function crlDistributionPoint(url: string): Extension {
   return { oid: OID.crlDistributionPoints, critical: false, value: derSequence(point) };
 }
 
-/** RFC 5280 §5.2.5. */
-export function issuingDistributionPoint(url: string, holds: 'leaves' | 'cas'): Extension {
-  const only = derImplicit(holds === 'leaves' ? 1 : 2, derBoolean(true));
+/** Critical: the leaves of the shard at `url`, or without one all CAs of the issuer (RFC 5280 §5.2.5). */
+export function issuingDistributionPoint(url?: string): Extension {
+  const onlyUserCerts = derImplicit(1, derBoolean(true));
+  const onlyCaCerts = derImplicit(2, derBoolean(true));
   return {
     oid: OID.issuingDistributionPoint,
     critical: true,
-    value: derSequence(distributionPointName(plainHttp(url)), only),
+    value:
+      url === undefined ? derSequence(onlyCaCerts) : derSequence(distributionPointName(plainHttp(url)), onlyUserCerts),
   };
 }
 

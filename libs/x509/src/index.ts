@@ -27,7 +27,7 @@ export { findRevocation, type RevocationRequest } from './revocation.ts';
 export { certificateSignatureAlgorithm, encodeSignatureAlgorithm, readSignatureAlgorithm } from './algorithm.ts';
 export { assembleSigned, encodeSignatureValue } from './signature.ts';
 export { encodeTbsCertificate, shapeSerial, type CertificateSpec } from './tbs-certificate.ts';
-export { encodeTbsCrl, type CrlSpec } from './tbs-crl.ts';
+export { encodeTbsCrl, type CrlScope, type CrlSpec } from './tbs-crl.ts';
 export { encodeSubject, type SubjectFields } from './subject.ts';
 export {
   issuingCaProfile,
@@ -48,6 +48,7 @@ export {
   type LeafInput,
 } from './leaf-profile.ts';
 export { lintCa, lintCrl, lintLeaf, lintTsa } from './lint.ts';
+export type { CaContext, CrlContext, IssuedContext, LeafContext } from './profile/rule.ts';
 
 // DER, for libs/timestamp: everything else has no business with it.
 export {

@@ -19,9 +19,14 @@ export interface CrlSpec {
   readonly thisUpdate: Date;
   readonly nextUpdate: Date;
   readonly entries: Iterable<CrlEntry & { readonly serialHex: string }>;
-  /** The shard, exactly as in the certificates' distribution point. Without it the CRL speaks for all certificates. */
-  readonly distributionPoint?: { readonly url: string; readonly holds: 'leaves' | 'cas' };
+  readonly scope: CrlScope;
 }
+
+/**
+ * What the CRL speaks about. Leaves are in shards, named by the URL exactly as in the certificates. The CRL of a root has no
+ * URL: it is the only one, and OpenSSL also looks the root itself up in it, which has no distribution point to match.
+ */
+export type CrlScope = { readonly holds: 'leaves'; readonly url: string } | { readonly holds: 'cas' };
 
 /**
  * TBSCertList (RFC 5280 §5.1.2), version 2, to be signed with `certificateSignatureAlgorithm(issuer.publicKey)`.
@@ -45,11 +50,11 @@ export function encodeTbsCrl(spec: CrlSpec): Uint8Array {
   );
 }
 
-function extensionsOf({ issuer, number, distributionPoint: point }: CrlSpec): Extension[] {
+function extensionsOf({ issuer, number, scope }: CrlSpec): Extension[] {
   return [
     authorityKeyIdentifier(issuer),
     { oid: OID.crlNumber, critical: false, value: derInteger(number) },
-    ...(point ? [issuingDistributionPoint(point.url, point.holds)] : []),
+    issuingDistributionPoint(scope.holds === 'leaves' ? scope.url : undefined),
   ];
 }
 

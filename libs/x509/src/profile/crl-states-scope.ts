@@ -1,3 +1,5 @@
+import { areEqualBytes } from '@margo-trust/bytes';
+import { issuingDistributionPoint } from '../encode-extension.ts';
 import { findExtension } from '../extension.ts';
 import { OID } from '../oid.ts';
 import type { CrlRule } from './rule.ts';
@@ -6,10 +8,10 @@ import type { CrlRule } from './rule.ts';
 export const crlStatesScope: CrlRule = {
   name: 'crl-states-scope',
   source: 'RFC 5280 §5.2.5; Mozilla pkipolicy #256',
-  check: ({ extensions, issuingDistributionPoint: idp, distributionPoint }, { url, holds }) => {
-    if (!idp || !findExtension(extensions, OID.issuingDistributionPoint)?.critical) return 'it has no critical scope';
-    if (idp.names.length !== 1 || distributionPoint !== url) return 'its scope is not the URL it is published under';
-    const isFit = idp.onlyUserCerts === (holds === 'leaves') && idp.onlyCaCerts === (holds === 'cas');
-    return isFit && !idp.onlySomeReasons ? undefined : `its scope is not that of a CRL of ${holds}`;
+  check: ({ extensions }, { scope }) => {
+    const found = findExtension(extensions, OID.issuingDistributionPoint);
+    const expected = issuingDistributionPoint(scope.holds === 'leaves' ? scope.url : undefined);
+    if (!found?.critical) return 'it does not state its scope critically';
+    return areEqualBytes(found.value, expected.value) ? undefined : `its scope is not that of a CRL of ${scope.holds}`;
   },
 };

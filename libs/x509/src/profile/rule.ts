@@ -1,4 +1,5 @@
 import type { Certificate, Crl } from '../model.ts';
+import type { CrlScope } from '../tbs-crl.ts';
 
 /** One thing a certificate or CRL must be, and who says so. */
 export interface Rule<Subject, Context> {
@@ -25,9 +26,7 @@ export interface CaContext extends IssuedContext {
 }
 
 export interface CrlContext extends IssuedContext {
-  /** As in the certificates the CRL is for. */
-  readonly url: string;
-  readonly holds: 'leaves' | 'cas';
+  readonly scope: CrlScope;
 }
 
 export type CertificateRule = Rule<Certificate, IssuedContext>;
