@@ -134,8 +134,9 @@ function* refreshRoot(start: TufStart): Refresh<{
       const bytes = yield { kind: 'fetch', role: 'root', version, path, maxBytes: MAX_BYTES.root };
       if (bytes === undefined) break;
       next = verifyNextRoot(root, bytes);
-      // Kept files were trusted under the kept roots, so only roots that are new here can rotate their keys away.
-      if (rotatesOnlineKeys(root.signed, next.signed)) {
+      // Kept files were trusted under the kept roots, so only a root that is new here can rotate their keys away. A
+      // damaged copy of it says that it is not new.
+      if (!start.kept.has(path) && rotatesOnlineKeys(root.signed, next.signed)) {
         isOnlineRotated = true;
         yield { kind: 'forget' };
       }
