@@ -1,0 +1,18 @@
+export { makeKey, type KeyPair, type KeyPairType } from './key.ts';
+export {
+  certify,
+  makeCas,
+  makeCrl,
+  makeLeaf,
+  nextSerial,
+  TEST_CRL_URL,
+  TEST_DAY,
+  TEST_VENDOR_ID,
+  withExtension,
+  withoutExtension,
+  type LeafOptions,
+  type TestCas,
+  type TestIdentity,
+} from './certificates.ts';
+export { openssl, type OpenSslRun } from './openssl.ts';
+export { TestKey, World, type TestVendor, type WorldOptions } from './world.ts';

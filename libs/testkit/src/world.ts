@@ -1,0 +1,399 @@
+import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { encodeBase64, encodeBase64Url, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
+import { coseKeyThumbprint } from '@margo-trust/cose';
+import { parsePublicKey, sha256, type PublicKey, type SignatureAlgorithm } from '@margo-trust/crypto';
+import { appendLeaves, emptyRange, hashLeaf, provePathsOfAppended, rootOfRange } from '@margo-trust/merkle';
+import { encodeReceipt, encodeReceiptProtected, receiptToBeSigned } from '@margo-trust/receipt';
+import {
+  attachToStatement,
+  CONTENT,
+  draftArtifactStatement,
+  draftStatement,
+  encodeJsonPayload,
+  encodeRelease,
+  finishStatement,
+  parseStatement,
+  releaseSubject,
+  type Claims,
+  type Draft,
+  type Release,
+  type TargetArtifact,
+} from '@margo-trust/statement';
+import { encodeVerifierKey } from '@margo-trust/tlog';
+import {
+  assembleMetadata,
+  draftMetadata,
+  draftRoot,
+  draftSnapshot,
+  draftTargets,
+  draftTimestamp,
+  encodeTufTime,
+  tufKeyFromSpki,
+  tufSignature,
+  type Metadata,
+  type TufFileSet,
+} from '@margo-trust/tuf';
+import {
+  assembleSigned,
+  encodeTbsCertificate,
+  issuingCaProfile,
+  leafProfile,
+  parseCertificate,
+  rootProfile,
+  type Certificate,
+  type CertificateSpec,
+} from '@margo-trust/x509';
+
+/** A private key for tests, with what the cores want to know of its public half. */
+export class TestKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: PublicKey;
+  readonly algorithm: SignatureAlgorithm;
+
+  constructor(type: 'P-256' | 'P-384' | 'Ed25519') {
+    const pair = type === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: type });
+    this.privateKey = pair.privateKey;
+    this.publicKey = parsePublicKey(Uint8Array.from(pair.publicKey.export({ type: 'spki', format: 'der' })));
+    this.algorithm = ({ 'P-256': 'ES256', 'P-384': 'ES384', Ed25519: 'Ed25519' } as const)[type];
+  }
+
+  /** ECDSA as raw r‖s unless `der` is asked for. */
+  sign(data: Uint8Array, encoding: 'raw' | 'der' = 'raw'): Uint8Array {
+    const digest = this.algorithm === 'Ed25519' ? null : this.algorithm === 'ES384' ? 'sha384' : 'sha256';
+    const dsaEncoding = encoding === 'der' ? 'der' : 'ieee-p1363';
+    return Uint8Array.from(sign(digest, data, { key: this.privateKey, dsaEncoding }));
+  }
+}
+
+export interface TestVendor {
+  readonly id: string;
+  readonly uri: string;
+  readonly key: TestKey;
+  readonly certificate: Certificate;
+  readonly chain: readonly Uint8Array[];
+}
+
+export interface WorldOptions {
+  /** Everything is committed and published at this time; certificates began an hour earlier. */
+  readonly now?: Date;
+  readonly domain?: string;
+}
+
+/**
+ * A whole registry in memory: CA, log and TUF repository with real keys and real signatures, and no service. Made for
+ * tests of whoever verifies, and for tests that plant a defect in exactly one place.
+ */
+export class World {
+  readonly now: Date;
+  readonly domain: string;
+  readonly keys = {
+    root: new TestKey('P-384'),
+    issuing: new TestKey('P-384'),
+    checkpoint: new TestKey('Ed25519'),
+    receipt: new TestKey('P-256'),
+    record: new TestKey('P-256'),
+    tufRoot: [new TestKey('Ed25519'), new TestKey('Ed25519'), new TestKey('Ed25519')],
+    tufTargets: [new TestKey('Ed25519'), new TestKey('Ed25519'), new TestKey('Ed25519')],
+    live: new TestKey('Ed25519'),
+    snapshot: new TestKey('Ed25519'),
+    timestamp: new TestKey('Ed25519'),
+  };
+  readonly root: Certificate;
+  readonly issuing: Certificate;
+  private readonly entries: Uint8Array[] = [];
+  private serials = 0;
+
+  constructor({ now = new Date('2026-11-20T12:00:00Z'), domain = 'registry.example' }: WorldOptions = {}) {
+    this.now = now;
+    this.domain = domain;
+    const [notBefore, notAfter] = [this.later(-3600), this.later(10 * 365 * 86400)];
+    const name = (commonName: string) => ({ country: 'DE', organization: 'Registry Example', commonName });
+    this.root = this.issue(
+      rootProfile({
+        serial: this.serial(),
+        subject: name('Root'),
+        notBefore,
+        notAfter,
+        publicKey: this.keys.root.publicKey,
+      }),
+      this.keys.root,
+    );
+    this.issuing = this.issue(
+      issuingCaProfile({
+        serial: this.serial(),
+        subject: name('Issuing CA 1'),
+        notBefore,
+        notAfter,
+        publicKey: this.keys.issuing.publicKey,
+        issuer: this.root,
+        crlUrl: 'http://registry.example/crl/root/0.crl',
+        caIssuersUrl: 'http://registry.example/ca/root.crt',
+      }),
+      this.keys.root,
+    );
+    // a log opens with two entries, for a receipt cannot express a tree of one leaf
+    this.log(this.record('policy:log', { type: 'policy' }));
+    this.log(this.record('anchors:log', { type: 'anchors' }));
+  }
+
+  get registry(): string {
+    return `https://${this.domain}`;
+  }
+
+  get origin(): string {
+    return `log.${this.domain}`;
+  }
+
+  later(seconds: number): Date {
+    return new Date(this.now.getTime() + seconds * 1000);
+  }
+
+  issue(spec: CertificateSpec, issuer: TestKey): Certificate {
+    const tbs = encodeTbsCertificate(spec);
+    return parseCertificate(assembleSigned(tbs, spec.algorithm, issuer.sign(tbs)));
+  }
+
+  vendor(id: string, change: Partial<{ notBefore: Date; notAfter: Date; vendorUri: string }> = {}): TestVendor {
+    const key = new TestKey('P-256');
+    const uri = `https://${id}.vendors.${this.domain}/`;
+    const certificate = this.issue(
+      leafProfile({
+        serial: this.serial(),
+        subject: { country: 'DE', state: 'Hessen', organization: `Vendor ${id}`, commonName: 'Release signing' },
+        notBefore: this.later(-3600),
+        notAfter: this.later(397 * 86400),
+        publicKey: key.publicKey,
+        issuer: this.issuing,
+        vendorUri: uri,
+        registry: this.registry,
+        assurance: 'software',
+        crlUrl: 'http://registry.example/crl/issuing-1/0.crl',
+        caIssuersUrl: 'http://registry.example/ca/issuing-1.crt',
+        ...change,
+      }),
+      this.keys.issuing,
+    );
+    return { id, uri, key, certificate, chain: [certificate.der, this.issuing.der, this.root.der] };
+  }
+
+  /** A statement of the registry itself. */
+  record(subject: string, payload: object, signer: TestKey = this.keys.record): Uint8Array {
+    const draft = draftStatement({
+      algorithm: 'ES256',
+      issuer: this.registry,
+      subject,
+      contentType: CONTENT.record,
+      payload: encodeJsonPayload(payload),
+      issuedAt: this.now,
+      signer: { kid: coseKeyThumbprint(signer.publicKey) },
+    });
+    return finishStatement(draft, signer.sign(draft.toBeSigned));
+  }
+
+  signArtifact(vendor: TestVendor, target: TargetArtifact, subject = `oci:app:${target.digest}`): Uint8Array {
+    const { key, uri: issuer, certificate, chain } = vendor;
+    const draft = draftArtifactStatement({
+      algorithm: 'ES256',
+      issuer,
+      subject,
+      target,
+      signingTime: this.now,
+      leafDer: certificate.der,
+    });
+    return this.finish(draft, key, chain);
+  }
+
+  signRelease(vendor: TestVendor, release: Release): Uint8Array {
+    const draft = draftStatement({
+      algorithm: 'ES256',
+      issuer: vendor.uri,
+      subject: releaseSubject(release.applicationId, release.version),
+      contentType: CONTENT.release,
+      payload: encodeRelease(release),
+      issuedAt: this.now,
+      signer: { leafDer: vendor.certificate.der },
+    });
+    return this.finish(draft, vendor.key, vendor.chain);
+  }
+
+  /** Logs a statement and gives it back with a receipt; `at` is the receipt's time. */
+  log(statement: Uint8Array, at: Date = this.now): Uint8Array {
+    this.entries.push(parseStatement(statement).entry);
+    return this.entries.length < 2 ? statement : this.withReceipt(statement, at);
+  }
+
+  withReceipt(statement: Uint8Array, at: Date = this.now, signer: TestKey = this.keys.receipt): Uint8Array {
+    const wanted = encodeHex(parseStatement(statement).entry);
+    const index = this.entries.findIndex((entry) => encodeHex(entry) === wanted);
+    const leaves = this.entries.map(hashLeaf);
+    const path = provePathsOfAppended(emptyRange(), leaves)[index];
+    if (!path) throw new Error('That statement was never logged.');
+    const size = BigInt(leaves.length);
+    const protectedBytes = encodeReceiptProtected({
+      kid: coseKeyThumbprint(signer.publicKey),
+      issuer: this.registry,
+      issuedAt: at,
+      origin: this.origin,
+      size,
+      algorithm: 'ES256',
+    });
+    const signature = signer.sign(receiptToBeSigned(protectedBytes, rootOfRange(appendLeaves(emptyRange(), leaves))));
+    const receipt = encodeReceipt({ protectedBytes, signature, size, index: BigInt(index), path });
+    return attachToStatement(statement, { receipts: [receipt] });
+  }
+
+  /** What a vendor's shard says of it. `change` plants defects. */
+  published(
+    vendor: TestVendor,
+    claims: Claims,
+    change: { status?: string; record?: Uint8Array; claims?: Claims } = {},
+  ) {
+    const admitted = this.record(`vendor:${vendor.id}`, {
+      record: 'vendor-admitted',
+      at: encodeTufTime(this.now),
+      vendor: vendor.id,
+      uri: vendor.uri,
+      legalName: `Vendor ${vendor.id}`,
+      claims,
+      approvals: 2,
+    });
+    return {
+      id: vendor.id,
+      uri: vendor.uri,
+      legalName: `Vendor ${vendor.id}`,
+      status: change.status ?? 'active',
+      subject: { C: 'DE', ST: 'Hessen', O: `Vendor ${vendor.id}` },
+      claims: change.claims ?? claims,
+      record: encodeBase64(change.record ?? this.log(admitted)),
+    };
+  }
+
+  /** The TUF repository as a set of files, with these vendors and revocations. */
+  trustRoot(
+    vendors: readonly { id: string }[],
+    revocations: Partial<Record<'certificates' | 'keys' | 'vendors' | 'digests', readonly object[]>> = {},
+    extra: { validUntil?: Date; expires?: Date } = {},
+  ): TufFileSet {
+    const expires = extra.expires ?? this.later(365 * 86400);
+    const granting = { 'margo.trust-root.v1.json': json(this.trustRootTarget(extra.validUntil)) };
+    const removing: Record<string, Uint8Array> = {
+      'live.revocations.v1.json': json({
+        type: 'margo.revocations.v1',
+        sequence: 1,
+        asOf: encodeTufTime(this.now),
+        logSize: this.entries.length,
+        certificates: [],
+        keys: [],
+        vendors: [],
+        digests: [],
+        ...revocations,
+      }),
+    };
+    for (const shard of new Set(vendors.map(({ id }) => shardOf(id)))) {
+      removing[shard] = json({ type: 'margo.vendors.v1', vendors: vendors.filter(({ id }) => shardOf(id) === shard) });
+    }
+    const { tufRoot, tufTargets, live, snapshot, timestamp } = this.keys;
+    const role = (keys: readonly TestKey[], threshold: number) => ({ keys: keys.map(tufKeyOf), threshold });
+    const root = signMetadata(
+      draftRoot({
+        version: 1,
+        expires,
+        roles: {
+          root: role(tufRoot, 2),
+          targets: role(tufTargets, 2),
+          snapshot: role([snapshot], 1),
+          timestamp: role([timestamp], 1),
+        },
+      }),
+      tufRoot.slice(0, 2),
+    );
+    const delegation = { name: 'live', paths: ['live.*'], ...role([live], 1) };
+    const targets = signMetadata(
+      draftTargets({ version: 1, expires, files: granting, delegations: [delegation] }),
+      tufTargets.slice(0, 2),
+    );
+    const liveFile = signMetadata(draftTargets({ version: 1, expires, files: removing }), [live]);
+    const snapshotFile = signMetadata(draftSnapshot({ version: 1, expires, roles: { targets, live: liveFile } }), [
+      snapshot,
+    ]);
+    const timestampFile = signMetadata(draftTimestamp({ version: 1, expires, snapshot: snapshotFile }), [timestamp]);
+    return {
+      initialRoot: root,
+      roots: [],
+      timestamp: timestampFile,
+      snapshot: snapshotFile,
+      targets,
+      delegated: { live: liveFile },
+      files: { ...granting, ...removing },
+    };
+  }
+
+  private trustRootTarget(validUntil: Date | undefined): object {
+    const { receipt, record, checkpoint } = this.keys;
+    const validFrom = encodeTufTime(this.later(-3600));
+    const named = ({ publicKey }: TestKey) => ({
+      kid: encodeBase64Url(coseKeyThumbprint(publicKey)),
+      spki: encodeBase64(publicKey.spki),
+      issuer: this.registry,
+      validFrom,
+    });
+    return {
+      type: 'margo.trust-root.v1',
+      registry: this.registry,
+      domain: this.domain,
+      profile: 1,
+      anchors: [
+        {
+          name: 'root',
+          purpose: 'artifact-signing',
+          certificate: encodeBase64(this.root.der),
+          validFrom,
+          ...(validUntil && { validUntil: encodeTufTime(validUntil) }),
+        },
+      ],
+      intermediates: [{ name: 'issuing-1', certificate: encodeBase64(this.issuing.der) }],
+      tsa: [],
+      logs: [
+        {
+          origin: this.origin,
+          leafFormat: 'cose-digest',
+          checkpointKey: encodeVerifierKey(this.origin, checkpoint.publicKey.spki.slice(12)),
+          receiptKeys: [named(receipt)],
+        },
+      ],
+      records: [named(record)],
+    };
+  }
+
+  private finish(draft: Draft, key: TestKey, chain: readonly Uint8Array[]): Uint8Array {
+    return finishStatement(draft, key.sign(draft.toBeSigned), { chain, agent: 'testkit/1' });
+  }
+
+  private serial(): Uint8Array {
+    this.serials += 1;
+    const serial = new Uint8Array(16).fill(0x11);
+    serial[0] = 0x40;
+    serial[15] = this.serials;
+    return serial;
+  }
+}
+
+function signMetadata(signed: Metadata, keys: readonly TestKey[]): Uint8Array {
+  const bytes = draftMetadata(signed);
+  return assembleMetadata(
+    signed,
+    keys.map((key) => tufSignature(tufKeyOf(key), key.sign(bytes, 'der'))),
+  );
+}
+
+function tufKeyOf({ publicKey }: TestKey) {
+  return tufKeyFromSpki(publicKey.spki);
+}
+
+function shardOf(id: string): string {
+  return `live.vendors.${encodeHex(sha256(encodeUtf8(id)).subarray(0, 1))}.json`;
+}
+
+function json(value: object): Uint8Array {
+  return encodeUtf8(JSON.stringify(value));
+}

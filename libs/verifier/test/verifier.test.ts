@@ -1,0 +1,388 @@
+import { encodeBase64, encodeHex, encodeUtf8, parseUtf8 } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
+import { attachToStatement, parseStatement, type Release, type TargetArtifact } from '@margo-trust/statement';
+import { TestKey, World } from '@margo-trust/testkit';
+import { openTufSnapshot, type TufFileSet } from '@margo-trust/tuf';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  encodeEvidenceBundle,
+  parseEvidenceBundle,
+  parseTrustRoot,
+  Verifier,
+  verifyEvidenceBundle,
+  type Verdict,
+} from '../src/index.ts';
+
+const ID = '01jd5x7m8n9p0q1r2s3t4v5w6x';
+const claims = { applicationIdPrefixes: ['com-example-'], ociNamespaces: ['registry.example/acme'] };
+const manifest = encodeUtf8('{"schemaVersion":2}');
+const target: TargetArtifact = {
+  mediaType: 'application/vnd.oci.image.manifest.v1+json',
+  digest: `sha256:${encodeHex(sha256(manifest))}`,
+  size: manifest.length,
+  annotations: { 'org.margo.trust.reference': 'registry.example/acme/pump:1.0.0' },
+};
+const release: Release = {
+  applicationId: 'com-example-pump',
+  version: '1.0.0',
+  package: { ...item(target), reference: 'registry.example/acme/pump:1.0.0' },
+  components: [],
+  images: [{ ...item(target), reference: 'docker.io/library/redis:7', digest: `sha256:${'02'.repeat(32)}` }],
+};
+
+function item({ mediaType, digest, size }: TargetArtifact) {
+  return { mediaType, digest, size };
+}
+
+/** A vendor that was admitted, one logged signature and one logged release: what every case starts from. */
+function walk(world = new World()) {
+  const vendor = world.vendor(ID);
+  const published = world.published(vendor, claims);
+  const signature = world.log(world.signArtifact(vendor, target));
+  const releaseStatement = world.log(world.signRelease(vendor, release));
+  return { world, vendor, published, signature, releaseStatement };
+}
+
+function verifierOf(set: TufFileSet, now = new Date('2026-11-21T00:00:00Z')): Verifier {
+  return new Verifier(parseTrustRoot(openTufSnapshot(set, { now, expired: 'report' })));
+}
+
+function codeOf(verdict: Verdict): string {
+  return verdict.trusted ? 'trusted' : verdict.code;
+}
+
+describe('the verdict on an artifact', () => {
+  it('trusts what an admitted vendor signed and the log holds, and says who, when and where', () => {
+    const { world, vendor, published, signature } = walk();
+    const verdict = verifierOf(world.trustRoot([published])).verifyArtifact(target, [signature]);
+    expect(verdict).toMatchObject({
+      trusted: true,
+      finding: {
+        vendorId: ID,
+        time: world.now,
+        log: { origin: 'log.registry.example' },
+        certificateFingerprint: vendor.certificate.fingerprint,
+      },
+    });
+    expect(verdict.checks.map(({ name }) => name)).toEqual([
+      'envelope',
+      'algorithm',
+      'log receipt',
+      'certificate',
+      'vendor',
+      'claims',
+      'revocation',
+      'signature',
+    ]);
+  });
+
+  it('finds one good signature among bad ones', () => {
+    const { world, published, signature } = walk();
+    const verifier = verifierOf(world.trustRoot([published]));
+    expect(codeOf(verifier.verifyArtifact(target, [Uint8Array.of(1), signature]))).toBe('trusted');
+    expect(codeOf(verifier.verifyArtifact(target, [Uint8Array.of(1), Uint8Array.of(2)]))).not.toBe('trusted');
+    expect(codeOf(verifier.verifyArtifact(target, []))).toBe('verify/unsigned');
+  });
+
+  it('needs no clock: an expired certificate does not matter when the log saw the signature in time', () => {
+    const { world, published, signature } = walk();
+    const verifier = verifierOf(world.trustRoot([published]), new Date('2046-01-01T00:00:00Z'));
+    expect(codeOf(verifier.verifyArtifact(target, [signature]))).toBe('trusted');
+    expect(verifier.freshness.stale.map(({ role }) => role)).toContain('timestamp');
+  });
+
+  it.each<
+    [string, (w: ReturnType<typeof walk>) => { set: TufFileSet; signature?: Uint8Array; held?: TargetArtifact }, string]
+  >([
+    [
+      'about another artifact',
+      ({ world, published }) => ({
+        set: world.trustRoot([published]),
+        held: { ...target, digest: `sha256:${'00'.repeat(32)}` },
+      }),
+      'verify/target-mismatch',
+    ],
+    [
+      'that was never logged',
+      ({ world, vendor, published }) => ({
+        set: world.trustRoot([published]),
+        signature: world.signArtifact(vendor, { ...target, size: target.size }, 'oci:app:other'),
+      }),
+      'verify/not-logged',
+    ],
+    [
+      'with a receipt of a stranger’s key',
+      ({ world, published, signature }) => ({
+        set: world.trustRoot([published]),
+        signature: world.withReceipt(signature, world.now, new TestKey('P-256')),
+      }),
+      'verify/not-logged',
+    ],
+    [
+      'with the receipt of another statement',
+      ({ world, vendor, published, signature }) => {
+        const other = world.log(world.signArtifact(vendor, { ...target, size: 1 }));
+        return {
+          set: world.trustRoot([published]),
+          signature: attachToStatement(signature, { receipts: parseStatement(other).receipts }),
+        };
+      },
+      'verify/not-logged',
+    ],
+    [
+      'of a vendor the trust root does not know',
+      ({ world }) => ({ set: world.trustRoot([]) }),
+      'verify/unknown-vendor',
+    ],
+    [
+      'of a vendor that is suspended',
+      ({ world, vendor }) => ({ set: world.trustRoot([world.published(vendor, claims, { status: 'suspended' })]) }),
+      'verify/vendor-suspended',
+    ],
+    [
+      'of a vendor whose record was never logged',
+      ({ world, vendor }) => {
+        const record = world.record(`vendor:${ID}`, { record: 'vendor-admitted', uri: vendor.uri, claims });
+        return { set: world.trustRoot([world.published(vendor, claims, { record })]) };
+      },
+      'verify/vendor-unproven',
+    ],
+    [
+      'of a vendor whose record a stranger signed',
+      ({ world, vendor }) => {
+        const record = world.log(
+          world.record(`vendor:${ID}`, { record: 'vendor-admitted', uri: vendor.uri, claims }, new TestKey('P-256')),
+        );
+        return { set: world.trustRoot([world.published(vendor, claims, { record })]) };
+      },
+      'verify/vendor-unproven',
+    ],
+    [
+      'of a vendor whose record is about another',
+      ({ world, vendor }) => {
+        const record = world.log(
+          world.record('vendor:01jd5x7m8n9p0q1r2s3t4v5w6y', { record: 'vendor-admitted', uri: vendor.uri, claims }),
+        );
+        return { set: world.trustRoot([world.published(vendor, claims, { record })]) };
+      },
+      'verify/vendor-unproven',
+    ],
+    [
+      'of a vendor that publishes more than it was granted',
+      ({ world, vendor }) => ({
+        set: world.trustRoot([
+          world.published(vendor, claims, { claims: { ...claims, applicationIdPrefixes: ['com-'] } }),
+        ]),
+      }),
+      'verify/vendor-unproven',
+    ],
+    [
+      'from a namespace that was never granted',
+      ({ world, vendor }) => {
+        const narrow = { ...claims, ociNamespaces: ['registry.example/other'] };
+        return { set: world.trustRoot([world.published(vendor, narrow)]) };
+      },
+      'verify/namespace-not-claimed',
+    ],
+    [
+      'of a revoked certificate',
+      ({ world, vendor, published }) => ({
+        set: world.trustRoot([published], {
+          certificates: [
+            { fingerprint: vendor.certificate.fingerprint, reason: 'keyCompromise', revokedAt: '2026-11-21T00:00:00Z' },
+          ],
+        }),
+      }),
+      'verify/certificate-revoked',
+    ],
+    [
+      'made after the invalidity date',
+      ({ world, vendor, published }) => ({
+        set: world.trustRoot([published], {
+          certificates: [
+            {
+              fingerprint: vendor.certificate.fingerprint,
+              reason: 'keyCompromise',
+              revokedAt: '2026-11-21T00:00:00Z',
+              invalidityDate: '2026-11-20T12:00:00Z',
+            },
+          ],
+        }),
+      }),
+      'verify/certificate-revoked',
+    ],
+    [
+      'of a revoked key',
+      ({ world, vendor, published }) => ({
+        set: world.trustRoot([published], {
+          keys: [
+            {
+              spki: encodeHex(sha256(vendor.certificate.spki)),
+              reason: 'keyCompromise',
+              revokedAt: '2026-11-21T00:00:00Z',
+            },
+          ],
+        }),
+      }),
+      'verify/key-revoked',
+    ],
+    [
+      'over a withdrawn digest',
+      ({ world, published }) => ({
+        set: world.trustRoot([published], {
+          digests: [{ digest: target.digest, reason: 'unspecified', revokedAt: '2026-11-21T00:00:00Z' }],
+        }),
+      }),
+      'verify/digest-revoked',
+    ],
+    [
+      'of a distrusted vendor',
+      ({ world, published }) => ({
+        set: world.trustRoot([published], {
+          vendors: [{ id: ID, reason: 'unspecified', revokedAt: '2026-11-21T00:00:00Z' }],
+        }),
+      }),
+      'verify/vendor-revoked',
+    ],
+    [
+      'logged after the anchor’s window',
+      ({ world, published }) => ({ set: world.trustRoot([published], {}, { validUntil: world.now }) }),
+      'x509/no-path',
+    ],
+  ])('refuses a signature %s', (_what, plant, code) => {
+    const case_ = walk();
+    const { set, signature = case_.signature, held = target } = plant(case_);
+    expect(codeOf(verifierOf(set).verifyArtifact(held, [signature]))).toBe(code);
+  });
+
+  it('keeps what was signed before a key was lost or leaked', () => {
+    const { world, vendor, published, signature } = walk();
+    const { fingerprint } = vendor.certificate;
+    for (const revocation of [
+      { fingerprint, reason: 'superseded', revokedAt: '2026-11-21T00:00:00Z' },
+      {
+        fingerprint,
+        reason: 'keyCompromise',
+        revokedAt: '2026-11-22T00:00:00Z',
+        invalidityDate: '2026-11-20T12:00:01Z',
+      },
+    ]) {
+      const verifier = verifierOf(world.trustRoot([published], { certificates: [revocation] }));
+      expect(codeOf(verifier.verifyArtifact(target, [signature]))).toBe('trusted');
+    }
+  });
+
+  it('refuses a certificate that was not valid when the log saw the signature', () => {
+    const world = new World();
+    const vendor = world.vendor(ID, { notAfter: world.later(-60) });
+    const published = world.published(vendor, claims);
+    const signature = world.log(world.signArtifact(vendor, target));
+    expect(codeOf(verifierOf(world.trustRoot([published])).verifyArtifact(target, [signature]))).toBe('x509/expired');
+  });
+
+  it('refuses a certificate of one vendor for a statement of another', () => {
+    const { world, vendor, published } = walk();
+    const thief = world.vendor('01jd5x7m8n9p0q1r2s3t4v5w6y');
+    const forged = world.log(world.signArtifact({ ...thief, uri: vendor.uri }, target));
+    expect(codeOf(verifierOf(world.trustRoot([published])).verifyArtifact(target, [forged]))).toBe(
+      'verify/issuer-mismatch',
+    );
+  });
+
+  it('refuses every flipped bit that matters', () => {
+    const { world, published, signature } = walk();
+    const verifier = verifierOf(world.trustRoot([published]));
+    const { stripped } = parseStatement(signature);
+    // chain, receipts and agent travel unprotected; what is signed must not survive a flip anywhere
+    const rest = parseStatement(signature);
+    for (let bit = 0; bit < stripped.length * 8; bit += 7) {
+      const flipped = Uint8Array.from(stripped);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      let bytes = flipped;
+      try {
+        bytes = Uint8Array.from(attachToStatement(flipped, { chain: rest.chain, receipts: rest.receipts }));
+      } catch {
+        // no longer COSE: goes in as it is
+      }
+      expect(codeOf(verifier.verifyArtifact(target, [bytes])), `bit ${bit}`).not.toBe('trusted');
+    }
+  });
+});
+
+describe('the verdict on an evidence bundle', () => {
+  const { world, published, signature, releaseStatement, vendor } = walk();
+  const { initialRoot, ...trustRoot } = world.trustRoot([published]);
+  const artifacts = [{ ...item(target), manifest, signatures: [signature] }];
+  const bundle = encodeEvidenceBundle({ trustRoot, release: releaseStatement, artifacts });
+  const now = new Date('1970-01-02T00:00:00Z');
+
+  it('trusts the application from one file and one root, whatever the clock says', () => {
+    for (const clock of [now, new Date('2026-11-21T00:00:00Z'), new Date('2099-01-01T00:00:00Z')]) {
+      const verdict = verifyEvidenceBundle(bundle, { initialRoot, now: clock, artifact: target.digest });
+      expect(verdict).toMatchObject({
+        trusted: true,
+        release: { applicationId: 'com-example-pump', version: '1.0.0' },
+      });
+    }
+  });
+
+  it('reads back what it writes', () => {
+    expect(encodeEvidenceBundle(parseEvidenceBundle(bundle))).toEqual(bundle);
+  });
+
+  const refusal = (changed: Uint8Array, options: { initialRoot?: Uint8Array; artifact?: string } = {}) =>
+    codeOf(verifyEvidenceBundle(changed, { initialRoot, now, ...options }));
+
+  it('refuses an artifact that the release does not pin', () => {
+    expect(refusal(bundle, { artifact: `sha256:${'ff'.repeat(32)}` })).toBe('verify/not-in-release');
+  });
+
+  it('refuses another root than its own', () => {
+    const other = new World().trustRoot([]).initialRoot;
+    expect(refusal(bundle, { initialRoot: other })).toMatch(/^tuf\//);
+  });
+
+  it('refuses a manifest that was changed, and an artifact without good signature', () => {
+    const changed = [{ ...artifacts[0]!, manifest: encodeUtf8('{"schemaVersion":3}') }];
+    expect(refusal(encodeEvidenceBundle({ trustRoot, release: releaseStatement, artifacts: changed }))).toBe(
+      'verify/manifest-mismatch',
+    );
+    const unsigned = [{ ...artifacts[0]!, signatures: [] }];
+    expect(refusal(encodeEvidenceBundle({ trustRoot, release: releaseStatement, artifacts: unsigned }))).toBe(
+      'verify/unsigned',
+    );
+  });
+
+  it('refuses an artifact signature in the place of the release', () => {
+    expect(refusal(encodeEvidenceBundle({ trustRoot, release: signature, artifacts }))).toBe('verify/wrong-content');
+  });
+
+  it('refuses a release of an application that is not the vendor’s', () => {
+    const foreign = world.log(world.signRelease(vendor, { ...release, applicationId: 'org-other-app' }));
+    expect(refusal(encodeEvidenceBundle({ trustRoot, release: foreign, artifacts }))).toBe(
+      'verify/application-not-claimed',
+    );
+  });
+
+  it.each([
+    ['no JSON', 'x'],
+    ['another media type', '{"mediaType":"text/plain"}'],
+    ['a trust root that is null', `{"mediaType":"application/vnd.margo.trust.evidence.v1+json","trustRoot":null}`],
+  ])('refuses a file that is %s', (_what, text) => {
+    expect(refusal(encodeUtf8(text))).toMatch(/^(bytes|verify)\//);
+  });
+
+  it('gives a verdict for any change of any byte, never another error', () => {
+    const text = parseUtf8(bundle);
+    fc.assert(
+      fc.property(fc.nat(bundle.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
+        const changed = Uint8Array.from(bundle);
+        changed[at]! ^= mask;
+        verifyEvidenceBundle(changed, { initialRoot, now });
+      }),
+      { numRuns: 60 },
+    );
+    expect(text).toContain(encodeBase64(manifest));
+  });
+});
