@@ -1,0 +1,39 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { CallersModule } from './callers/callers.module.ts';
+import type { Clock } from './clock.ts';
+import { ConfigModule } from './config.module.ts';
+import type { Config, Secrets } from './config.ts';
+import { DbModule } from './db/db.module.ts';
+import { HttpModule } from './http/http.module.ts';
+import { KeysModule } from './keys/keys.module.ts';
+import { LogModule } from './log/log.module.ts';
+import type { Random } from './random.ts';
+import { VendorsModule } from './vendors/vendors.module.ts';
+
+/** What the roof brings along. */
+export interface Foundation {
+  config: Config;
+  secrets: Secrets;
+  clock: Clock;
+  random: Random;
+  source: DataSource;
+}
+
+@Module({})
+export class AppModule {
+  static on(foundation: Foundation): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.of(foundation),
+        DbModule.open(foundation.source),
+        HttpModule,
+        KeysModule,
+        CallersModule,
+        LogModule,
+        VendorsModule,
+      ],
+    };
+  }
+}

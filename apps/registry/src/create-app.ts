@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import type { INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import type { Application } from 'express';
+import type { Logger } from 'pino';
+import { AppModule, type Foundation } from './app.module.ts';
+import { ConsoleFiles } from './http/console-files.ts';
+import type { Rooms } from './http/front-door.ts';
+import { Metrics } from './http/metrics.ts';
+import { describeApi, serveApiDescription } from './http/openapi.ts';
+import { PublishedFiles } from './http/published-files.store.ts';
+import { nestLogger } from './logger.ts';
+
+/** Builds the application, without listening and without genesis. */
+export async function createApp(
+  foundation: Foundation,
+  logger: Logger,
+): Promise<{ app: INestApplication; rooms: Rooms }> {
+  const { config, secrets } = foundation;
+  const app = await NestFactory.create(AppModule.on(foundation), new ExpressAdapter(), {
+    bodyParser: false, // http/body.ts reads bodies, with limits before parsing
+    abortOnError: false,
+    logger: nestLogger(logger),
+  });
+  const express = app.getHttpAdapter().getInstance() as Application;
+  express.disable('x-powered-by');
+  express.disable('etag');
+  express.set('query parser', 'simple');
+  serveApiDescription(express, describeApi(app));
+  if (config.hasEmbeddedOidc) {
+    // Loaded here only: production neither needs nor wants it.
+    const { createEmbeddedOidc } = await import('./callers/embedded-oidc.ts');
+    express.use('/oidc', createEmbeddedOidc(config, secrets));
+  }
+  await app.init();
+  await app.get(PublishedFiles).listen();
+  const rooms = {
+    files: app.get(PublishedFiles),
+    console: new ConsoleFiles(join(import.meta.dirname, '../../console/dist')),
+    metrics: app.get(Metrics),
+    express: express as unknown as Rooms['express'],
+  };
+  return { app, rooms };
+}

@@ -1,0 +1,4 @@
+import 'reflect-metadata';
+import { runRegistry } from './run.ts';
+
+await runRegistry({ ...process.env, ROLE: 'worker' });

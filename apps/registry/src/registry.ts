@@ -1,0 +1,95 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { SystemClock } from './clock.ts';
+import { type Config, readConfig, readHost, readPort, type Secrets } from './config.ts';
+import { createApp } from './create-app.ts';
+import { type DatabaseAddress, openDatabase } from './db/data-source.ts';
+import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
+import { runGenesis } from './genesis.ts';
+import { FrontDoor } from './http/front-door.ts';
+import { createDevelopmentKeys } from './keys/development-keys.ts';
+import { createLogger } from './logger.ts';
+import { SystemRandom } from './random.ts';
+import { StartError } from './start-error.ts';
+
+export interface RunningRegistry {
+  config: Config;
+  /** Finishes what is under way, then stops everything this process started. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the service as the environment says. When this returns, it answers at `config.publicUrl`.
+ *
+ * The port is taken first: that tells the address others must know, and fails early when somebody else has it.
+ * `onLost` is called when the embedded database dies under it: nothing can be saved, the process should end.
+ */
+export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void): Promise<RunningRegistry> {
+  const closers: (() => Promise<unknown> | void)[] = [];
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> =>
+    (closing ??= (async () => {
+      for (const closer of closers.reverse()) await closer();
+    })());
+
+  try {
+    readConfig(env); // refuses bad settings before anything is touched
+    const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000, keepAliveTimeout: 65_000 });
+    const { config, secrets } = readConfig(env, await listen(server, readHost(env), readPort(env)));
+    const random = new SystemRandom();
+    const logger = createLogger(config);
+    closers.push(() => new Promise<void>((resolve) => logger.flush(() => resolve())));
+    const door = new FrontDoor(config, random, logger);
+    server.on('request', door.handle);
+    closers.push(() => drain(server));
+
+    const address = await findDatabase(config, secrets, closers, onLost);
+    if (config.mode === 'development') createDevelopmentKeys(config.keysDirectory, secrets.keysPassphrase);
+    const source = await openDatabase(address);
+    closers.push(() => (source.isInitialized ? source.destroy() : undefined));
+    const { app, rooms } = await createApp({ config, secrets, clock: new SystemClock(), random, source }, logger);
+    // From here on the server must be drained before the application goes.
+    closers.push(() => app.close());
+    closers.push(() => drain(server));
+
+    await runGenesis(app);
+    door.open(rooms);
+    return { config, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') return reject(error);
+      reject(
+        new StartError(`Port ${port} is taken. Stop who has it, or choose another one: PORT=${port + 1} npm start`),
+      );
+    });
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+async function findDatabase(
+  config: Config,
+  { databaseUrl }: Secrets,
+  closers: (() => Promise<unknown> | void)[],
+  onLost: () => void,
+): Promise<DatabaseAddress> {
+  if (databaseUrl !== undefined) return { url: databaseUrl };
+  const postgres = await startEmbeddedPostgres({ stateDirectory: config.dataDirectory, onLost });
+  closers.push(() => postgres.stop());
+  return postgres;
+}
+
+/** Lets requests under way finish, for five seconds at most. */
+async function drain(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), 5_000);
+  await closed;
+  clearTimeout(cut);
+}

@@ -1,0 +1,46 @@
+import { type RunningRegistry, startRegistry } from './registry.ts';
+import { ConfigError } from './config.ts';
+import { StartError } from './start-error.ts';
+
+/**
+ * Runs the registry until the process is told to stop, then exits: 0 after a signal, 1 when it could not start or lost its
+ * database. `whenReady` may do more before the last line, `ready <url>`, is printed; `signal` tells it to give up.
+ */
+export async function runRegistry(
+  env: NodeJS.ProcessEnv,
+  whenReady: (registry: RunningRegistry, signal: AbortSignal) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const stop = new AbortController();
+  let starting: Promise<RunningRegistry> | undefined;
+  let isLost = false;
+
+  const end = (): void => {
+    if (stop.signal.aborted) process.exit(130); // asked twice: somebody is in a hurry
+    stop.abort();
+    const closed = starting?.then((registry) => registry.close()) ?? Promise.resolve();
+    closed.then(() => process.exit(isLost ? 1 : 0), fail);
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+  const lose = (): void => {
+    isLost = true;
+    process.stderr.write('The embedded database has died. Start again: what was acknowledged is on disk.\n');
+    end();
+  };
+
+  try {
+    starting = startRegistry(env, lose);
+    const registry = await starting;
+    if (stop.signal.aborted) return;
+    await whenReady(registry, stop.signal);
+    if (!stop.signal.aborted) process.stdout.write(`ready ${registry.config.publicUrl}\n`);
+  } catch (error) {
+    if (!stop.signal.aborted) fail(error);
+  }
+}
+
+function fail(error: unknown): void {
+  const isExpected = error instanceof StartError || error instanceof ConfigError;
+  process.stderr.write(`${isExpected ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(1);
+}
