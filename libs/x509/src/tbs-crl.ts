@@ -6,7 +6,7 @@ import { TAG } from './der/tag.ts';
 import { derConstructed, derEnumerated, derExplicit, derInteger, derSequence } from './der/write.ts';
 import { authorityKeyIdentifier, issuingDistributionPoint } from './encode-extension.ts';
 import { encodeExtensions } from './extension.ts';
-import { X509Fault } from './fault.ts';
+import { X509Fault, type CrlReason } from './fault.ts';
 import type { Certificate, CrlEntry, Extension } from './model.ts';
 import { OID } from './oid.ts';
 
@@ -65,23 +65,28 @@ function encodeEntries(entries: CrlSpec['entries']): Uint8Array[] {
     if (!/^(?:[0-9a-f]{2}){1,20}$/.test(entry.serialHex)) throw invalid('A serial number is not lower-case hex.');
     if (seen.has(entry.serialHex)) throw invalid('A serial number is listed twice.');
     seen.add(entry.serialHex);
-    const extensions = entryExtensions(entry);
     const head = [derInteger(parseHex(entry.serialHex)), derTime(entry.revokedAt)];
-    encoded.push(derSequence(...head, ...(extensions.length > 0 ? [encodeExtensions(extensions)] : [])));
+    encoded.push(derConstructed(TAG.sequence, [...head, ...entryExtensions(entry)]));
   }
   return encoded;
 }
 
-function entryExtensions({ reason, invalidityDate }: CrlEntry): Extension[] {
-  const extensions: Extension[] = [];
-  if (reason && reason !== 'unspecified') {
-    extensions.push({ oid: OID.reasonCode, critical: false, value: derEnumerated(CRL_REASONS.indexOf(reason)) });
-  }
-  if (invalidityDate) {
-    extensions.push({ oid: OID.invalidityDate, critical: false, value: derGeneralizedTime(invalidityDate) });
-  }
-  return extensions;
+/** The Extensions of an entry, if it has any (RFC 5280 §5.3). */
+function entryExtensions({ reason, invalidityDate }: CrlEntry): Uint8Array[] {
+  const isReasonGiven = reason !== undefined && reason !== 'unspecified';
+  if (!invalidityDate) return isReasonGiven ? [REASON_ALONE[reason]] : [];
+  const dated = { oid: OID.invalidityDate, critical: false, value: derGeneralizedTime(invalidityDate) };
+  return [encodeExtensions([...(isReasonGiven ? [reasonExtension(reason)] : []), dated])];
 }
+
+function reasonExtension(reason: CrlReason): Extension {
+  return { oid: OID.reasonCode, critical: false, value: derEnumerated(CRL_REASONS.indexOf(reason)) };
+}
+
+/** Most entries end in one of these: made once. */
+const REASON_ALONE = Object.fromEntries(
+  CRL_REASONS.flatMap((reason) => (reason ? [[reason, encodeExtensions([reasonExtension(reason)])]] : [])),
+) as Record<CrlReason, Uint8Array>;
 
 function invalid(message: string): X509Fault {
   return new X509Fault('x509/invalid-spec', message);

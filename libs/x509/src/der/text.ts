@@ -45,9 +45,13 @@ export function readUtf8(content: Uint8Array): string {
 }
 
 export function derAscii(tag: number, text: string): Uint8Array {
-  const codes = Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
-  if (codes.some((code) => code > 0x7f)) throw new X509Fault('x509/invalid-spec', 'A text must be ASCII.');
-  return derPrimitive(tag, Uint8Array.from(codes));
+  const octets = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) throw new X509Fault('x509/invalid-spec', 'A text must be ASCII.');
+    octets[i] = code;
+  }
+  return derPrimitive(tag, octets);
 }
 
 function readUcs2(content: Uint8Array): string {

@@ -92,16 +92,20 @@ export function derOid(dotted: string): Uint8Array {
 
 function headOctets(tag: number, length: number): Uint8Array {
   if (length < 0x80) return Uint8Array.of(tag, length);
-  const octets: number[] = [];
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256);
+  const octets = bigEndian(BigInt(length));
   return Uint8Array.of(tag, 0x80 | octets.length, ...octets);
 }
 
 function integerContent(value: bigint | number | Uint8Array): Uint8Array {
-  const octets = value instanceof Uint8Array ? [...value] : bigEndian(BigInt(value));
-  while (octets.length > 1 && octets[0] === 0 && (octets[1] ?? 0) < 0x80) octets.shift();
-  if (octets.length === 0 || (octets[0] ?? 0) >= 0x80) octets.unshift(0);
-  return Uint8Array.from(octets);
+  const octets = value instanceof Uint8Array ? value : Uint8Array.from(bigEndian(BigInt(value)));
+  let start = 0;
+  while (start < octets.length - 1 && octets[start] === 0) start++;
+  const magnitude = octets.subarray(start);
+  if (magnitude.length > 0 && (magnitude[0] ?? 0) < 0x80) return magnitude;
+  // A sign octet, or the one octet of zero.
+  const signed = new Uint8Array(magnitude.length + 1);
+  signed.set(magnitude, 1);
+  return signed;
 }
 
 function bigEndian(value: bigint): number[] {
