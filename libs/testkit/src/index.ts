@@ -15,4 +15,4 @@ export {
   type TestIdentity,
 } from './certificates.ts';
 export { openssl, type OpenSslRun } from './openssl.ts';
-export { TestKey, World, type TestVendor, type WorldOptions } from './world.ts';
+export { World, type TestVendor, type WorldOptions } from './world.ts';

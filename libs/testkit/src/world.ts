@@ -1,7 +1,6 @@
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { encodeBase64, encodeBase64Url, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { coseKeyThumbprint } from '@margo-trust/cose';
-import { parsePublicKey, sha256, type PublicKey, type SignatureAlgorithm } from '@margo-trust/crypto';
+import { sha256 } from '@margo-trust/crypto';
 import { appendLeaves, emptyRange, hashLeaf, provePathsOfAppended, rootOfRange } from '@margo-trust/merkle';
 import { encodeReceipt, encodeReceiptProtected, receiptToBeSigned } from '@margo-trust/receipt';
 import {
@@ -43,32 +42,12 @@ import {
   type Certificate,
   type CertificateSpec,
 } from '@margo-trust/x509';
-
-/** A private key for tests, with what the cores want to know of its public half. */
-export class TestKey {
-  readonly privateKey: KeyObject;
-  readonly publicKey: PublicKey;
-  readonly algorithm: SignatureAlgorithm;
-
-  constructor(type: 'P-256' | 'P-384' | 'Ed25519') {
-    const pair = type === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: type });
-    this.privateKey = pair.privateKey;
-    this.publicKey = parsePublicKey(Uint8Array.from(pair.publicKey.export({ type: 'spki', format: 'der' })));
-    this.algorithm = ({ 'P-256': 'ES256', 'P-384': 'ES384', Ed25519: 'Ed25519' } as const)[type];
-  }
-
-  /** ECDSA as raw r‖s unless `der` is asked for. */
-  sign(data: Uint8Array, encoding: 'raw' | 'der' = 'raw'): Uint8Array {
-    const digest = this.algorithm === 'Ed25519' ? null : this.algorithm === 'ES384' ? 'sha384' : 'sha256';
-    const dsaEncoding = encoding === 'der' ? 'der' : 'ieee-p1363';
-    return Uint8Array.from(sign(digest, data, { key: this.privateKey, dsaEncoding }));
-  }
-}
+import { makeKey, type KeyPair } from './key.ts';
 
 export interface TestVendor {
   readonly id: string;
   readonly uri: string;
-  readonly key: TestKey;
+  readonly key: KeyPair;
   readonly certificate: Certificate;
   readonly chain: readonly Uint8Array[];
 }
@@ -87,16 +66,16 @@ export class World {
   readonly now: Date;
   readonly domain: string;
   readonly keys = {
-    root: new TestKey('P-384'),
-    issuing: new TestKey('P-384'),
-    checkpoint: new TestKey('Ed25519'),
-    receipt: new TestKey('P-256'),
-    record: new TestKey('P-256'),
-    tufRoot: [new TestKey('Ed25519'), new TestKey('Ed25519'), new TestKey('Ed25519')],
-    tufTargets: [new TestKey('Ed25519'), new TestKey('Ed25519'), new TestKey('Ed25519')],
-    live: new TestKey('Ed25519'),
-    snapshot: new TestKey('Ed25519'),
-    timestamp: new TestKey('Ed25519'),
+    root: makeKey('P-384'),
+    issuing: makeKey('P-384'),
+    checkpoint: makeKey('Ed25519'),
+    receipt: makeKey('P-256'),
+    record: makeKey('P-256'),
+    tufRoot: [makeKey('Ed25519'), makeKey('Ed25519'), makeKey('Ed25519')],
+    tufTargets: [makeKey('Ed25519'), makeKey('Ed25519'), makeKey('Ed25519')],
+    live: makeKey('Ed25519'),
+    snapshot: makeKey('Ed25519'),
+    timestamp: makeKey('Ed25519'),
   };
   readonly root: Certificate;
   readonly issuing: Certificate;
@@ -148,13 +127,13 @@ export class World {
     return new Date(this.now.getTime() + seconds * 1000);
   }
 
-  issue(spec: CertificateSpec, issuer: TestKey): Certificate {
+  issue(spec: CertificateSpec, issuer: KeyPair): Certificate {
     const tbs = encodeTbsCertificate(spec);
-    return parseCertificate(assembleSigned(tbs, spec.algorithm, issuer.sign(tbs)));
+    return parseCertificate(assembleSigned(tbs, spec.algorithm, issuer.sign(tbs, spec.algorithm)));
   }
 
   vendor(id: string, change: Partial<{ notBefore: Date; notAfter: Date; vendorUri: string }> = {}): TestVendor {
-    const key = new TestKey('P-256');
+    const key = makeKey('P-256');
     const uri = `https://${id}.vendors.${this.domain}/`;
     const certificate = this.issue(
       leafProfile({
@@ -177,7 +156,7 @@ export class World {
   }
 
   /** A statement of the registry itself. */
-  record(subject: string, payload: object, signer: TestKey = this.keys.record): Uint8Array {
+  record(subject: string, payload: object, signer: KeyPair = this.keys.record): Uint8Array {
     const draft = draftStatement({
       algorithm: 'ES256',
       issuer: this.registry,
@@ -187,7 +166,7 @@ export class World {
       issuedAt: this.now,
       signer: { kid: coseKeyThumbprint(signer.publicKey) },
     });
-    return finishStatement(draft, signer.sign(draft.toBeSigned));
+    return finishStatement(draft, signer.sign(draft.toBeSigned, 'ES256'));
   }
 
   signArtifact(vendor: TestVendor, target: TargetArtifact, subject = `oci:app:${target.digest}`): Uint8Array {
@@ -222,7 +201,7 @@ export class World {
     return this.entries.length < 2 ? statement : this.withReceipt(statement, at);
   }
 
-  withReceipt(statement: Uint8Array, at: Date = this.now, signer: TestKey = this.keys.receipt): Uint8Array {
+  withReceipt(statement: Uint8Array, at: Date = this.now, signer: KeyPair = this.keys.receipt): Uint8Array {
     const wanted = encodeHex(parseStatement(statement).entry);
     const index = this.entries.findIndex((entry) => encodeHex(entry) === wanted);
     const leaves = this.entries.map(hashLeaf);
@@ -237,7 +216,8 @@ export class World {
       size,
       algorithm: 'ES256',
     });
-    const signature = signer.sign(receiptToBeSigned(protectedBytes, rootOfRange(appendLeaves(emptyRange(), leaves))));
+    const root = rootOfRange(appendLeaves(emptyRange(), leaves));
+    const signature = signer.sign(receiptToBeSigned(protectedBytes, root), 'ES256');
     const receipt = encodeReceipt({ protectedBytes, signature, size, index: BigInt(index), path });
     return attachToStatement(statement, { receipts: [receipt] });
   }
@@ -293,7 +273,7 @@ export class World {
       removing[shard] = json({ type: 'margo.vendors.v1', vendors: vendors.filter(({ id }) => shardOf(id) === shard) });
     }
     const { tufRoot, tufTargets, live, snapshot, timestamp } = this.keys;
-    const role = (keys: readonly TestKey[], threshold: number) => ({ keys: keys.map(tufKeyOf), threshold });
+    const role = (keys: readonly KeyPair[], threshold: number) => ({ keys: keys.map(tufKeyOf), threshold });
     const root = signMetadata(
       draftRoot({
         version: 1,
@@ -331,7 +311,7 @@ export class World {
   private trustRootTarget(validUntil: Date | undefined): object {
     const { receipt, record, checkpoint } = this.keys;
     const validFrom = encodeTufTime(this.later(-3600));
-    const named = ({ publicKey }: TestKey) => ({
+    const named = ({ publicKey }: KeyPair) => ({
       kid: encodeBase64Url(coseKeyThumbprint(publicKey)),
       spki: encodeBase64(publicKey.spki),
       issuer: this.registry,
@@ -365,8 +345,8 @@ export class World {
     };
   }
 
-  private finish(draft: Draft, key: TestKey, chain: readonly Uint8Array[]): Uint8Array {
-    return finishStatement(draft, key.sign(draft.toBeSigned), { chain, agent: 'testkit/1' });
+  private finish(draft: Draft, key: KeyPair, chain: readonly Uint8Array[]): Uint8Array {
+    return finishStatement(draft, key.sign(draft.toBeSigned, 'ES256'), { chain, agent: 'testkit/1' });
   }
 
   private serial(): Uint8Array {
@@ -378,15 +358,15 @@ export class World {
   }
 }
 
-function signMetadata(signed: Metadata, keys: readonly TestKey[]): Uint8Array {
+function signMetadata(signed: Metadata, keys: readonly KeyPair[]): Uint8Array {
   const bytes = draftMetadata(signed);
   return assembleMetadata(
     signed,
-    keys.map((key) => tufSignature(tufKeyOf(key), key.sign(bytes, 'der'))),
+    keys.map((key) => tufSignature(tufKeyOf(key), key.sign(bytes, 'Ed25519'))),
   );
 }
 
-function tufKeyOf({ publicKey }: TestKey) {
+function tufKeyOf({ publicKey }: KeyPair) {
   return tufKeyFromSpki(publicKey.spki);
 }
 

@@ -1,7 +1,7 @@
 import { encodeBase64, encodeHex, encodeUtf8, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { attachToStatement, parseStatement, type Release, type TargetArtifact } from '@margo-trust/statement';
-import { TestKey, World } from '@margo-trust/testkit';
+import { makeKey, World } from '@margo-trust/testkit';
 import { openTufSnapshot, type TufFileSet } from '@margo-trust/tuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -115,7 +115,7 @@ describe('the verdict on an artifact', () => {
       'with a receipt of a stranger’s key',
       ({ world, published, signature }) => ({
         set: world.trustRoot([published]),
-        signature: world.withReceipt(signature, world.now, new TestKey('P-256')),
+        signature: world.withReceipt(signature, world.now, makeKey('P-256')),
       }),
       'verify/not-logged',
     ],
@@ -152,7 +152,7 @@ describe('the verdict on an artifact', () => {
       'of a vendor whose record a stranger signed',
       ({ world, vendor }) => {
         const record = world.log(
-          world.record(`vendor:${ID}`, { record: 'vendor-admitted', uri: vendor.uri, claims }, new TestKey('P-256')),
+          world.record(`vendor:${ID}`, { record: 'vendor-admitted', uri: vendor.uri, claims }, makeKey('P-256')),
         );
         return { set: world.trustRoot([world.published(vendor, claims, { record })]) };
       },
