@@ -1,0 +1,134 @@
+import { loadCertificate, loadEntries, loadVendors, type EntryFilter } from '../api.ts';
+import { reasonWords } from '../checks/standing.ts';
+import { useLoaded } from '../hooks.ts';
+import type { Query } from '../search.ts';
+import { dateWords, dayWords, shortened } from '../words.ts';
+import { EntryFeed } from './entry-feed.tsx';
+import { Facts } from './facts.tsx';
+import { Failed, Waiting } from './notice.tsx';
+
+export function SearchResults({ query, typed, now }: { query: Query; typed: string; now: Date }) {
+  return (
+    <section aria-labelledby="results">
+      <h2 id="results">{headingOf(query)}</h2>
+      {query.kind === 'serial' ? (
+        <CertificateResult serial={query.serial} />
+      ) : (
+        <>
+          {(query.kind === 'text' || query.kind === 'applicationId') && <VendorResults words={typed} />}
+          <EntryFeed
+            feedKey={`${query.kind} ${typed}`}
+            load={(before) => loadEntries({ ...filterOf(query), ...before, limit: 20 })}
+            now={now}
+            empty={<NothingFound query={query} />}
+          />
+        </>
+      )}
+    </section>
+  );
+}
+
+function filterOf(query: Query): EntryFilter {
+  switch (query.kind) {
+    case 'digest':
+      return { digest: query.digest };
+    case 'reference':
+      return { reference: query.reference.replace(/^oci:\/\//, '') };
+    case 'applicationId':
+      return { applicationId: query.applicationId };
+    case 'text':
+      return { q: query.text };
+    default:
+      return {};
+  }
+}
+
+function headingOf(query: Query): string {
+  switch (query.kind) {
+    case 'digest':
+      return `Entries about ${shortened(query.digest, 15, 6)}`;
+    case 'reference':
+      return `Entries about ${query.reference}`;
+    case 'applicationId':
+      return `Entries about the application ${query.applicationId}`;
+    case 'serial':
+      return `Certificate with serial number ${shortened(query.serial, 8, 6)}`;
+    default:
+      return 'Results';
+  }
+}
+
+function NothingFound({ query }: { query: Query }) {
+  if (query.kind === 'digest' || query.kind === 'reference') {
+    return (
+      <p>
+        No entry speaks of this artifact. As far as this registry knows, nobody has signed it: treat it as unsigned.
+        References are searched as they were signed; the digest is the surer search.
+      </p>
+    );
+  }
+  return <p>No entry matches. Application ids and references are searched as a whole, not by their parts.</p>;
+}
+
+/** Vendors whose name holds the words. */
+function VendorResults({ words }: { words: string }) {
+  const vendors = useLoaded('vendors', loadVendors);
+  if (vendors.state !== 'ready') return null;
+  const wanted = words.trim().toLowerCase();
+  const found = vendors.value.items.filter(({ legalName }) => legalName.toLowerCase().includes(wanted));
+  if (found.length === 0) return null;
+  return (
+    <ul class="entries">
+      {found.map(({ id, legalName, status }) => (
+        <li key={id}>
+          <span class="kind vendor">Vendor</span>
+          <a href={`/vendor/${id}`}>{legalName}</a>
+          <span class="entry-meta">{status}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function CertificateResult({ serial }: { serial: string }) {
+  const found = useLoaded(`certificate ${serial}`, () => loadCertificate(serial));
+  if (found.state === 'loading') return <Waiting what="certificate" />;
+  if (found.state === 'failed') {
+    return found.status === 404 ? (
+      <p>This registry has issued no certificate with this serial number.</p>
+    ) : (
+      <Failed title="The certificate could not be loaded" message={found.message} />
+    );
+  }
+  const { value: certificate } = found;
+  return (
+    <div class="card">
+      <Facts
+        items={[
+          { label: 'Vendor', value: <a href={`/vendor/${certificate.vendorId}`}>{certificate.subject}</a> },
+          { label: 'Status', value: statusOf(certificate) },
+          {
+            label: 'Valid',
+            value: `${dayWords(new Date(certificate.notBefore))} to ${dayWords(new Date(certificate.notAfter))}`,
+          },
+          { label: 'Record of issuance', value: <a href={`/entry/${certificate.entryId}`}>Log entry</a> },
+          { label: 'Fingerprint', value: certificate.fingerprint, isOpaque: true },
+        ]}
+      />
+    </div>
+  );
+}
+
+/** `valid`, `expired`, or when and why it was revoked: by the registry's word. */
+export function statusOf({
+  status,
+  revokedAt,
+  revocationReason,
+}: {
+  status: string;
+  revokedAt?: string;
+  revocationReason?: string;
+}): string {
+  if (status !== 'revoked' || revokedAt === undefined) return status;
+  return `revoked on ${dateWords(new Date(revokedAt))}, ${reasonWords(revocationReason ?? 'unspecified')}`;
+}
