@@ -7,6 +7,7 @@ import {
   readDer,
   readElements,
   readOid,
+  readSerial,
   readSignatureAlgorithm,
   readSmallInteger,
   TAG,
@@ -39,8 +40,8 @@ export interface SignerInfo {
   readonly signature: Uint8Array;
 }
 
-/** Which certificate signed: DER of the issuer's Name and of the serial number, or the key identifier. */
-export type SignerId = { readonly issuer: Uint8Array; readonly serial: Uint8Array } | { readonly ski: Uint8Array };
+/** Which certificate signed: DER of the issuer's Name and the serial number, or the key identifier. */
+export type SignerId = { readonly issuer: Uint8Array; readonly serialHex: string } | { readonly ski: Uint8Array };
 
 /** Largest token read, in bytes. Real ones have two to eight thousand. */
 export const MAX_TOKEN_BYTES = 65_536;
@@ -58,19 +59,21 @@ export function parseTimestampToken(der: Uint8Array): TimestampToken {
     contentInfo.end();
 
     if (readSmallInteger(signedData.next(TAG.integer)) !== 3) throw malformed('The token has an unknown version.');
-    signedData.next(TAG.set);
+    const hashes = readElements(signedData.next(TAG.set), TAG.sequence).map(readHash);
     const content = readContent(signedData.next(TAG.sequence));
     const certificates = signedData.optional(contextTag(0, 'constructed'));
     signedData.optional(contextTag(1, 'constructed'));
     const [signer, ...others] = readElements(signedData.next(TAG.set), TAG.sequence);
     signedData.end();
     if (!signer || others.length > 0) throw malformed('The token has not exactly one signer.');
+    const signerInfo = readSignerInfo(signer);
+    if (!hashes.includes(signerInfo.hash)) throw malformed('The digest of the signer is not announced.');
 
     return {
       info: parseTstInfo(content),
       content,
       certificates: certificates ? readCertificates(certificates) : [],
-      signer: readSignerInfo(signer),
+      signer: signerInfo,
     };
   });
 }
@@ -90,8 +93,9 @@ function readCertificates(node: DerNode): Uint8Array[] {
 
 function readSignerInfo(node: DerNode): SignerInfo {
   const cursor = openDer(node);
-  cursor.next(TAG.integer);
+  const version = readSmallInteger(cursor.next(TAG.integer));
   const id = readSignerId(cursor);
+  if (version !== ('ski' in id ? 3 : 1)) throw malformed('The signer has an unknown version.');
   const hash = readHash(cursor.next(TAG.sequence));
   const attributesNode = cursor.next(contextTag(0, 'constructed'));
   const algorithm = readAlgorithm(cursor.next(TAG.sequence), hash);
@@ -112,9 +116,10 @@ function readSignerId(cursor: DerCursor): SignerId {
   const ski = cursor.optional(contextTag(0, 'primitive'));
   if (ski) return { ski: ski.content };
   const issuerAndSerial = openDer(cursor.next(TAG.sequence));
-  const id = { issuer: issuerAndSerial.next(TAG.sequence).der, serial: issuerAndSerial.next(TAG.integer).der };
+  const issuer = issuerAndSerial.next(TAG.sequence).der;
+  const serialHex = readSerial(issuerAndSerial.next(TAG.integer));
   issuerAndSerial.end();
-  return id;
+  return { issuer, serialHex };
 }
 
 function readAttributes(node: DerNode): Map<string, DerNode> {
