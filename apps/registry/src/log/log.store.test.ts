@@ -1,0 +1,153 @@
+import { encodeHex, encodeUtf8 } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
+import { EMPTY_ROOT, hashLeaf, rootFromInclusion, verifyConsistency } from '@margo-trust/merkle';
+import { parseEntryBundle } from '@margo-trust/tlog';
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestDatabase } from '../../../../test/database.ts';
+import { Db } from '../db/db.ts';
+import { appendEntries } from './append-entries.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { LogReader } from './log.reader.ts';
+import { LogStore, type NewEntry } from './log.store.ts';
+
+const LOG = 1;
+const now = new Date('2026-11-20T12:00:00Z');
+const newEntry = (name: string): NewEntry => {
+  const body = encodeUtf8(name);
+  return {
+    entry: sha256(body),
+    body,
+    chain: [],
+    contentType: 'text/plain',
+    issuer: 'https://registry.example',
+    subject: name,
+    mentions: [`name:${name}`],
+  };
+};
+
+describe('the log in PostgreSQL', () => {
+  const store = new LogStore();
+  let source: DataSource;
+  let db: Db;
+  let reader: LogReader;
+  const append = (names: readonly string[]) =>
+    db.transaction((tx) => appendEntries(tx, store, LOG, names.map(newEntry), now));
+
+  beforeAll(async () => {
+    source = await openTestDatabase();
+    db = new Db(source);
+    reader = new LogReader(db, { logId: LOG } as LogIdentity);
+    await db.transaction((tx) => store.create(tx, LOG, 'log.registry.example', EMPTY_ROOT, now));
+  });
+  afterAll(() => source.destroy());
+
+  it('proves every entry at every batch, from the batch itself and from tiles, across tile borders', async () => {
+    const sizes = [2, 1, 5, 247, 1, 300, 256, 1024, 3, 700];
+    const names: string[] = [];
+    let before = await reader.loadHead();
+    for (const size of sizes) {
+      const batch = Array.from({ length: size }, (_, i) => `entry ${names.length + i}`);
+      const { head, placed } = await append(batch);
+      names.push(...batch);
+      expect(head.size).toBe(BigInt(names.length));
+      expect(await reader.loadHead()).toMatchObject({ size: head.size, root: Buffer.from(head.root) });
+      for (const [i, { index, path }] of placed.entries()) {
+        const leaf = hashLeaf(sha256(encodeUtf8(batch[i]!)));
+        expect(rootFromInclusion(leaf, index, head.size, path!)).toEqual(Uint8Array.from(head.root));
+      }
+      if (before.size > 0n) {
+        const path = await reader.consistencyPath(before.size, head.size);
+        verifyConsistency(before.size, Uint8Array.from(before.root), head.size, Uint8Array.from(head.root), path);
+      }
+      before = head;
+    }
+    for (const index of [0, 1, 255, 256, 511, 512, 2047, names.length - 1]) {
+      const path = await reader.inclusionPath(BigInt(index), before.size);
+      const leaf = hashLeaf(sha256(encodeUtf8(names[index]!)));
+      expect(rootFromInclusion(leaf, BigInt(index), before.size, path)).toEqual(Uint8Array.from(before.root));
+    }
+  });
+
+  it('serves tiles and bundles of any width, and none beyond the log', async () => {
+    const { size } = await reader.loadHead();
+    const bundle = await reader.findBundle(1n, 256);
+    expect(parseEntryBundle(bundle!)[0]).toEqual(sha256(encodeUtf8('entry 256')));
+    expect((await reader.findTile({ level: 0, index: 0n, width: 17 }))?.length).toBe(17 * 32);
+    const width = Number(size / 256n);
+    expect((await reader.findTile({ level: 1, index: 0n, width }))?.length).toBe(width * 32);
+    expect(await reader.findTile({ level: 1, index: 0n, width: width + 1 })).toBeUndefined();
+    expect(await reader.findTile({ level: 0, index: size, width: 1 })).toBeUndefined();
+    expect(await reader.findBundle(size, 1)).toBeUndefined();
+    expect(await reader.findTile({ level: 9, index: 0n, width: 1 })).toBeUndefined();
+  });
+
+  it('gives the same index to the same statement, in one batch or later', async () => {
+    const { size } = await reader.loadHead();
+    const { head, placed } = await append(['twice', 'once', 'twice', 'entry 3']);
+    expect(placed.map(({ index }) => index)).toEqual([size, size + 1n, size, 3n]);
+    expect(head.size).toBe(size + 2n);
+    const again = await append(['twice']);
+    expect(again.placed).toEqual([{ index: size }]);
+    expect(again.head.size).toBe(head.size);
+  });
+
+  it('takes contiguous indices from many writers at once', async () => {
+    const { size } = await reader.loadHead();
+    const batches = Array.from({ length: 12 }, (_, w) => Array.from({ length: 7 }, (_, i) => `writer ${w} entry ${i}`));
+    const appended = await Promise.all(batches.map((batch) => append(batch)));
+    const indexes = appended.flatMap(({ placed }) => placed.map(({ index }) => Number(index - size)));
+    expect(indexes.sort((a, b) => a - b)).toEqual(Array.from({ length: 84 }, (_, i) => i));
+    const head = await reader.loadHead();
+    for (const index of [size, size + 83n]) {
+      const record = await reader.findByIndex(index);
+      const path = await reader.inclusionPath(index, head.size);
+      expect(rootFromInclusion(hashLeaf(record!.entry), index, head.size, path)).toEqual(Uint8Array.from(head.root));
+    }
+  });
+
+  it('leaves nothing of a transaction that fails', async () => {
+    const before = await reader.loadHead();
+    const failing = db.transaction(async (tx) => {
+      await appendEntries(tx, store, LOG, [newEntry('never')], now);
+      throw new Error('the power went');
+    });
+    await expect(failing).rejects.toThrow('the power went');
+    expect(await reader.loadHead()).toEqual(before);
+    expect(await reader.findByEntry(newEntry('never').entry)).toBeUndefined();
+    expect(await reader.search({ term: 'name:never', limit: 1 })).toEqual([]);
+  });
+
+  it('refuses a writer whose epoch was taken over', async () => {
+    const zombie = db.transaction(async (tx) => {
+      const head = await store.lockHead(tx, LOG);
+      await store.advanceHead(tx, LOG, { ...head, epoch: head.epoch - 1n }, { ...head, size: head.size + 1n });
+    });
+    await expect(zombie).rejects.toThrow('moved under its writer');
+  });
+
+  it('finds what entries speak of, newest first, page by page', async () => {
+    const [hit] = await reader.search({ term: 'name:entry 42', limit: 5 });
+    expect(hit).toMatchObject({ index: 42n, subject: 'entry 42' });
+    const first = await reader.search({ contentType: 'text/plain', limit: 3 });
+    const second = await reader.search({ contentType: 'text/plain', limit: 3, before: first.at(-1)!.index });
+    expect(first.map(({ index }) => index - second[0]!.index)).toEqual([3n, 2n, 1n]);
+  });
+
+  it.each([
+    ['UPDATE log_entry SET subject = $1', ['x']],
+    ['DELETE FROM log_entry', []],
+    ['TRUNCATE log_tile', []],
+    ['UPDATE log_head SET size = size - 1', []],
+    ['UPDATE log_head SET epoch = epoch - 1', []],
+    ['DELETE FROM log_head', []],
+  ])('refuses %s even from a prompt', async (sql, parameters) => {
+    await expect(db.query(sql, parameters)).rejects.toThrow(/append-only|only grows/);
+  });
+
+  it('keeps the statement apart from what the tree needs', async () => {
+    const { entry, body } = newEntry('entry 7');
+    expect(encodeHex((await reader.findStatement(entry))!.body)).toBe(encodeHex(body));
+    expect(await reader.findStatement(sha256(entry))).toBeUndefined();
+  });
+});
