@@ -5,6 +5,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Application } from 'express';
 import type { Logger } from 'pino';
 import { AppModule, type Foundation } from './app.module.ts';
+import type { Config, Secrets } from './config.ts';
 import { ConsoleFiles } from './http/console-files.ts';
 import type { Rooms } from './http/front-door.ts';
 import { Metrics } from './http/metrics.ts';
@@ -30,8 +31,7 @@ export async function createApp(
   serveApiDescription(express, describeApi(app));
   if (config.hasEmbeddedOidc) {
     // Loaded here only: production neither needs nor wants it.
-    const { createEmbeddedOidc } = await import('./callers/embedded-oidc.ts');
-    express.use('/oidc', createEmbeddedOidc(config, secrets));
+    express.use('/oidc', await embedOidc(config, secrets, logger));
   }
   await app.init();
   await app.get(PublishedFiles).listen();
@@ -42,4 +42,16 @@ export async function createApp(
     express: express as unknown as Rooms['express'],
   };
   return { app, rooms };
+}
+
+/** The provider prints advice for those who run it in production, which is not what we do: to the logger with it. */
+async function embedOidc(config: Config, secrets: Secrets, logger: Logger): Promise<Rooms['express']> {
+  const { info, warn } = console;
+  console.info = console.warn = (text: string) => logger.info(text);
+  try {
+    const { createEmbeddedOidc } = await import('./callers/embedded-oidc.ts');
+    return createEmbeddedOidc(config, secrets);
+  } finally {
+    Object.assign(console, { info, warn });
+  }
 }

@@ -1,3 +1,4 @@
+export { developmentLogin, type DevelopmentLogin, type Tokens } from './development-login.ts';
 export { ClientFault, type ClientFaultCode } from './fault.ts';
 export { download, type DownloadLimits } from './http.ts';
 export {

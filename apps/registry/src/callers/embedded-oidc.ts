@@ -67,6 +67,7 @@ export function createEmbeddedOidc(
     },
     renderError: (context: KoaContext, { error }: { error: string }) => show(context, errorPage(error)),
     ttl: {
+      AccessToken: 3_600,
       AuthorizationCode: 60,
       DeviceCode: 600,
       Grant: 86_400,
@@ -143,7 +144,7 @@ function clients(publicUrl: string): object[] {
     {
       client_id: 'margo-trust-cli',
       client_name: 'margo-trust',
-      application_type: 'native',
+      // Not `native`: of those the provider asks a consent at every sign-in, against programs that share redirect URIs.
       token_endpoint_auth_method: 'none',
       grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
       response_types: [],

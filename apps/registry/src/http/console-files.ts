@@ -7,7 +7,7 @@ import { fresh, IMMUTABLE, type PublishedFile } from './published-files.store.ts
 
 /** Paths of the API: a browser asking for them gets their answer, never the page. */
 const API =
-  /^\/(?:api|entries|\.well-known|log|tuf|crl|ca|tsa|docs|oidc)(?:\/|$)|^\/(?:openapi\.json|livez|readyz|metrics)$/;
+  /^\/(?:api|entries|\.well-known|tuf|crl|ca|tsa|docs|oidc)(?:\/|$)|^\/log\/|^\/(?:openapi\.json|livez|readyz|metrics)$/;
 
 /** The console's built files, held in memory: some hundred kilobytes that change with a new release only. */
 export class ConsoleFiles {

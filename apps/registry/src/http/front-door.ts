@@ -50,7 +50,8 @@ export class FrontDoor {
     const begun = performance.now();
     nameRequest(request, response, this.random);
     const { rooms } = this;
-    response.once('close', () => this.note(request, response, (performance.now() - begun) / 1_000));
+    const path = request.url?.split('?', 1)[0]?.slice(0, 300) ?? ''; // now: Express rewrites url below a mount
+    response.once('close', () => this.note(request, response, path, (performance.now() - begun) / 1_000));
     if (rooms === undefined) return this.turnAway(request, response);
     if (this.config.role === 'worker' && !isHealth(request.url)) {
       return this.turnAway(request, response, 'This process does the dated work; another one answers requests.');
@@ -78,8 +79,7 @@ export class FrontDoor {
   }
 
   /** Paths, not queries: a search term may be personal. Static and health reads are too many for the log. */
-  private note(request: IncomingMessage, response: ServerResponse, seconds: number): void {
-    const path = request.url?.split('?', 1)[0]?.slice(0, 300) ?? '';
+  private note(request: IncomingMessage, response: ServerResponse, path: string, seconds: number): void {
     const method = request.method ?? '';
     const status = response.statusCode;
     this.rooms?.metrics.requestAnswered(method, path, status, seconds);
