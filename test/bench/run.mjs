@@ -1,0 +1,28 @@
+import { cpus, totalmem } from 'node:os';
+import { measureReads } from './reads.mjs';
+import { measureRegistrations } from './registrations.mjs';
+import { measureStart } from './start.mjs';
+import { measureVerifications } from './verifications.mjs';
+
+const BENCHES = {
+  start: measureStart,
+  registrations: measureRegistrations,
+  reads: measureReads,
+  verifications: measureVerifications,
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.find((name) => !Object.hasOwn(BENCHES, name));
+if (unknown !== undefined) {
+  console.error(`There is no benchmark "${unknown}"; there are ${Object.keys(BENCHES).join(', ')}.`);
+  process.exit(2);
+}
+
+console.log(
+  `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+);
+for (const [name, measure] of Object.entries(BENCHES)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  console.log(`\n${name}`);
+  for (const [what, figure] of await measure()) console.log(`  ${what.padEnd(62)} ${figure}`);
+}
