@@ -3,12 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export type Kind = 'package' | 'chart' | 'compose' | 'index' | 'image' | 'release' | 'signature' | 'other';
-
-export interface Entry {
-  readonly kind: Kind;
-  readonly digest: string;
-}
+export type Kind = 'package' | 'chart' | 'compose' | 'index' | 'release';
 
 interface Descriptor {
   mediaType: string;
@@ -23,6 +18,7 @@ interface Manifest {
   config?: Descriptor;
   layers?: Descriptor[];
   manifests?: Descriptor[];
+  subject?: Descriptor;
 }
 
 const NOTARY_SIGNATURE = 'application/vnd.cncf.notary.signature';
@@ -31,24 +27,23 @@ const KINDS: Record<string, Kind> = {
   'application/vnd.margo.app.v1+json': 'package',
   'application/vnd.org.margo.component.compose+json': 'compose',
   'application/vnd.cncf.helm.config.v1+json': 'chart',
-  'application/vnd.oci.image.config.v1+json': 'image',
   'application/vnd.margo.trust.release.v1+json': 'release',
-  [NOTARY_SIGNATURE]: 'signature',
 };
 
-/** What `index.json` lists: the manifests that clients can name, referrers included. */
-export async function listEntries(layout: string): Promise<Entry[]> {
+/**
+ * The manifests of one kind that carry a signature, from what `index.json` lists. None is an error: a suite that looks at
+ * nothing proves nothing.
+ */
+export async function loadSigned(layout: string, kind: Kind): Promise<string[]> {
   const { manifests = [] } = await readJson(join(layout, 'index.json'));
-  return Promise.all(
-    manifests.map(async ({ digest }) => ({ digest, kind: kindOf(await readManifest(layout, digest)) })),
-  );
-}
+  const found = new Map<string, Manifest>();
+  for (const { digest } of manifests) found.set(digest, await readManifest(layout, digest));
 
-/** The entries of one kind; none is an error, because a suite that looks at nothing proves nothing. */
-export async function loadEntries(layout: string, kind: Kind): Promise<Entry[]> {
-  const found = (await listEntries(layout)).filter((entry) => entry.kind === kind);
-  if (found.length === 0) throw new Error(`${layout} holds no ${kind}.`);
-  return found;
+  const signed = new Set([...found.values()].filter(isSignature).map(({ subject }) => subject?.digest));
+  const digests = [...found].flatMap(([digest, manifest]) => (kindOf(manifest) === kind ? [digest] : []));
+  const result = digests.filter((digest) => signed.has(digest));
+  if (result.length === 0) throw new Error(`${layout} holds no signed ${kind}.`);
+  return result;
 }
 
 /**
@@ -61,7 +56,7 @@ export async function spoilSignatures(layout: string): Promise<void> {
   for (const listed of index.manifests ?? []) {
     const manifest = await readManifest(layout, listed.digest);
     const envelope = manifest.layers?.[0];
-    if (kindOf(manifest) !== 'signature' || envelope === undefined) continue;
+    if (!isSignature(manifest) || envelope === undefined) continue;
 
     const bytes = await readFile(blobPath(layout, envelope.digest));
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
@@ -74,9 +69,13 @@ export async function spoilSignatures(layout: string): Promise<void> {
   await writeFile(indexPath, JSON.stringify(index));
 }
 
-function kindOf(manifest: Manifest): Kind {
+function kindOf(manifest: Manifest): Kind | undefined {
   if (manifest.manifests !== undefined) return 'index';
-  return KINDS[manifest.artifactType ?? ''] ?? KINDS[manifest.config?.mediaType ?? ''] ?? 'other';
+  return KINDS[manifest.artifactType ?? ''] ?? KINDS[manifest.config?.mediaType ?? ''];
+}
+
+function isSignature(manifest: Manifest): boolean {
+  return manifest.config?.mediaType === NOTARY_SIGNATURE;
 }
 
 async function readManifest(layout: string, digest: string): Promise<Manifest> {
