@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,7 @@ export interface Finished {
 }
 
 export interface Running {
-  /** `http://127.0.0.1:<port>` for the service, `127.0.0.1:<port>` for a registry. */
+  /** The service's URL without trailing slash; a registry's `host:port`. */
   readonly address: string;
   stop(): Promise<void>;
 }
@@ -78,15 +79,20 @@ export async function startService(): Promise<Service> {
   const dataDir = await temporaryDirectory();
   const port = await freePort();
   const child = start(process.execPath, ['scripts/start.mjs'], { PORT: String(port), DATA_DIR: dataDir });
-  const address = await readyLine(child, /^ready (http\S+)/);
-  return { address, dataDir, stop: () => stop(child, dataDir) };
+  const { found, output } = await readyLine(child, /^ready (http\S+)/);
+  // The service runs on without its story, but there is nothing to judge then.
+  if (!existsSync(join(dataDir, 'demo/done'))) {
+    await stop(child, dataDir);
+    throw new Error(`The story did not come to its end:\n${output}`);
+  }
+  return { address: found, dataDir, stop: () => stop(child, dataDir) };
 }
 
 /** go-containerregistry's registry: has the referrers API, keeps everything in memory. */
 export async function startGoRegistry(): Promise<Running> {
   const child = start(client('registry'), [], {});
-  const address = await readyLine(child, /^ready (\S+)/);
-  return { address, stop: () => stop(child) };
+  const { found } = await readyLine(child, /^ready (\S+)/);
+  return { address: found, stop: () => stop(child) };
 }
 
 /** Debian's docker-registry: has no referrers API, so referrers live under the fallback tag. */
@@ -128,8 +134,8 @@ function start(program: string, args: readonly string[], env: NodeJS.ProcessEnv)
   });
 }
 
-/** The first capture of the line of standard output that matches; fails with all output when the process ends before. */
-async function readyLine(child: ChildProcess, pattern: RegExp): Promise<string> {
+/** Waits for a line of standard output that matches: its capture, and all output so far. Fails when the process ends before. */
+async function readyLine(child: ChildProcess, pattern: RegExp): Promise<{ found: string; output: string }> {
   let output = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (output += text));
   return new Promise((resolve, reject) => {
@@ -141,7 +147,7 @@ async function readyLine(child: ChildProcess, pattern: RegExp): Promise<string> 
     createInterface(child.stdout).on('line', (line) => {
       output += `${line}\n`;
       const found = pattern.exec(line)?.[1];
-      if (found !== undefined) resolve(found);
+      if (found !== undefined) resolve({ found, output });
     });
   });
 }
