@@ -25,7 +25,7 @@ export function demoOf({ dataDir }: Service): Demo {
     bundle: inDemo('evidence.bundle'),
     root: inDemo('root.json'),
     configHome,
-    chain: inDemo('vendor-chain.pem'),
+    chain: inDemo('vendor/chain.pem'),
   };
 }
 
