@@ -25,6 +25,10 @@ export interface EntryFilter {
   applicationId?: string;
   digest?: string;
   reference?: string;
+  /** SHA-256 of a certificate, hex. */
+  certificate?: string;
+  /** Name in `CONTENT`. */
+  type?: string;
   /** Cursor: `next` of the page before, or an index to stay below. */
   before?: string;
   limit?: number;

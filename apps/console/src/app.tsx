@@ -34,11 +34,13 @@ export function App() {
       <main id="main" class="bar" tabIndex={-1}>
         <Page route={route} key={place} />
       </main>
-      <footer class="bar">
-        <p>
-          Proofs on this page are checked by code running in this browser. For a decision that rests on nothing this
-          server sends, use <code>margo-trust verify --offline</code> with a trust root obtained elsewhere.
-        </p>
+      <footer class="foot">
+        <div class="bar">
+          <p>
+            Proofs on this page are checked by code running in this browser. For a decision that rests on nothing this
+            server sends, use <code>margo-trust verify --offline</code> with a trust root obtained elsewhere.
+          </p>
+        </div>
       </footer>
     </>
   );
@@ -49,7 +51,7 @@ function Page({ route }: { route: Route }) {
     case 'explorer':
       return (
         <Lazy load={() => import('./pages/explorer.tsx')}>
-          {({ ExplorerPage }) => <ExplorerPage query={route.query} />}
+          {({ ExplorerPage }) => <ExplorerPage query={route.query} show={route.show} />}
         </Lazy>
       );
     case 'entry':

@@ -102,8 +102,10 @@ export function kindWords(kind: StatementKind): string {
 /** What was done, as the middle of a sentence that begins with who did it. */
 export function saidWords(said: Said, subject: string): string {
   switch (said.kind) {
-    case 'artifact':
-      return `signed a ${mediaTypeWords(said.target.mediaType).toLowerCase()}`;
+    case 'artifact': {
+      const [, shortName = ''] = subject.split(':');
+      return `signed ${articled(mediaTypeWords(shortName))} with the digest ${shortened(said.target.digest, 15, 6)}`;
+    }
     case 'release': {
       const { applicationId, version, components, images } = said.release;
       const parts = ['its package'];
@@ -122,30 +124,41 @@ export function saidWords(said: Said, subject: string): string {
   }
 }
 
+/** `an image index`, `a Helm chart`. */
+function articled(words: string): string {
+  const name = /^(Helm|Compose|OCI)/.test(words) ? words : words.charAt(0).toLowerCase() + words.slice(1);
+  return `${/^[aeio]/i.test(name) ? 'an' : 'a'} ${name}`;
+}
+
 /** `vendor-admitted` → `Vendor admitted`. */
 export function recordWords(record: string): string {
   return record === 'tuf-published' ? 'Trust root published' : labelWords(record);
 }
 
-/** What an OCI media type, or the short name in a statement's subject, is to a person. */
-export function mediaTypeWords(mediaType: string): string {
-  for (const [part, words] of MEDIA_WORDS) if (mediaType.includes(part)) return words;
-  return 'Artifact';
+/** What an OCI media type, or the short name of one in a statement’s subject, is to a person. */
+export function mediaTypeWords(type: string): string {
+  return MEDIA_WORDS.get(type) ?? 'Artifact';
 }
 
-const MEDIA_WORDS: [string, string][] = [
-  ['margo.app', 'Application package'],
-  ['compose', 'Compose archive'],
-  ['helm', 'Helm chart'],
-  ['chart', 'Helm chart'],
-  ['package', 'Application package'],
+const MEDIA_WORDS: ReadonlyMap<string, string> = new Map([
   ['app', 'Application package'],
-  ['image.index', 'Container image for several platforms'],
-  ['manifest.list', 'Container image for several platforms'],
-  ['index', 'Container image for several platforms'],
-  ['image', 'OCI artifact'],
-  ['manifest', 'OCI artifact'],
-];
+  ['application/vnd.margo.app.v1+json', 'Application package'],
+  ['compose', 'Compose archive'],
+  ['application/vnd.org.margo.component.compose+json', 'Compose archive'],
+  ['helm', 'Helm chart'],
+  ['application/vnd.cncf.helm.config.v1+json', 'Helm chart'],
+  ['image', 'Container image'],
+  ['application/vnd.oci.image.config.v1+json', 'Container image'],
+  ['application/vnd.docker.container.image.v1+json', 'Container image'],
+  ['application/vnd.docker.distribution.manifest.v2+json', 'Container image'],
+  ['index', 'Image index'],
+  ['application/vnd.oci.image.index.v1+json', 'Image index'],
+  ['application/vnd.docker.distribution.manifest.list.v2+json', 'Image index'],
+  ['release', 'Release'],
+  ['application/vnd.margo.trust.release.v1+json', 'Release'],
+  // Packages, charts and images all are manifests; only the subject or the artifact type tells which.
+  ['application/vnd.oci.image.manifest.v1+json', 'OCI artifact'],
+]);
 
 function decodeRecord(payload: unknown): Said {
   const { record, at, ...rest } = isObject(payload) ? payload : {};
@@ -170,7 +183,7 @@ function flatten(value: unknown, path: readonly string[] = []): Member[] {
 }
 
 function pathWords(path: readonly string[]): string {
-  return path.map((name, depth) => (depth === 0 ? labelWords(name) : labelWords(name).toLowerCase())).join(' · ');
+  return path.map(labelWords).join(' · ');
 }
 
 function isOpaque(text: string): boolean {

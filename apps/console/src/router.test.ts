@@ -3,8 +3,10 @@ import { parseRoute } from './router.ts';
 
 describe('parseRoute', () => {
   it.each([
-    ['/', '', { page: 'explorer', query: '' }],
-    ['/', '?q=nextcloud', { page: 'explorer', query: 'nextcloud' }],
+    ['/', '', { page: 'explorer', query: '', show: 'all' }],
+    ['/', '?q=nextcloud', { page: 'explorer', query: 'nextcloud', show: 'all' }],
+    ['/', '?show=release', { page: 'explorer', query: '', show: 'release' }],
+    ['/', '?show=else', { page: 'explorer', query: '', show: 'all' }],
     ['/log', '', { page: 'log' }],
     ['/log/', '', { page: 'log' }],
     ['/entry/12', '', { page: 'entry', id: '12' }],

@@ -1,7 +1,11 @@
 import { isEntryId } from './search.ts';
 
+/** Which of the newest entries the explorer lists. */
+export const SHOWS = ['all', 'release', 'artifact', 'record'] as const;
+export type Show = (typeof SHOWS)[number];
+
 export type Route =
-  | { page: 'explorer'; query: string }
+  | { page: 'explorer'; query: string; show: Show }
   | { page: 'entry'; id: string }
   | { page: 'log' }
   | { page: 'vendor'; id: string }
@@ -11,7 +15,11 @@ export type Route =
 export function parseRoute(pathname: string, search = ''): Route {
   const [first = '', second = '', ...more] = pathname.replace(/^\/|\/$/g, '').split('/');
   if (more.length > 0) return { page: 'not-found' };
-  if (first === '' && second === '') return { page: 'explorer', query: new URLSearchParams(search).get('q') ?? '' };
+  if (first === '' && second === '') {
+    const parameters = new URLSearchParams(search);
+    const show = SHOWS.find((kind) => kind === parameters.get('show')) ?? 'all';
+    return { page: 'explorer', query: parameters.get('q') ?? '', show };
+  }
   if (first === 'log' && second === '') return { page: 'log' };
   if (first === 'entry' && (/^\d{1,18}$/.test(second) || isEntryId(second))) return { page: 'entry', id: second };
   if (first === 'vendor' && /^[0-9a-z]{26}$/i.test(second)) return { page: 'vendor', id: second.toLowerCase() };

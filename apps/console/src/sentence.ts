@@ -43,7 +43,7 @@ function story({ statement, signer, receipt, standing }: EntryFindings, now: Dat
   const what = saidWords(decodeStatement(statement), statement.subject);
   const where = `It is entry ${countWords(receipt.index)} of the log`;
   return signer.kind === 'registry'
-    ? `${who} ${what}. ${where}.`
+    ? `${who} ${what}. ${where}. ${standing.said}`
     : `${who} ${what}. ${where}, and as of ${agoWords(standing.asOf, now)} nothing has taken the trust back.`;
 }
 

@@ -52,6 +52,9 @@ it('shortens only what is too long', () => {
 
 it('turns member names into labels and lists into phrases', () => {
   expect(labelWords('applicationIdPrefixes')).toBe('Application id prefixes');
+  expect(labelWords('ociNamespaces')).toBe('OCI namespaces');
+  expect(labelWords('ST')).toBe('ST');
+  expect(labelWords('vendor-admitted')).toBe('Vendor admitted');
   expect(listWords([])).toBe('');
   expect(listWords(['a', 'b', 'c'])).toBe('a, b and c');
 });

@@ -46,13 +46,15 @@ export function shortened(text: string, head = 10, tail = 6): string {
   return text.length <= head + tail + 1 ? text : `${text.slice(0, head)}…${text.slice(-tail)}`;
 }
 
-/** `invalidityDate` → `Invalidity date`: a JSON member's name as a label. */
+/** `ociNamespaces` → `OCI namespaces`: a JSON member’s name as a label. Short capitals such as `ST` stay. */
 export function labelWords(name: string): string {
   const words = name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
-    .replace(/[-_.]/g, ' ')
-    .toLowerCase();
-  return words.charAt(0).toUpperCase() + words.slice(1);
+    .split(/[-_. ]/)
+    .map((word) => (ABBREVIATIONS.has(word.toLowerCase()) ? word.toUpperCase() : word))
+    .map((word) => (/^[A-Z]{1,4}$/.test(word) ? word : word.toLowerCase()));
+  const [first = '', ...others] = words;
+  return [first.charAt(0).toUpperCase() + first.slice(1), ...others].join(' ');
 }
 
 /** `a`, `a and b`, `a, b and c`. */
@@ -61,6 +63,7 @@ export function listWords(items: readonly string[]): string {
   return items.length < 2 ? last : `${items.slice(0, -1).join(', ')} and ${last}`;
 }
 
+const ABBREVIATIONS = new Set(['oci', 'uri', 'csr', 'tuf', 'tsa', 'ca', 'crl']);
 const UNITS: [number, string][] = [
   [365 * 86400, 'year'],
   [30 * 86400, 'month'],

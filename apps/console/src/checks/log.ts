@@ -3,7 +3,7 @@ import type { Memory } from '../memory.ts';
 import { dateWords, dayWords, plural } from '../words.ts';
 import { checkContinuity, loadCheckpoint, type Continuity, type SignedCheckpoint } from './checkpoint.ts';
 import type { Source } from './source.ts';
-import { needed, planChecks, waitingSteps, type Step } from './steps.ts';
+import { needed, planChecks, waitingSteps, type Step, type Told } from './steps.ts';
 import { loadTrust, type Trust } from './trust.ts';
 
 /** What a look at the log as a whole established. */
@@ -32,29 +32,27 @@ export async function verifyLog(
     show({ ...found });
   });
 
-  const trust = await check(
+  await check(
     'trust',
     () => loadTrust(source, memory, now),
     (value) => tellTrust(value, now),
+    (value) => (found.trust = value),
   );
-  if (trust) found.trust = trust;
-
-  const signed = await check(
+  await check(
     'checkpoint',
-    () => loadCheckpoint(source, needed(trust, 'there is no trust root with the log’s key')),
+    () => loadCheckpoint(source, needed(found.trust, 'there is no trust root with the log’s key')),
     tellCheckpoint,
+    (value) => (found.checkpoint = value),
   );
-  if (signed) found.checkpoint = signed;
-
   await check(
     'history',
-    () => checkContinuity(source, memory, needed(signed, 'there is no signed checkpoint'), now),
+    () => checkContinuity(source, memory, needed(found.checkpoint, 'there is no signed checkpoint'), now),
     tellContinuity,
   );
-  return { ...found };
+  return found;
 }
 
-export function tellTrust({ rootVersion, stale, firstSeen }: Trust, now: Date) {
+export function tellTrust({ rootVersion, stale, firstSeen }: Trust, now: Date): Told {
   const origin =
     firstSeen.getTime() === now.getTime()
       ? 'taken on the registry’s word, because this is this browser’s first visit'
@@ -63,7 +61,7 @@ export function tellTrust({ rootVersion, stale, firstSeen }: Trust, now: Date) {
   return { said: `Version ${rootVersion} of the trust root, ${origin}.${late}` };
 }
 
-function tellContinuity(continuity: Continuity) {
+function tellContinuity(continuity: Continuity): Told {
   if (continuity.since === 'first-visit') {
     return {
       said: 'This is the first checkpoint this browser has seen. It is remembered, and the next one must follow from it.',
@@ -77,7 +75,7 @@ function tellContinuity(continuity: Continuity) {
   return { said: `It begins with ${known}, and ${plural(continuity.grown, 'entry', 'entries')} followed.` };
 }
 
-export function tellCheckpoint({ checkpoint, log }: SignedCheckpoint) {
+export function tellCheckpoint({ checkpoint, log }: SignedCheckpoint): Told {
   return {
     said: `The log’s key signed a tree of ${plural(checkpoint.size, 'entry', 'entries')}.`,
     facts: [

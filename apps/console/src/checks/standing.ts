@@ -1,7 +1,7 @@
 import { decodeStatement } from '../decode.ts';
 import { dateWords } from '../words.ts';
-import type { Certificate } from '@margo-trust/x509';
 import type { Statement } from '@margo-trust/statement';
+import type { Signer } from './signer.ts';
 import type { Source } from './source.ts';
 import { NotChecked, Refused } from './steps.ts';
 import { findTrustedVendor, type RevokedCertificate, type Trust } from './trust.ts';
@@ -21,13 +21,14 @@ export async function checkStanding(
   source: Source,
   trust: Trust,
   statement: Statement,
-  certificate: Certificate | undefined,
+  signer: Signer,
   signedAt: Date,
 ): Promise<Standing> {
   const { asOf } = trust.revocations;
-  if (!certificate) return { said: registryWords(trust, statement), asOf };
+  if (signer.kind === 'registry') return { said: registryWords(trust, statement), asOf };
+  const { fingerprint: signedWith } = signer.certificate;
 
-  const revoked = trust.revocations.certificates.find(({ fingerprint }) => fingerprint === certificate.fingerprint);
+  const revoked = trust.revocations.certificates.find(({ fingerprint }) => fingerprint === signedWith);
   if (revoked && reaches(revoked, signedAt)) {
     throw new Refused(
       `The signing certificate was revoked on ${dateWords(revoked.revokedAt)} (${reasonWords(revoked.reason)}).`,

@@ -34,9 +34,13 @@ export class Refused extends Error {}
 export type Plan = readonly (readonly [id: string, title: string])[];
 
 export interface Checks {
-  /** Runs one planned check. The value is returned only if the check holds. */
-  check<T>(id: string, work: () => T | Promise<T>, tell: (value: T) => Told): Promise<T | undefined>;
-  readonly steps: readonly Step[];
+  /** Runs one planned check. Only if it holds, the value is kept, before the result is shown, and returned. */
+  check<T>(
+    id: string,
+    work: () => T | Promise<T>,
+    tell: (value: T) => Told,
+    keep?: (value: T) => void,
+  ): Promise<T | undefined>;
 }
 
 /** A list of checks to be made in order; `show` gets a new list after each. */
@@ -50,11 +54,12 @@ export function planChecks(plan: Plan, show: (steps: Step[]) => void): Checks {
     show([...steps]);
   };
   return {
-    steps,
-    async check(id, work, tell) {
+    async check(id, work, tell, keep) {
       try {
         const value = await work();
-        conclude(id, 'holds', tell(value));
+        const told = tell(value);
+        keep?.(value);
+        conclude(id, 'holds', told);
         return value;
       } catch (error) {
         conclude(id, ...judgement(error));

@@ -3,8 +3,9 @@ import { parseStatement } from '@margo-trust/statement';
 import { decodeStatement, recordWords } from '../decode.ts';
 import type { Memory } from '../memory.ts';
 import { countWords, dateWords } from '../words.ts';
-import { verifySigner } from './entry.ts';
+
 import { tellTrust } from './log.ts';
+import { verifyRegistrySignature } from './registry-signature.ts';
 import type { Source } from './source.ts';
 import { needed, NotChecked, planChecks, Refused, waitingSteps, type Step } from './steps.ts';
 import { findTrustedVendor, loadTrust, type Trust, type TrustedVendor } from './trust.ts';
@@ -36,34 +37,32 @@ export async function verifyVendor(
     show({ ...found });
   });
 
-  const trust = await check(
+  await check(
     'trust',
     () => loadTrust(source, memory, now),
     (value) => tellTrust(value, now),
+    (value) => (found.trust = value),
   );
-  if (trust) found.trust = trust;
-
-  const vendor = await check(
+  await check(
     'listed',
     async () => {
-      const listed = await findTrustedVendor(source, needed(trust, 'there is no trust root'), id);
+      const listed = await findTrustedVendor(source, needed(found.trust, 'there is no trust root'), id);
       return needed(listed, 'the trust root does not list the vendor: it is not admitted, or not yet published');
     },
     ({ status }) => ({
       said: `It lists the vendor as ${status}.`,
-      facts: trust ? [{ label: 'As of', value: dateWords(trust.revocations.asOf) }] : [],
+      facts: found.trust ? [{ label: 'As of', value: dateWords(found.trust.revocations.asOf) }] : [],
     }),
+    (value) => (found.vendor = value),
   );
-  if (vendor) found.vendor = vendor;
-
   await check(
     'record',
-    () => verifyRecord(needed(vendor, 'the vendor is not listed'), needed(trust, 'there is no trust root')),
+    () => verifyRecord(needed(found.vendor, 'the vendor is not listed'), needed(found.trust, 'there is no trust root')),
     ({ index, record }) => ({
       said: `${recordWords(record)}: signed by the registry, and entry ${countWords(index)} of the log by its receipt.`,
     }),
   );
-  return { ...found };
+  return found;
 }
 
 function verifyRecord({ id, record }: TrustedVendor, trust: Trust): { index: bigint; record: string } {
@@ -71,14 +70,9 @@ function verifyRecord({ id, record }: TrustedVendor, trust: Trust): { index: big
   const statement = parseStatement(record);
   const [receipt] = statement.receipts;
   if (!receipt) throw new Refused('The record came without a receipt of the log.');
-  const { index, issuedAt } = verifyReceipt(
-    receipt,
-    statement,
-    trust.logs.flatMap((log) => log.receiptKeys),
-  );
-  if (verifySigner(statement, trust, issuedAt ?? trust.revocations.asOf).kind !== 'registry') {
-    throw new Refused('The record is not the registry’s own.');
-  }
+  const keys = trust.logs.flatMap((log) => log.receiptKeys);
+  const { index } = verifyReceipt(receipt, statement, keys);
+  verifyRegistrySignature(statement, trust);
   if (statement.subject !== `vendor:${id}`) throw new Refused('The record is about another vendor.');
   const said = decodeStatement(statement);
   return { index, record: said.kind === 'record' ? said.record : 'record' };

@@ -6,10 +6,10 @@ import { Heading } from '../parts/heading.tsx';
 import { LogStrip } from '../parts/log-strip.tsx';
 import { SearchForm } from '../parts/search-form.tsx';
 import { SearchResults } from '../parts/search-results.tsx';
-import { navigate } from '../router.ts';
+import { navigate, SHOWS, type Show } from '../router.ts';
 import { directAddress, parseQuery } from '../search.ts';
 
-export function ExplorerPage({ query }: { query: string }) {
+export function ExplorerPage({ query, show }: { query: string; show: Show }) {
   const now = useNow();
   const parsed = parseQuery(query);
   const direct = directAddress(parsed);
@@ -30,7 +30,21 @@ export function ExplorerPage({ query }: { query: string }) {
           <LogStrip now={now} />
           <section aria-labelledby="recent">
             <h2 id="recent">Newest entries</h2>
-            <EntryFeed feedKey="recent" load={(before) => loadEntries({ limit: 20, ...before })} now={now} />
+            <ul class="tabs" aria-label="Kinds of entries">
+              {SHOWS.map((kind) => (
+                <li key={kind}>
+                  <a href={kind === 'all' ? '/' : `/?show=${kind}`} aria-current={kind === show ? 'true' : undefined}>
+                    {SHOW_WORDS[kind]}
+                  </a>
+                </li>
+              ))}
+            </ul>
+            <EntryFeed
+              feedKey={`newest ${show}`}
+              load={(before) => loadEntries({ limit: 20, ...(show === 'all' ? {} : { type: show }), ...before })}
+              now={now}
+              empty={<p class="empty">There is no such entry yet.</p>}
+            />
           </section>
         </>
       ) : (
@@ -39,3 +53,10 @@ export function ExplorerPage({ query }: { query: string }) {
     </>
   );
 }
+
+const SHOW_WORDS: Record<Show, string> = {
+  all: 'Everything',
+  release: 'Releases',
+  artifact: 'Signatures',
+  record: 'Records',
+};

@@ -6,7 +6,7 @@ import { statusOf } from './search-results.tsx';
 export function CertificateTable({ certificates }: { certificates: readonly Certificate[] }) {
   if (certificates.length === 0) return <p>No certificate was issued to this vendor yet.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Certificates">
+    <div class="scroll" tabIndex={0} role="region" aria-label="Table of certificates">
       <table>
         <thead>
           <tr>

@@ -1,3 +1,4 @@
+import type { LogEntryPage } from '@margo-trust/wire';
 import { loadCertificate, loadEntries, loadVendors, type EntryFilter } from '../api.ts';
 import { reasonWords } from '../checks/standing.ts';
 import { useLoaded } from '../hooks.ts';
@@ -18,7 +19,7 @@ export function SearchResults({ query, typed, now }: { query: Query; typed: stri
           {(query.kind === 'text' || query.kind === 'applicationId') && <VendorResults words={typed} />}
           <EntryFeed
             feedKey={`${query.kind} ${typed}`}
-            load={(before) => loadEntries({ ...filterOf(query), ...before, limit: 20 })}
+            load={(before) => find(query, before)}
             now={now}
             empty={<NothingFound query={query} />}
           />
@@ -28,12 +29,21 @@ export function SearchResults({ query, typed, now }: { query: Query; typed: stri
   );
 }
 
+/** 64 hex digits may also be a certificate’s fingerprint: asked only when no artifact has this digest. */
+async function find(query: Query, before: { before?: string }): Promise<LogEntryPage> {
+  // The log’s names are ASCII, and it refuses to search for others.
+  if (query.kind === 'text' && /[^ -~]/.test(query.text)) return { items: [] };
+  const page = await loadEntries({ ...filterOf(query), ...before, limit: 20 });
+  if (page.items.length > 0 || query.kind !== 'digest') return page;
+  return loadEntries({ certificate: query.digest.slice('sha256:'.length), ...before, limit: 20 });
+}
+
 function filterOf(query: Query): EntryFilter {
   switch (query.kind) {
     case 'digest':
       return { digest: query.digest };
     case 'reference':
-      return { reference: query.reference.replace(/^oci:\/\//, '') };
+      return { reference: query.reference };
     case 'applicationId':
       return { applicationId: query.applicationId };
     case 'text':
@@ -61,13 +71,15 @@ function headingOf(query: Query): string {
 function NothingFound({ query }: { query: Query }) {
   if (query.kind === 'digest' || query.kind === 'reference') {
     return (
-      <p>
+      <p class="empty">
         No entry speaks of this artifact. As far as this registry knows, nobody has signed it: treat it as unsigned.
         References are searched as they were signed; the digest is the surer search.
       </p>
     );
   }
-  return <p>No entry matches. Application ids and references are searched as a whole, not by their parts.</p>;
+  return (
+    <p class="empty">No entry matches. Application ids and references are searched as a whole, not by their parts.</p>
+  );
 }
 
 /** Vendors whose name holds the words. */

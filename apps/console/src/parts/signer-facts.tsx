@@ -1,7 +1,7 @@
 import type { Statement } from '@margo-trust/statement';
 import { parseCertificate, type Certificate } from '@margo-trust/x509';
 import type { LogEntryDetail } from '@margo-trust/wire';
-import { organizationOf, type Signer } from '../checks/entry.ts';
+import { organizationOf, type Signer } from '../checks/signer.ts';
 import { dateWords, dayWords } from '../words.ts';
 import { encodeHex } from '@margo-trust/bytes';
 import { Facts, type FactItem } from './facts.tsx';

@@ -369,17 +369,26 @@ async function registryStatement(
   return finish(draft, keys.record);
 }
 
-async function artifactStatement(keys: Keys, { mediaType, digest, size }: Release['package']): Promise<Uint8Array> {
+async function artifactStatement(
+  keys: Keys,
+  { mediaType, digest, size, artifactType = '' }: Release['package'],
+): Promise<Uint8Array> {
   const draft = draftArtifactStatement({
     algorithm: 'ES256',
     issuer: VENDOR_URI,
-    subject: `oci:manifest:${digest}`,
+    subject: `oci:${SHORT_NAMES[artifactType] ?? 'artifact'}:${digest}`,
     target: { mediaType, digest, size },
     signingTime: NOW,
     leafDer: keys.chain[0] ?? new Uint8Array(),
   });
   return finish(draft, keys.vendor, keys.chain);
 }
+
+const SHORT_NAMES: Record<string, string> = {
+  'application/vnd.margo.app.v1+json': 'app',
+  'application/vnd.cncf.helm.config.v1+json': 'helm',
+  'application/vnd.org.margo.component.compose+json': 'compose',
+};
 
 async function releaseStatement(keys: Keys, release: Release): Promise<Uint8Array> {
   const draft = draftStatement({
