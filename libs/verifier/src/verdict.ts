@@ -5,12 +5,12 @@ export type CheckName =
   | 'trust root'
   | 'envelope'
   | 'algorithm'
+  | 'signature'
   | 'log receipt'
   | 'certificate'
   | 'vendor'
   | 'claims'
   | 'revocation'
-  | 'signature'
   | 'release';
 
 export interface Check {

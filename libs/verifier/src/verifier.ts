@@ -20,7 +20,7 @@ import {
   type TargetArtifact,
 } from '@margo-trust/statement';
 import { verifyTimestampToken } from '@margo-trust/timestamp';
-import { verifyPath, type Certificate } from '@margo-trust/x509';
+import { parseCertificate, verifyPath, type Certificate } from '@margo-trust/x509';
 import { VerifyFault, type VerifyFaultCode } from './fault.ts';
 import { JsonReader } from './json.ts';
 import { readClaims, type Anchor, type PublishedVendor, type Revocation, type TrustRoot } from './trust-root.ts';
@@ -28,6 +28,12 @@ import { adviceFor, type Check, type CheckName, type Finding, type Freshness, ty
 
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 const ALGORITHMS: readonly SignatureAlgorithm[] = ['ES256', 'ES384', 'PS256', 'PS384'];
+
+/** Half open: `from` belongs to it, `until` does not. */
+interface Window {
+  readonly from: Date;
+  readonly until: Date;
+}
 
 interface LogPlace {
   readonly origin: string;
@@ -43,7 +49,9 @@ interface LogPlace {
  */
 export class Verifier {
   private readonly trust: TrustRoot;
-  private readonly chains = new Map<string, Certificate>();
+  /** By chain: for which times its path to an anchor stands. */
+  private readonly paths = new Map<string, Window>();
+  private readonly leaves = new Map<string, Certificate>();
   private readonly vendors = new Map<string, PublishedVendor>();
 
   constructor(trust: TrustRoot) {
@@ -138,13 +146,19 @@ export class Verifier {
     step(checks, 'algorithm', () => {
       return { detail: `${admittedAlgorithm(statement)}.` };
     });
+    // First of all: no receipt holds over a damaged statement, and "damaged" is the better answer than "not logged".
+    const { leaf } = step(checks, 'signature', () => {
+      const leaf = this.presentedLeaf(statement);
+      verifyStatementSignature(statement, leaf.publicKey);
+      return { leaf, detail: 'Made with the key of the certificate that travels with it.' };
+    });
     const { place, time } = step(checks, 'log receipt', () => {
       const { place, time } = this.trustedTime(statement);
       return { place, time, detail: `Entry ${place.index} of ${place.origin}, known by ${text(time)}.` };
     });
-    const { leaf } = step(checks, 'certificate', () => {
-      const leaf = this.verifyChain(statement, time);
-      return { leaf, detail: `${leaf.subjectText}, valid then.` };
+    step(checks, 'certificate', () => {
+      this.verifyChain(leaf, statement, time);
+      return { detail: `${leaf.subjectText}, valid then.` };
     });
     const { vendor } = step(checks, 'vendor', () => {
       const vendor = this.loadVendor(statement.issuer, leaf);
@@ -163,10 +177,6 @@ export class Verifier {
     step(checks, 'revocation', () => {
       this.refuseRevoked(vendor, leaf, facts.digests, time);
       return { detail: `Not revoked as of ${text(this.trust.revocations.asOf)}.` };
-    });
-    step(checks, 'signature', () => {
-      verifyStatementSignature(statement, leaf.publicKey);
-      return { detail: 'Made with the key of the certificate.' };
     });
     return {
       subject: statement.subject,
@@ -207,47 +217,58 @@ export class Verifier {
   /** A time-stamp that does not hold proves nothing and harms nothing: the log's time stands. */
   private earlier(logTime: Date, { timestampToken, cose }: Statement): Date {
     if (!timestampToken) return logTime;
-    try {
-      const anchors = this.trust.timestampAnchors.map(({ certificate }) => certificate);
-      const { genTime } = verifyTimestampToken(timestampToken, cose.signature, { anchors });
-      return genTime < logTime ? genTime : logTime;
-    } catch (error) {
-      if (error instanceof Fault) return logTime;
-      throw error;
+    for (const anchor of this.trust.timestampAnchors) {
+      try {
+        const { genTime } = verifyTimestampToken(timestampToken, cose.signature, { anchors: [anchor.certificate] });
+        if (isWithinWindow(anchor, genTime)) return genTime < logTime ? genTime : logTime;
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+      }
     }
+    return logTime;
   }
 
-  private verifyChain({ chain, x5t, issuer }: Statement, at: Date): Certificate {
-    const [leafDer, ...intermediates] = chain;
-    if (!leafDer || !x5t)
-      throw new VerifyFault('verify/no-certificate', 'No signing certificate travels with the statement.');
+  private verifyChain(leaf: Certificate, { chain, issuer }: Statement, at: Date): void {
     const key = encodeHex(sha256(concatBytes(...chain.map((der) => sha256(der)))));
-    const known = this.chains.get(key);
-    const leaf =
-      known && known.notBefore <= at && at <= known.notAfter ? known : this.buildPath(leafDer, intermediates, at);
+    const known = this.paths.get(key);
+    if (!known || at < known.from || at >= known.until) {
+      remember(this.paths, key, this.buildPath(leaf, chain.slice(1), at));
+    }
     if (leaf.uriSans.length !== 1 || leaf.sans.length !== 1 || leaf.uriSans[0] !== issuer) {
       throw new VerifyFault(
         'verify/issuer-mismatch',
         'The certificate does not name the issuer of the statement, and only it.',
       );
     }
-    this.chains.set(key, leaf);
-    return leaf;
   }
 
-  private buildPath(leaf: Uint8Array, intermediates: readonly Uint8Array[], at: Date): Certificate {
-    const anchors = this.trust.anchors
-      .filter((anchor) => isWithinWindow(anchor, at))
-      .map(({ certificate }) => certificate);
-    const [verified] = verifyPath({
+  /** Builds a path at that time, and says for which times the same path stands. */
+  private buildPath(leaf: Certificate, intermediates: readonly Uint8Array[], at: Date): Window {
+    const anchors = this.trust.anchors.filter((anchor) => isWithinWindow(anchor, at));
+    const { path } = verifyPath({
       leaf,
       intermediates: [...intermediates, ...this.trust.intermediates],
-      anchors,
+      anchors: anchors.map(({ certificate }) => certificate),
       at,
       eku: CODE_SIGNING,
-    }).path;
-    if (!verified) throw new Error('A verified path has no leaf.');
-    return verified;
+    });
+    const used = anchors.find(({ certificate }) => areEqualBytes(certificate, path.at(-1)?.der ?? certificate));
+    const starts = [...path.map(({ notBefore }) => notBefore), ...(used ? [used.validFrom] : [])];
+    const ends = [...path.map(({ notAfter }) => notAfter), ...(used?.validUntil ? [used.validUntil] : [])];
+    return {
+      from: new Date(Math.max(...starts.map(Number))),
+      until: new Date(Math.min(...ends.map(Number))),
+    };
+  }
+
+  /** The presented certificate, which nothing vouches for before its path is verified. */
+  private presentedLeaf({ chain, x5t }: Statement): Certificate {
+    const [der] = chain;
+    if (!der || !x5t) {
+      throw new VerifyFault('verify/no-certificate', 'No signing certificate travels with the statement.');
+    }
+    const key = encodeHex(x5t); // parseStatement has compared it with the certificate
+    return this.leaves.get(key) ?? remember(this.leaves, key, parseCertificate(der));
   }
 
   /**
@@ -283,7 +304,8 @@ export class Verifier {
       if (!signer || record.issuer !== this.trust.registry)
         throw unproven('its record is signed by a key we do not know.');
       verifyStatementSignature(record, signer.key);
-      this.trustedTime(record);
+      if (this.trustedTime(record).time < signer.validFrom)
+        throw unproven('its record is older than the key that signed it.');
     } catch (error) {
       if (error instanceof Fault) throw unproven(error.message, error);
       throw error;
@@ -339,6 +361,13 @@ export function step<T extends { detail: string }>(checks: Check[], name: CheckN
     if (error instanceof Fault) checks.push({ name, passed: false, detail: error.message });
     throw error;
   }
+}
+
+/** Keeps a bounded number of results: what a peer sends must not fill the memory. */
+function remember<T>(kept: Map<string, T>, key: string, value: T): T {
+  if (kept.size >= 1024) kept.clear();
+  kept.set(key, value);
+  return value;
 }
 
 function admittedAlgorithm(statement: Statement): SignatureAlgorithm {

@@ -68,12 +68,12 @@ describe('the verdict on an artifact', () => {
     expect(verdict.checks.map(({ name }) => name)).toEqual([
       'envelope',
       'algorithm',
+      'signature',
       'log receipt',
       'certificate',
       'vendor',
       'claims',
       'revocation',
-      'signature',
     ]);
   });
 

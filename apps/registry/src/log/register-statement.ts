@@ -25,7 +25,7 @@ import { Sequencer, type Registered } from './sequencer.ts';
 import { chainIdOf, toNewEntry } from './statement-facts.ts';
 
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
-const CACHED_CHAINS = 4096;
+const CACHED_PATHS = 4096;
 
 /**
  * Admits a vendor's statement to the log: what the registration policy of index 0 says, in its order. The signature is
@@ -35,7 +35,7 @@ const CACHED_CHAINS = 4096;
  */
 @Injectable()
 export class RegisterStatement {
-  private readonly chains = new Map<string, Certificate>();
+  private readonly paths = new Map<string, readonly Certificate[]>();
 
   constructor(
     private readonly sequencer: Sequencer,
@@ -94,22 +94,20 @@ export class RegisterStatement {
     }
     const now = this.clock.now();
     const key = encodeHex(chainIdOf(statement.chain));
-    const known = this.chains.get(key);
-    if (known && known.notBefore <= now && now <= known.notAfter) return known;
-
-    const { anchors, issuing } = await this.certificates.trust();
-    const { path } = verifyPath({
-      leaf,
-      intermediates: [...intermediates, ...issuing],
-      anchors,
-      at: now,
-      eku: CODE_SIGNING,
-    });
+    const known = this.paths.get(key);
+    const path = known?.every(({ notBefore, notAfter }) => notBefore <= now && now <= notAfter)
+      ? known
+      : await this.buildPath(leaf, intermediates, now);
+    if (this.paths.size >= CACHED_PATHS) this.paths.clear();
+    this.paths.set(key, path);
     const [certificate] = path;
     if (!certificate) throw new Error('A verified path has no leaf.');
-    if (this.chains.size >= CACHED_CHAINS) this.chains.delete(this.chains.keys().next().value ?? '');
-    this.chains.set(key, certificate);
     return certificate;
+  }
+
+  private async buildPath(leaf: Uint8Array, given: readonly Uint8Array[], at: Date): Promise<readonly Certificate[]> {
+    const { anchors, issuing } = await this.certificates.trust();
+    return verifyPath({ leaf, intermediates: [...given, ...issuing], anchors, at, eku: CODE_SIGNING }).path;
   }
 
   /** Suspension and revocation count as last committed, inside the sealing transaction. */
