@@ -89,7 +89,7 @@ export function BooleanField(options: FieldOptions = {}): PropertyDecorator {
 
 /** An object of another class of this package. */
 export function ObjectField(type: () => new () => object, options: FieldOptions = {}): PropertyDecorator {
-  return compose(options, { type }, [Type(type), IsInstance(type()), ValidateNested()]);
+  return compose(options, { type: () => type() }, [Type(type), IsInstance(type()), ValidateNested()]);
 }
 
 /** A list of objects of another class of this package. */
@@ -104,7 +104,7 @@ export function ObjectsField(
     IsInstance(type(), { each: true }),
     ValidateNested({ each: true }),
   ];
-  return compose(options, { type, isArray: true }, rules);
+  return compose(options, { type: () => type(), isArray: true }, rules);
 }
 
 function textSchema(options: TextOptions): ApiPropertyOptions {

@@ -17,10 +17,12 @@ export function encodeCursor(position: string): string {
   return encodeBase64Url(encodeUtf8(position));
 }
 
-export function readCursor(value: unknown): string | undefined {
+/** The position a cursor stands for, if `isPosition` knows it as one: the text comes from the caller. */
+export function readCursor(value: unknown, isPosition: (text: string) => boolean = () => true): string | undefined {
   if (value === undefined) return undefined;
   try {
-    if (typeof value === 'string' && value.length <= 200) return parseUtf8(parseBase64Url(value));
+    const text = typeof value === 'string' && value.length <= 200 ? parseUtf8(parseBase64Url(value)) : undefined;
+    if (text !== undefined && isPosition(text)) return text;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
   }

@@ -15,7 +15,7 @@ export function problemFor(fault: Fault, domain: string, instance: string): Prob
     detail: fault.message,
     code,
     instance,
-    retryable: retryAfterSeconds !== undefined || status >= 500,
+    retryable: retryAfterSeconds !== undefined,
   };
   if (retryAfterSeconds !== undefined) Object.assign(problem, { retryAfterSeconds, backoffStrategy: 'fixed' });
   if (fault instanceof HttpFault && fault.errors !== undefined) problem.errors = [...fault.errors];

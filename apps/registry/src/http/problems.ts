@@ -6,7 +6,9 @@ import type { Fault } from '@margo-trust/fault';
 import type { StatementFault } from '@margo-trust/statement';
 import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
+import type { CertificateFault } from '../certificates/certificate.fault.ts';
 import type { LogFault, RegistrationFault } from '../log/log.fault.ts';
+import type { RevocationFault } from '../revocation/revocation.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
 import type { HttpFault } from './http.fault.ts';
 
@@ -24,6 +26,8 @@ type AnyFault =
   | CallerFault
   | BytesFault
   | VendorFault
+  | CertificateFault
+  | RevocationFault
   | LogFault
   | RegistrationFault
   | StatementFault
@@ -69,6 +73,16 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'vendor/own-organisation': { status: 403, title: 'Not for your own organisation' },
   'vendor/subject-taken': { status: 409, title: 'Name belongs to another vendor' },
   'vendor/wrong-status': { status: 409, title: 'Not possible in this status' },
+
+  'certificate/ambiguous-request': { status: 400, title: 'Malformed certification request' },
+  'certificate/key-refused': { status: 422, title: 'Key not fit for a certificate' },
+  'certificate/key-used': { status: 409, title: 'Key was certified before' },
+  'certificate/not-found': { status: 404, title: 'No such certificate' },
+  'certificate/profile-violation': { status: 422, title: 'Certificate would break the profile' },
+  'certificate/vendor-not-active': { status: 409, title: 'Vendor is not active' },
+
+  'revocation/invalid-date': { status: 422, title: 'Invalidity date not possible' },
+  'revocation/narrower': { status: 409, title: 'Revocations are not taken back' },
 
   'log/no-such-entry': { status: 404, title: 'Not Found' },
   'log/no-such-key': { status: 404, title: 'No such key' },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { Client, Notification } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 
@@ -32,7 +32,10 @@ export class PublishedFiles implements OnApplicationShutdown {
   private keptBytes = 0;
   /** Counts changes, so that a read begun before a change does not put the old file back. */
   private changes = 0;
-  private listener: Client | undefined;
+  private listener: PoolClient | undefined;
+  private isListening = false;
+  private isShutDown = false;
+  private retry: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly db: Db,
@@ -65,7 +68,7 @@ export class PublishedFiles implements OnApplicationShutdown {
     );
     if (row === undefined) return undefined;
     const file = { body: row.body, contentType: row.content_type, etag: row.etag, cacheControl: row.cache_control };
-    if (this.listener !== undefined && this.changes === before) this.keep(path, file);
+    if (this.isListening && this.changes === before) this.keep(path, file);
     return file;
   }
 
@@ -78,34 +81,51 @@ export class PublishedFiles implements OnApplicationShutdown {
     return row && { body: row.body, contentType: row.content_type, etag: row.etag, cacheControl: row.cache_control };
   }
 
-  /** Begins to listen for changes made elsewhere; from then on files are kept in memory. */
+  /** Begins to listen for changes made elsewhere; from then on files are kept in memory. Lost connections are replaced. */
   async listen(): Promise<void> {
-    const runner = this.source.createQueryRunner();
-    const client = (await runner.connect()) as Client;
-    const stop = (): void => {
+    const { master: pool } = this.source.driver as unknown as { master: Pool };
+    const client = await pool.connect();
+    const lost = (): void => {
       if (this.listener !== client) return;
-      this.listener = undefined;
-      this.dropAll();
-      void runner.release();
+      this.deafen();
+      this.listenAgain();
     };
-    client.on('notification', ({ channel, payload }: Notification) => {
+    client.on('notification', ({ channel, payload }) => {
       if (channel === CHANNEL && payload !== undefined) this.drop(payload);
     });
-    client.once('error', stop);
-    client.once('end', stop);
-    await client.query(`LISTEN ${CHANNEL}`);
+    client.on('error', lost);
+    client.once('end', lost);
     this.listener = client;
-    this.stopListening = stop;
+    await client.query(`LISTEN ${CHANNEL}`);
+    this.isListening = true;
   }
 
-  private stopListening: () => void = () => undefined;
-
   onApplicationShutdown(): void {
-    this.stopListening();
+    this.isShutDown = true;
+    clearTimeout(this.retry);
+    this.deafen();
+  }
+
+  private listenAgain(): void {
+    clearTimeout(this.retry);
+    if (this.isShutDown) return;
+    this.retry = setTimeout(() => {
+      this.listen().catch(() => this.listenAgain());
+    }, 1_000);
+  }
+
+  private deafen(): void {
+    this.isListening = false;
+    this.changes += 1;
+    this.kept.clear();
+    this.keptBytes = 0;
+    this.listener?.release(true); // not back into the pool: it would go on listening
+    this.listener = undefined;
   }
 
   private keep(path: string, file: PublishedFile): void {
     if (file.body.length > MAX_KEPT_BYTES / 8) return;
+    this.remove(path);
     this.keptBytes += file.body.length;
     this.kept.set(path, file);
     for (const oldest of this.kept.keys()) {
@@ -117,12 +137,6 @@ export class PublishedFiles implements OnApplicationShutdown {
   private drop(path: string): void {
     this.changes += 1;
     this.remove(path);
-  }
-
-  private dropAll(): void {
-    this.changes += 1;
-    this.kept.clear();
-    this.keptBytes = 0;
   }
 
   private remove(path: string): void {

@@ -10,7 +10,7 @@ import { refuseTaken } from './refuse-taken.ts';
 import { VendorFault } from './vendor.fault.ts';
 import { vendorUri } from './vendor-id.ts';
 import { type StoredApproval, type StoredVendor, VendorStore } from './vendor.store.ts';
-import { wireTime } from './wire-time.ts';
+import { wireTime } from '../wire-time.ts';
 
 /** How many governance members must say yes. */
 const QUORUM = 2;

@@ -7,7 +7,7 @@ import { Db } from '../db/db.ts';
 import { AppendRecord } from '../log/append-record.ts';
 import { VendorFault } from './vendor.fault.ts';
 import { VendorStore } from './vendor.store.ts';
-import { wireTime } from './wire-time.ts';
+import { wireTime } from '../wire-time.ts';
 
 export type StandingChange = { to: 'suspended'; reason: string } | { to: 'active' };
 

@@ -1,6 +1,6 @@
 import type { Vendor } from '@margo-trust/wire';
 import type { VendorFile } from './vendor.reader.ts';
-import { wireTime } from './wire-time.ts';
+import { wireTime } from '../wire-time.ts';
 
 /** A vendor as the API shows it. Contacts and approvals name people: only `withContacts`. */
 export function showVendor(vendor: VendorFile, withContacts: boolean): Vendor {

@@ -11,6 +11,7 @@ import { ApplyAsVendor } from './apply-as-vendor.ts';
 import { ApproveVendor } from './approve-vendor.ts';
 import { ChangeStanding } from './change-standing.ts';
 import { showVendor } from './show-vendor.ts';
+import { isVendorId } from './vendor-id.ts';
 import { VendorReader } from './vendor.reader.ts';
 
 @ApiTags('vendors')
@@ -53,7 +54,7 @@ export class VendorsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<VendorPage> {
     const limit = readLimit(query['limit']);
-    const vendors = await this.reader.page(limit + 1, readCursor(query['before']));
+    const vendors = await this.reader.page(limit + 1, readCursor(query['before'], isVendorId));
     const items = vendors.slice(0, limit).map((vendor) => showVendor(vendor, maySeeContacts(caller, vendor.id)));
     const last = items.at(-1);
     if (vendors.length <= limit || last === undefined) return { items };

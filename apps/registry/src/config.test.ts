@@ -1,0 +1,106 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from './config.ts';
+
+describe('readConfig', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'margo-config-'));
+  let dataDirectory: string;
+  beforeEach(() => {
+    dataDirectory = mkdtempSync(join(directory, 'data-'));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  const production = (change: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+    MODE: 'production',
+    DATA_DIR: dataDirectory,
+    PUBLIC_URL: 'https://registry.example',
+    DATABASE_URL: 'postgres://db/registry',
+    OIDC_ISSUER: 'https://id.example/realm/',
+    GOVERNANCE_MEMBERS: 'a, b,a',
+    ...change,
+  });
+
+  it('needs nothing in development', () => {
+    const { config, secrets } = readConfig({});
+    expect(config).toMatchObject({
+      mode: 'development',
+      role: 'all',
+      host: '127.0.0.1',
+      port: 8080,
+      publicUrl: 'http://localhost:8080',
+      domain: 'registry.localhost',
+      oidcIssuer: 'http://localhost:8080/oidc',
+      oidcDiscoveryUrl: 'http://127.0.0.1:8080/oidc',
+      hasEmbeddedOidc: true,
+      governanceMembers: ['alice', 'bob', 'carol'],
+    });
+    expect(config.keysDirectory).toBe(join(config.dataDirectory, 'keys'));
+    expect(secrets).toEqual({ databaseUrl: undefined, keysPassphrase: undefined });
+  });
+
+  it('names the port that was really bound', () => {
+    expect(readConfig({ PORT: '0' }, 4711).config.publicUrl).toBe('http://localhost:4711');
+  });
+
+  it('accepts a complete production set-up', () => {
+    const { config, secrets } = readConfig(production({ KEYS_PASSPHRASE: 'secret' }));
+    expect(config).toMatchObject({
+      host: '0.0.0.0',
+      publicUrl: 'https://registry.example',
+      oidcIssuer: 'https://id.example/realm',
+      oidcDiscoveryUrl: 'https://id.example/realm',
+      hasEmbeddedOidc: false,
+      governanceMembers: ['a', 'b'],
+    });
+    expect(JSON.stringify(config)).not.toMatch(/secret|postgres/);
+    expect(secrets.keysPassphrase).toBe('secret');
+  });
+
+  it.each([
+    ['DATABASE_URL', /Set DATABASE_URL/],
+    ['OIDC_ISSUER', /Set OIDC_ISSUER/],
+    ['GOVERNANCE_MEMBERS', /nobody decides alone/],
+    ['PUBLIC_URL', /Set PUBLIC_URL/],
+  ])('refuses production without %s', (name, message) => {
+    expect(() => readConfig(production({ [name]: '' }))).toThrow(message);
+  });
+
+  it('refuses production with a single governance member', () => {
+    expect(() => readConfig(production({ GOVERNANCE_MEMBERS: 'a,a' }))).toThrow(/nobody decides alone/);
+  });
+
+  it('refuses production with development keys, offline keys or the demonstration', () => {
+    mkdirSync(join(dataDirectory, 'keys/offline'), { recursive: true });
+    mkdirSync(join(dataDirectory, 'demo'));
+    writeFileSync(join(dataDirectory, 'keys/DEVELOPMENT'), '');
+    expect(() => readConfig(production())).toThrow(/made for development.*offline keys.*demonstration/s);
+  });
+
+  it.each([
+    ['PORT', '70000'],
+    ['PORT', '-1'],
+    ['PORT', '80a'],
+    ['MODE', 'staging'],
+    ['ROLE', 'boss'],
+    ['LOG_LEVEL', 'loud'],
+    ['PUBLIC_URL', 'registry.example'],
+    ['PUBLIC_URL', 'https://registry.example/path'],
+    ['PUBLIC_URL', 'https://registry.example/?q'],
+    ['PUBLIC_URL', 'ftp://registry.example'],
+    ['OIDC_ISSUER', 'javascript:alert(1)'],
+    ['REGISTRY_DOMAIN', 'localhost'],
+    ['REGISTRY_DOMAIN', 'Registry.Example'],
+    ['REGISTRY_DOMAIN', 'a..b'],
+    ['REGISTRY_DOMAIN', `${'a'.repeat(64)}.example`],
+  ])('refuses %s=%s and names the variable', (name, value) => {
+    expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
+    expect(() => readConfig({ [name]: value })).toThrow(name);
+  });
+
+  it('cannot be changed afterwards', () => {
+    const { config, secrets } = readConfig({});
+    expect(Object.isFrozen(config) && Object.isFrozen(secrets) && Object.isFrozen(config.governanceMembers)).toBe(true);
+  });
+});

@@ -1,0 +1,92 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createPublicKey, verify } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDevelopmentKeys, generateKey, writeKey } from './development-keys.ts';
+import { KeyObjectSigner } from './key-object-signer.ts';
+import { KeyRing } from './key-ring.ts';
+import { keyFile, type KeySlot, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
+
+const SLOTS = Object.keys({ ...ONLINE_SLOTS, ...OFFLINE_SLOTS }) as KeySlot[];
+
+describe('keys', () => {
+  const parent = mkdtempSync(join(tmpdir(), 'margo-keys-'));
+  const directory = join(parent, 'keys');
+  beforeAll(() => createDevelopmentKeys(directory));
+  afterAll(() => rmSync(parent, { recursive: true }));
+
+  it('makes a different key for every slot, for its owner only, and marks the directory', () => {
+    const ring = new KeyRing(directory);
+    const keys = SLOTS.map((slot) => Buffer.from(ring.load(slot).spki).toString('hex'));
+    expect(new Set(keys).size).toBe(SLOTS.length);
+    for (const slot of SLOTS) expect(statSync(join(directory, keyFile(slot))).mode & 0o777).toBe(0o600);
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    expect(existsSync(join(directory, 'DEVELOPMENT'))).toBe(true);
+    expect(readdirSync(join(directory, 'offline')).sort()).toEqual(
+      Object.keys(OFFLINE_SLOTS)
+        .map((s) => `${s}.pem`)
+        .sort(),
+    );
+  });
+
+  it('leaves existing keys alone', () => {
+    const before = readFileSync(join(directory, 'record.pem'), 'utf8');
+    rmSync(join(directory, 'tsa.pem'));
+    createDevelopmentKeys(directory);
+    expect(readFileSync(join(directory, 'record.pem'), 'utf8')).toBe(before);
+    expect(existsSync(join(directory, 'tsa.pem'))).toBe(true);
+  });
+
+  it('does not add development keys to a directory that is not marked', () => {
+    const real = join(parent, 'real');
+    writeKey(join(real, 'record.pem'), generateKey('P-256'));
+    expect(() => createDevelopmentKeys(real)).toThrow(/not a directory of development keys/);
+    expect(existsSync(join(real, 'tsa.pem'))).toBe(false);
+  });
+
+  it('encrypts them with a passphrase', () => {
+    const locked = join(parent, 'locked');
+    createDevelopmentKeys(locked, 'open sesame');
+    expect(readFileSync(join(locked, 'record.pem'), 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
+    expect(new KeyRing(locked, 'open sesame').load('record').algorithm).toBe('ES256');
+    expect(() => new KeyRing(locked, 'wrong').load('record')).toThrow(/KEYS_PASSPHRASE/);
+    expect(() => new KeyRing(locked).load('record')).toThrow(/KEYS_PASSPHRASE/);
+  });
+
+  it('refuses a key that others may read, one that is missing, and one of the wrong type', () => {
+    const loose = join(parent, 'loose');
+    createDevelopmentKeys(loose);
+    chmodSync(join(loose, 'record.pem'), 0o640);
+    expect(() => new KeyRing(loose).load('record')).toThrow(/chmod 600/);
+    rmSync(join(loose, 'tsa.pem'));
+    expect(new KeyRing(loose).has('tsa')).toBe(false);
+    expect(() => new KeyRing(loose).load('tsa')).toThrow(/missing/);
+    writeFileSync(join(loose, 'tsa.pem'), readFileSync(join(loose, 'ca-issuing-1.pem')), { mode: 0o600 });
+    expect(() => new KeyRing(loose).load('tsa')).toThrow(/must hold a key of type P-256/);
+  });
+
+  it.each([
+    ['P-256', 'ES256', 'sha256', 64],
+    ['P-384', 'ES384', 'sha384', 96],
+    ['Ed25519', 'Ed25519', null, 64],
+  ] as const)('signs with %s, raw or as DER', async (type, algorithm, digest, size) => {
+    const signer = new KeyObjectSigner(generateKey(type));
+    expect(signer.algorithm).toBe(algorithm);
+    const data = Buffer.from('data');
+    const key = createPublicKey({ key: Buffer.from(signer.spki), format: 'der', type: 'spki' });
+    const raw = await signer.sign(data);
+    expect(raw).toHaveLength(size);
+    expect(verify(digest, data, { key, dsaEncoding: 'ieee-p1363' }, raw)).toBe(true);
+    if (type !== 'Ed25519') expect(verify(digest, data, key, await signer.sign(data, 'der'))).toBe(true);
+  });
+});
