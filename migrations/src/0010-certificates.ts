@@ -30,7 +30,7 @@ export class Certificates0010 implements MigrationInterface {
         entry_id    text        NOT NULL,
         issued_at   timestamptz NOT NULL
       );
-      CREATE INDEX certificate_vendor ON certificate (vendor_id, issued_at, serial);
+      CREATE INDEX certificate_vendor ON certificate (vendor_id, log_index);
 
       CREATE TABLE revocation (
         sequence        bigint      PRIMARY KEY CHECK (sequence > 0),

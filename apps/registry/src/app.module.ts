@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { CallersModule } from './callers/callers.module.ts';
+import { CertificatesModule } from './certificates/certificates.module.ts';
 import type { Clock } from './clock.ts';
 import { ConfigModule } from './config.module.ts';
 import type { Config, Secrets } from './config.ts';
@@ -9,6 +10,7 @@ import { HttpModule } from './http/http.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
 import type { Random } from './random.ts';
+import { RevocationModule } from './revocation/revocation.module.ts';
 import { VendorsModule } from './vendors/vendors.module.ts';
 
 /** What the roof brings along. */
@@ -33,6 +35,8 @@ export class AppModule {
         CallersModule,
         LogModule,
         VendorsModule,
+        CertificatesModule,
+        RevocationModule,
       ],
     };
   }

@@ -86,3 +86,27 @@ export class RevocationRequest {
   })
   invalidityDate?: string;
 }
+
+/** What was decided about a certificate and holds now. */
+export class Revocation {
+  @TextField({ max: 40, description: 'Serial number, lower-case hex.' })
+  serial: string;
+
+  @TextField({ max: 64, description: 'SHA-256 of the certificate, hex.' })
+  fingerprint: string;
+
+  @TextField({ max: 26 })
+  vendorId: string;
+
+  @ChoiceField(REVOCATION_REASONS)
+  reason: RevocationReason;
+
+  @TimeField({ description: 'When it was first revoked.' })
+  revokedAt: string;
+
+  @TimeField({ optional: true, description: 'From when on signatures are not to be trusted.' })
+  invalidityDate?: string;
+
+  @TextField({ max: 43, description: 'EntryID of the record of the decision.' })
+  entryId: string;
+}

@@ -34,6 +34,7 @@ export {
   Certificate,
   CertificatePage,
   CertificateRequest,
+  Revocation,
   REVOCATION_REASONS,
   type RevocationReason,
   RevocationRequest,

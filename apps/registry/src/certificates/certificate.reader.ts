@@ -1,37 +1,75 @@
 import { Injectable } from '@nestjs/common';
 import { encodeHex } from '@margo-trust/bytes';
+import type { RevocationReason } from '@margo-trust/wire';
+import { type Certificate, parseCertificate } from '@margo-trust/x509';
 import { Db, type Tx } from '../db/db.ts';
+import { CertificateFault } from './certificate.fault.ts';
 
 export type AuthorityRole = 'root' | 'issuing' | 'tsa-ca' | 'tsa';
+export type AuthorityName = 'root' | 'issuing-1' | 'tsa-ca' | 'tsa';
 
 /** A CA or time-stamping authority of the registry. `name` is how paths and trust roots call it. */
 export interface Authority {
-  readonly name: string;
+  readonly name: AuthorityName;
   readonly role: AuthorityRole;
   readonly der: Uint8Array;
+  readonly certificate: Certificate;
   readonly createdAt: Date;
 }
 
-/** Reads certificates; lent to the log and the trust root. */
+/** A vendor's certificate and what has become of it. */
+export interface IssuedCertificate {
+  /** Lower-case hex. */
+  readonly serial: string;
+  /** SHA-256 of `der`, lower-case hex. */
+  readonly fingerprint: string;
+  readonly vendorId: string;
+  readonly issuer: AuthorityName;
+  readonly der: Uint8Array;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** Where the record of its issuance is. */
+  readonly logIndex: bigint;
+  readonly entryId: string;
+  readonly issuedAt: Date;
+  /** As last decided; `revokedAt` is when it was first. */
+  readonly revocation?: {
+    readonly reason: RevocationReason;
+    readonly revokedAt: Date;
+    readonly invalidityDate?: Date;
+    readonly entryId: string;
+  };
+}
+
+/** Reads certificates; lent to the log, to revocation and to the trust root. */
 @Injectable()
 export class CertificateReader {
   private known: readonly Authority[] = [];
 
   constructor(private readonly db: Db) {}
 
-  /** Every authority, oldest first. Rows are never changed, so they are read once there are any. */
-  async authorities(): Promise<readonly Authority[]> {
+  /**
+   * Every authority, oldest first; none before genesis. Rows are never changed, so they are read once there are any.
+   * Within `tx` those that it has made itself are seen too.
+   */
+  async authorities(tx?: Tx): Promise<readonly Authority[]> {
     if (this.known.length > 0) return this.known;
-    const rows = await this.db.query<{ name: string; role: AuthorityRole; der: Buffer; created_at: Date }>(
+    const rows = await this.read<AuthorityRow>(
+      tx,
       'SELECT name, role, der, created_at FROM authority ORDER BY created_at, name',
     );
-    this.known = rows.map((row) => ({
-      name: row.name,
-      role: row.role,
-      der: Uint8Array.from(row.der),
-      createdAt: row.created_at,
-    }));
-    return this.known;
+    const authorities = rows.map(({ name, role, der: buffer, created_at: createdAt }) => {
+      const der = Uint8Array.from(buffer);
+      return { name, role, der, certificate: parseCertificate(der), createdAt };
+    });
+    if (tx === undefined) this.known = authorities; // a transaction may yet be rolled back
+    return authorities;
+  }
+
+  async loadAuthority(name: AuthorityName, tx?: Tx): Promise<Authority> {
+    const found = (await this.authorities(tx)).find((authority) => authority.name === name);
+    if (found === undefined) throw new Error(`There is no authority ${name}: the registry had no genesis.`);
+    return found;
   }
 
   /** What signing certificates are judged against. */
@@ -39,6 +77,44 @@ export class CertificateReader {
     const authorities = await this.authorities();
     const withRole = (role: AuthorityRole) => authorities.filter((a) => a.role === role).map(({ der }) => der);
     return { anchors: withRole('root'), issuing: withRole('issuing') };
+  }
+
+  /**
+   * Where everybody fetches `path` (`/crl/…`, `/ca/…`): a plain http URL, as Notation wants it.
+   *
+   * Its host was fixed at genesis by the certificate of the issuing CA. It must not follow PUBLIC_URL, since CRLs name the
+   * URL that stands in the certificates they cover.
+   */
+  async publicationUrl(path: string, tx?: Tx): Promise<string> {
+    const { certificate } = await this.loadAuthority('issuing-1', tx);
+    const [crlUrl] = certificate.crlUrls;
+    if (crlUrl === undefined) throw new Error('The certificate of the issuing CA names no CRL.');
+    return `${crlUrl.slice(0, crlUrl.indexOf('/', 'http://'.length))}${path}`;
+  }
+
+  /** `serial` is hex in either case; it may come from a caller as it stands. */
+  async findBySerial(serial: string, tx?: Tx): Promise<IssuedCertificate | undefined> {
+    if (!/^[0-9a-f]{2,40}$/i.test(serial)) return undefined;
+    const [row] = await this.read<CertificateRow>(tx, `${SELECT} WHERE c.serial = $1`, [serial.toLowerCase()]);
+    return row && toCertificate(row);
+  }
+
+  async load(serial: string, tx?: Tx): Promise<IssuedCertificate> {
+    const certificate = await this.findBySerial(serial, tx);
+    if (certificate === undefined) {
+      throw new CertificateFault('certificate/not-found', 'No certificate with this serial number was issued here.');
+    }
+    return certificate;
+  }
+
+  /** A page of a vendor's certificates, newest first; `before` is the log index that the last page ended with. */
+  async ofVendor(vendorId: string, limit: number, before?: bigint): Promise<IssuedCertificate[]> {
+    const rows = await this.read<CertificateRow>(
+      undefined,
+      `${SELECT} WHERE c.vendor_id = $1 AND ($2::bigint IS NULL OR c.log_index < $2) ORDER BY c.log_index DESC LIMIT $3`,
+      [vendorId, before?.toString() ?? null, limit],
+    );
+    return rows.map(toCertificate);
   }
 
   /** Which of these certificates are revoked, for whatever reason; by hex of SHA-256. */
@@ -50,4 +126,62 @@ export class CertificateReader {
     );
     return new Set(rows.map((row) => encodeHex(row.fingerprint)));
   }
+
+  private read<Row>(tx: Tx | undefined, sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    return tx === undefined ? this.db.query<Row>(sql, parameters) : tx.query<Row[]>(sql, [...parameters]);
+  }
+}
+
+interface AuthorityRow {
+  name: AuthorityName;
+  role: AuthorityRole;
+  der: Buffer;
+  created_at: Date;
+}
+
+interface CertificateRow {
+  serial: string;
+  fingerprint: Buffer;
+  vendor_id: string;
+  issuer: AuthorityName;
+  der: Buffer;
+  not_before: Date;
+  not_after: Date;
+  log_index: string;
+  entry_id: string;
+  issued_at: Date;
+  reason: RevocationReason | null;
+  revoked_at: Date;
+  invalidity_date: Date | null;
+  revocation_entry_id: string;
+}
+
+const SELECT = `
+  SELECT c.serial, c.fingerprint, c.vendor_id, c.issuer, c.der, c.not_before, c.not_after, c.log_index, c.entry_id,
+         c.issued_at, r.reason, r.revoked_at, r.invalidity_date, r.entry_id AS revocation_entry_id
+  FROM certificate c LEFT JOIN LATERAL (
+    SELECT reason, min(revoked_at) OVER () AS revoked_at, invalidity_date, entry_id
+    FROM revocation WHERE serial = c.serial ORDER BY sequence DESC LIMIT 1) r ON true`;
+
+function toCertificate(row: CertificateRow): IssuedCertificate {
+  return {
+    serial: row.serial,
+    fingerprint: encodeHex(row.fingerprint),
+    vendorId: row.vendor_id,
+    issuer: row.issuer,
+    der: Uint8Array.from(row.der),
+    notBefore: row.not_before,
+    notAfter: row.not_after,
+    logIndex: BigInt(row.log_index),
+    entryId: row.entry_id,
+    issuedAt: row.issued_at,
+    ...(row.reason !== null && {
+      revocation: {
+        reason: row.reason,
+        revokedAt: row.revoked_at,
+        ...(row.invalidity_date && { invalidityDate: row.invalidity_date }),
+        entryId: row.revocation_entry_id,
+      },
+    }),
+  };
 }

@@ -1,0 +1,11 @@
+import { Fault } from '@margo-trust/fault';
+
+export type CertificateFaultCode =
+  | 'certificate/ambiguous-request'
+  | 'certificate/key-refused'
+  | 'certificate/key-used'
+  | 'certificate/not-found'
+  | 'certificate/profile-violation'
+  | 'certificate/vendor-not-active';
+
+export class CertificateFault extends Fault<CertificateFaultCode> {}

@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { parseHex } from '@margo-trust/bytes';
+import type { Tx } from '../db/db.ts';
+import type { Authority, IssuedCertificate } from './certificate.reader.ts';
+
+export interface NewCertificate extends Omit<IssuedCertificate, 'revocation'> {
+  /** SHA-256 of the SubjectPublicKeyInfo. */
+  readonly spkiSha256: Uint8Array;
+  /** Number of its CRL, fixed for ever. */
+  readonly shard: number;
+}
+
+/** Writes certificates. Every method takes the caller's transaction; nothing is ever changed. */
+@Injectable()
+export class CertificateStore {
+  async insertAuthority(tx: Tx, { name, role, der, createdAt }: Authority): Promise<void> {
+    await tx.query('INSERT INTO authority (name, role, der, created_at) VALUES ($1, $2, $3, $4)', [
+      name,
+      role,
+      Buffer.from(der),
+      createdAt,
+    ]);
+  }
+
+  /** One issuance at a time, so that a key found unused is still unused when its certificate is stored. */
+  async lockIssuance(tx: Tx): Promise<void> {
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [ISSUANCE_LOCK]);
+  }
+
+  /** Whether a certificate for this key was ever issued, to anybody. */
+  async isKeyUsed(tx: Tx, spkiSha256: Uint8Array): Promise<boolean> {
+    const rows = await tx.query<unknown[]>('SELECT 1 FROM certificate WHERE spki_sha256 = $1', [
+      Buffer.from(spkiSha256),
+    ]);
+    return rows.length > 0;
+  }
+
+  async insert(tx: Tx, certificate: NewCertificate): Promise<void> {
+    await tx.query(
+      `INSERT INTO certificate (serial, fingerprint, spki_sha256, vendor_id, issuer, shard, der, not_before, not_after,
+                                log_index, entry_id, issued_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+      [
+        certificate.serial,
+        Buffer.from(parseHex(certificate.fingerprint)),
+        Buffer.from(certificate.spkiSha256),
+        certificate.vendorId,
+        certificate.issuer,
+        certificate.shard,
+        Buffer.from(certificate.der),
+        certificate.notBefore,
+        certificate.notAfter,
+        certificate.logIndex.toString(),
+        certificate.entryId,
+        certificate.issuedAt,
+      ],
+    );
+  }
+}
+
+const ISSUANCE_LOCK = 0x63657274; // "cert"

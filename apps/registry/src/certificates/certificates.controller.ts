@@ -1,0 +1,102 @@
+import { Certificate, CertificatePage, CertificateRequest } from '@margo-trust/wire';
+import { Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiQuery, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Identity } from '../callers/identity.ts';
+import { Caller, Requires } from '../callers/requires.ts';
+import { Clock } from '../clock.ts';
+import { JsonBody } from '../http/body.ts';
+import { Endpoint } from '../http/endpoint.ts';
+import { encodeCursor, readCursor, readLimit } from '../http/paging.ts';
+import { VendorReader } from '../vendors/vendor.reader.ts';
+import { CertificateReader, type IssuedCertificate } from './certificate.reader.ts';
+import { IssueCertificate } from './issue-certificate.ts';
+import { showCertificate } from './show-certificate.ts';
+
+@ApiTags('certificates')
+@Controller('api/v1')
+export class CertificatesController {
+  constructor(
+    private readonly reader: CertificateReader,
+    private readonly vendors: VendorReader,
+    private readonly issue: IssueCertificate,
+    private readonly clock: Clock,
+  ) {}
+
+  @Post('vendors/:id/certificates')
+  @Requires('signed-in')
+  @Endpoint({
+    summary: 'Request a signing certificate; it is in the log before it is answered',
+    description: 'For owners and publishers of an active vendor. Only the public key is taken from the request.',
+    accepts: CertificateRequest,
+    status: 201,
+    answers: Certificate,
+    refuses: [
+      'http/invalid-body',
+      'x509/malformed',
+      'x509/bad-signature',
+      'certificate/ambiguous-request',
+      'caller/forbidden',
+      'vendor/not-found',
+      'certificate/vendor-not-active',
+      'certificate/key-used',
+      'certificate/key-refused',
+      'certificate/profile-violation',
+    ],
+  })
+  async create(
+    @Caller() caller: Identity,
+    @Param('id') id: string,
+    @JsonBody(CertificateRequest) request: CertificateRequest,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<Certificate> {
+    const serial = await this.issue.run(caller, id, request);
+    response.setHeader('Location', `/api/v1/certificates/${serial}`);
+    return this.show(await this.reader.load(serial));
+  }
+
+  @Get('vendors/:id/certificates')
+  @Requires('anyone')
+  @ApiQuery({ name: 'limit', required: false, type: 'integer' })
+  @ApiQuery({ name: 'before', required: false, type: 'string', description: 'The cursor `next` of the page before.' })
+  @Endpoint({
+    summary: 'Certificates of a vendor, newest first',
+    answers: CertificatePage,
+    refuses: ['http/invalid-query', 'vendor/not-found'],
+  })
+  async list(
+    @Param('id') id: string,
+    @Query() query: Record<string, unknown>,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<CertificatePage> {
+    const limit = readLimit(query['limit']);
+    const before = readCursor(query['before'], isLogIndex);
+    await this.vendors.load(id);
+    const found = await this.reader.ofVendor(id, limit + 1, before === undefined ? undefined : BigInt(before));
+    const shown = found.slice(0, limit);
+    const items = await Promise.all(shown.map((certificate) => this.show(certificate)));
+    const last = shown.at(-1);
+    if (found.length <= limit || last === undefined) return { items };
+    const next = encodeCursor(last.logIndex.toString());
+    response.setHeader('Link', `</api/v1/vendors/${id}/certificates?limit=${limit}&before=${next}>; rel="next"`);
+    return { items, next };
+  }
+
+  @Get('certificates/:serial')
+  @Requires('anyone')
+  @Endpoint({ summary: 'One certificate, by serial number', answers: Certificate, refuses: ['certificate/not-found'] })
+  async find(@Param('serial') serial: string): Promise<Certificate> {
+    return this.show(await this.reader.load(serial));
+  }
+
+  private async show(certificate: IssuedCertificate): Promise<Certificate> {
+    const issuing = await this.reader.loadAuthority(certificate.issuer);
+    const root = await this.reader.loadAuthority('root');
+    return showCertificate(certificate, [issuing.der, root.der], this.clock.now());
+  }
+}
+
+/** A page begins where the one before ended: at a log index. */
+function isLogIndex(text: string): boolean {
+  return /^\d{1,18}$/.test(text);
+}

@@ -1,0 +1,22 @@
+import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module.ts';
+import { HttpModule } from '../http/http.module.ts';
+import { KeysModule } from '../keys/keys.module.ts';
+import { LogModule } from '../log/log.module.ts';
+import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
+import { CertificateReaderModule } from './certificate-reader.module.ts';
+import { CertificateStore } from './certificate.store.ts';
+import { CertificatesController } from './certificates.controller.ts';
+import { CreateAuthorities } from './create-authorities.ts';
+import { IssueCertificate } from './issue-certificate.ts';
+import { IssueTimestamp } from './issue-timestamp.ts';
+import { SignLeaf } from './sign-leaf.ts';
+import { TimestampController } from './timestamp.controller.ts';
+
+@Module({
+  imports: [AuditModule, CertificateReaderModule, HttpModule, KeysModule, LogModule, VendorReaderModule],
+  controllers: [CertificatesController, TimestampController],
+  providers: [CertificateStore, CreateAuthorities, IssueCertificate, IssueTimestamp, SignLeaf],
+  exports: [CreateAuthorities],
+})
+export class CertificatesModule {}

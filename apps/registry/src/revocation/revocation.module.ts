@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module.ts';
+import { CertificateReaderModule } from '../certificates/certificate-reader.module.ts';
+import { HttpModule } from '../http/http.module.ts';
+import { Readiness } from '../http/readiness.ts';
+import { KeysModule } from '../keys/keys.module.ts';
+import { LogModule } from '../log/log.module.ts';
+import { CrlFreshness } from './crl-freshness.ts';
+import { IssueCrl } from './issue-crl.ts';
+import { RevocationReaderModule } from './revocation-reader.module.ts';
+import { RevocationStore } from './revocation.store.ts';
+import { RevocationsController } from './revocations.controller.ts';
+import { RevokeCertificate } from './revoke-certificate.ts';
+import { SignCrl } from './sign-crl.ts';
+
+@Module({
+  imports: [AuditModule, CertificateReaderModule, HttpModule, KeysModule, LogModule, RevocationReaderModule],
+  controllers: [RevocationsController],
+  providers: [CrlFreshness, IssueCrl, RevocationStore, RevokeCertificate, SignCrl],
+  exports: [IssueCrl],
+})
+export class RevocationModule {
+  constructor(readiness: Readiness, freshness: CrlFreshness) {
+    readiness.add('crl', () => freshness.complaint());
+  }
+}
