@@ -307,7 +307,8 @@ export class Verifier {
       if (this.trustedTime(record).time < signer.validFrom)
         throw unproven('its record is older than the key that signed it.');
     } catch (error) {
-      if (error instanceof Fault) throw unproven(error.message, error);
+      const isOurs = error instanceof VerifyFault && error.code === 'verify/vendor-unproven';
+      if (error instanceof Fault && !isOurs) throw unproven(error.message, error);
       throw error;
     }
     const payload = JsonReader.parse(record.payload, 'record', { maxBytes: 65536 }, unproven);
