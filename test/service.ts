@@ -1,6 +1,7 @@
 /** The service of this checkout as a child process, for tests that treat it as strangers do: over HTTP and by signals. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -39,12 +40,21 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     LOG_LEVEL: 'error',
     ...options.env,
   });
-  const url = await readyLine(child, /^ready (http\S+)/);
   const stop = async () => {
     await stopProgram(child);
     if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
   };
-  return { url, dataDir, child, stop };
+  try {
+    const { found, output } = await readyLine(child, /^ready (http\S+)/);
+    // The service runs on when its story fails, but then there is nothing to judge.
+    if (options.story !== false && !existsSync(join(dataDir, 'demo/done'))) {
+      throw new Error(`The story did not come to its end:\n${output}`);
+    }
+    return { url: found, dataDir, child, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** The kernel ends the child with this process, however this process ends. */
@@ -57,7 +67,7 @@ export function startProgram(program: string, args: readonly string[], env: Node
 }
 
 /** The first capture of the line of standard output that matches; fails with all output when the process ends before. */
-export async function readyLine(child: ChildProcess, pattern: RegExp): Promise<string> {
+export async function readyLine(child: ChildProcess, pattern: RegExp): Promise<{ found: string; output: string }> {
   let output = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (output += text));
   return new Promise((resolve, reject) => {
@@ -69,7 +79,7 @@ export async function readyLine(child: ChildProcess, pattern: RegExp): Promise<s
     createInterface(child.stdout).on('line', (line) => {
       output += `${line}\n`;
       const found = pattern.exec(line)?.[1];
-      if (found !== undefined) resolve(found);
+      if (found !== undefined) resolve({ found, output });
     });
   });
 }

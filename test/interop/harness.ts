@@ -2,16 +2,22 @@
  * What the suites stand on: the service from this checkout with its story played, two OCI registries, and `run`, which starts an
  * unmodified client and gives back its exit code and words.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import {
+  cleanEnvironment,
+  freePort,
+  readyLine,
+  repository,
+  startProgram,
+  startService as startRegistry,
+  stopProgram,
+} from '../service.ts';
 
-export const repository = join(import.meta.dirname, '../..');
+export { repository } from '../service.ts';
 
 export interface Finished {
   readonly code: number;
@@ -74,25 +80,17 @@ export async function must(
   return finished;
 }
 
-/** Starts the service on a free port with an empty data directory and waits until it has played the story. */
+/** The service from this checkout, with its story played. */
 export async function startService(): Promise<Service> {
-  const dataDir = await temporaryDirectory();
-  const port = await freePort();
-  const child = start(process.execPath, ['scripts/start.mjs'], { PORT: String(port), DATA_DIR: dataDir });
-  const { found, output } = await readyLine(child, /^ready (http\S+)/);
-  // The service runs on without its story, but there is nothing to judge then.
-  if (!existsSync(join(dataDir, 'demo/done'))) {
-    await stop(child, dataDir);
-    throw new Error(`The story did not come to its end:\n${output}`);
-  }
-  return { address: found, dataDir, stop: () => stop(child, dataDir) };
+  const { url, dataDir, stop } = await startRegistry();
+  return { address: url, dataDir, stop };
 }
 
 /** go-containerregistry's registry: has the referrers API, keeps everything in memory. */
 export async function startGoRegistry(): Promise<Running> {
-  const child = start(client('registry'), [], {});
+  const child = startProgram(client('registry'), [], {});
   const { found } = await readyLine(child, /^ready (\S+)/);
-  return { address: found, stop: () => stop(child) };
+  return { address: found, stop: () => stopProgram(child) };
 }
 
 /** Debian's docker-registry: has no referrers API, so referrers live under the fallback tag. */
@@ -104,12 +102,16 @@ export async function startDockerRegistry(): Promise<Running> {
     config,
     `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${JSON.stringify(join(directory, 'data'))} } }\nhttp: { addr: "${address}" }\n`,
   );
-  const child = start(client('docker-registry'), ['serve', config], {});
+  const child = startProgram(client('docker-registry'), ['serve', config], {});
   await waitUntil(`docker-registry answers on ${address}`, async () => {
     if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
     return (await fetch(`http://${address}/v2/`).catch(() => undefined))?.ok === true;
   });
-  return { address, stop: () => stop(child, directory) };
+  const stop = async () => {
+    await stopProgram(child);
+    await rm(directory, { recursive: true, force: true });
+  };
+  return { address, stop };
 }
 
 export async function temporaryDirectory(): Promise<string> {
@@ -123,59 +125,4 @@ export async function waitUntil(what: string, condition: () => Promise<boolean>,
     if (performance.now() > deadline) throw new Error(`Waited ${seconds} s in vain until ${what}.`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-}
-
-/** The kernel ends the child with this process, however this process ends. */
-function start(program: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  return spawn('setpriv', ['--pdeathsig', 'TERM', program, ...args], {
-    cwd: repository,
-    env: { ...cleanEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-}
-
-/** Waits for a line of standard output that matches: its capture, and all output so far. Fails when the process ends before. */
-async function readyLine(child: ChildProcess, pattern: RegExp): Promise<{ found: string; output: string }> {
-  let output = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (output += text));
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) =>
-      reject(new Error(`${child.spawnargs.join(' ')} ended with ${code} before it was ready:\n${output}`)),
-    );
-    if (child.stdout === null) return;
-    createInterface(child.stdout).on('line', (line) => {
-      output += `${line}\n`;
-      const found = pattern.exec(line)?.[1];
-      if (found !== undefined) resolve({ found, output });
-    });
-  });
-}
-
-async function stop(child: ChildProcess, directory?: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-    await ended;
-    clearTimeout(timer);
-  }
-  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-}
-
-/** Vitest puts names such as MODE and NODE_ENV into the environment, which the service would take for its own. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'USER', 'LANG', 'TMPDIR'];
-  return Object.fromEntries(
-    kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
