@@ -11,6 +11,7 @@ import { createDevelopmentKeys } from './keys/development-keys.ts';
 import { createLogger } from './logger.ts';
 import { SystemRandom } from './random.ts';
 import { StartError } from './start-error.ts';
+import { makeStateDirectory } from './state-directory.ts';
 
 export interface RunningRegistry {
   config: Config;
@@ -36,12 +37,13 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void):
     readConfig(env); // refuses bad settings before anything is touched
     const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000, keepAliveTimeout: 65_000 });
     const { config, secrets } = readConfig(env, await listen(server, readHost(env), readPort(env)));
+    closers.push(() => drain(server));
+    if (config.mode === 'development') await makeStateDirectory(config.dataDirectory);
     const random = new SystemRandom();
     const logger = createLogger(config);
     closers.push(() => new Promise<void>((resolve) => logger.flush(() => resolve())));
     const door = new FrontDoor(config, random, logger);
     server.on('request', door.handle);
-    closers.push(() => drain(server));
 
     const address = await findDatabase(config, secrets, closers, onLost);
     if (config.mode === 'development') createDevelopmentKeys(config.keysDirectory, secrets.keysPassphrase);

@@ -1,13 +1,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access, chown, lstat, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
+import { chown, lstat, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { StartError } from '../start-error.ts';
+import { makeStateDirectory } from '../state-directory.ts';
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { findPostmaster, isAlive } from './postmaster.ts';
 
@@ -76,16 +76,6 @@ interface Server {
   socketDirectory: string;
   /** Absent when adopted. */
   child: ChildProcess | undefined;
-}
-
-async function makeStateDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await access(path, constants.W_OK);
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new StartError(`${path} cannot be written (${reason}). Set DATA_DIR to a directory of yours.`, { cause });
-  }
 }
 
 async function refuseOtherMajor(dataDirectory: string, major: string): Promise<void> {
