@@ -1,9 +1,9 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { openssl } from '@margo-trust/testkit';
+import { encodePem } from '@margo-trust/x509';
 import request, { type Response } from 'supertest';
 import type { MemberRole } from '@margo-trust/wire';
 import { MemberStore } from '../apps/registry/src/callers/member.store.ts';
-import { CertificateReader } from '../apps/registry/src/certificates/certificate.reader.ts';
 import { CreateAuthorities } from '../apps/registry/src/certificates/create-authorities.ts';
 import { Db } from '../apps/registry/src/db/db.ts';
 import { LogReader } from '../apps/registry/src/log/log.reader.ts';
@@ -104,20 +104,18 @@ export async function verifyWithOpenSsl(registry: TestRegistry, leafPem: string,
   const fetched = async (path: string) => {
     const response = await fetch(`${registry.url}${path}`);
     if (!response.ok) throw new Error(`${path} answers ${response.status}.`);
-    return Buffer.from(await response.arrayBuffer());
+    return new Uint8Array(await response.arrayBuffer());
   };
-  const pem = (label: string, der: Buffer) =>
-    `-----BEGIN ${label}-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END ${label}-----\n`;
   return openssl(
     [
       ...['verify', '-x509_strict', '-crl_check_all', '-attime', String(Math.ceil(time.getTime() / 1_000))],
       ...['-CAfile', 'root.pem', '-untrusted', 'issuing.pem', '-CRLfile', 'arl.pem', '-CRLfile', 'crl.pem', 'leaf.pem'],
     ],
     {
-      'root.pem': pem('CERTIFICATE', await fetched('/ca/root.crt')),
-      'issuing.pem': pem('CERTIFICATE', await fetched('/ca/issuing-1.crt')),
-      'arl.pem': pem('X509 CRL', await fetched('/crl/root/0.crl')),
-      'crl.pem': pem('X509 CRL', await fetched('/crl/issuing-1/0.crl')),
+      'root.pem': encodePem('CERTIFICATE', await fetched('/ca/root.crt')),
+      'issuing.pem': encodePem('CERTIFICATE', await fetched('/ca/issuing-1.crt')),
+      'arl.pem': encodePem('X509 CRL', await fetched('/crl/root/0.crl')),
+      'crl.pem': encodePem('X509 CRL', await fetched('/crl/issuing-1/0.crl')),
       'leaf.pem': leafPem,
     },
   );

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { parseBase64, parseHex } from '@margo-trust/bytes';
+import { parseBase64 } from '@margo-trust/bytes';
 import { parseStatement } from '@margo-trust/statement';
-import { openssl } from '@margo-trust/testkit';
 import { lintLeaf, OID, parseCertificate, parsePem, verifyPath } from '@margo-trust/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
