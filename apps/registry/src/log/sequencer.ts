@@ -84,6 +84,8 @@ export class Sequencer implements OnApplicationShutdown {
 
   private async sealBatch(batch: readonly Waiting[]): Promise<void> {
     const { admitted, appended } = await this.db.transaction(async (tx) => {
+      // The head first: a suspension or revocation needs it for its record, so none can commit between check and append.
+      await this.store.lockHead(tx, this.identity.logId);
       const refusals = await this.lateCheck(
         tx,
         batch.map(({ entry }) => entry),
