@@ -4,9 +4,18 @@ import { Members0003 } from './0003-members.ts';
 import { Vendors0004 } from './0004-vendors.ts';
 import { Certificates0010 } from './0010-certificates.ts';
 import { Crls0020 } from './0020-crls.ts';
+import { TrustRoot0030 } from './0030-trust-root.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
  * Next numbers by area, so that two hands do not take the same: 10 certificates, 20 revocation, 30 trust root.
  */
-export const MIGRATIONS = [Ground0001, Log0002, Members0003, Vendors0004, Certificates0010, Crls0020] as const;
+export const MIGRATIONS = [
+  Ground0001,
+  Log0002,
+  Members0003,
+  Vendors0004,
+  Certificates0010,
+  Crls0020,
+  TrustRoot0030,
+] as const;

@@ -11,6 +11,7 @@ import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
 import type { Random } from './random.ts';
 import { RevocationModule } from './revocation/revocation.module.ts';
+import { TrustRootModule } from './trust-root/trust-root.module.ts';
 import { VendorsModule } from './vendors/vendors.module.ts';
 
 /** What the roof brings along. */
@@ -37,6 +38,7 @@ export class AppModule {
         VendorsModule,
         CertificatesModule,
         RevocationModule,
+        TrustRootModule,
       ],
     };
   }

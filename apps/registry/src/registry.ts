@@ -11,6 +11,7 @@ import { createDevelopmentKeys } from './keys/development-keys.ts';
 import { createLogger } from './logger.ts';
 import { SystemRandom } from './random.ts';
 import { StartError } from './start-error.ts';
+import { startWorker } from './worker.ts';
 import { makeStateDirectory } from './state-directory.ts';
 
 export interface RunningRegistry {
@@ -55,6 +56,10 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void):
     closers.push(() => drain(server));
 
     await runGenesis(app);
+    if (config.role !== 'api') {
+      const worker = startWorker(app);
+      closers.push(() => worker.stop());
+    }
     door.open(rooms);
     return { config, close };
   } catch (error) {

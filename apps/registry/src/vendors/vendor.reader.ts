@@ -75,6 +75,15 @@ export class VendorReader {
     );
   }
 
+  /** Reads otherwise as soon as anybody is admitted, suspended or reinstated: whether a copy of {@link admitted} is old. */
+  async stateOfAdmitted(tx?: Tx): Promise<string> {
+    const [row] = await (tx ?? this.db.manager).query<{ state: string }[]>(
+      `SELECT md5(coalesce(string_agg(id || status || record_entry_id, ' ' ORDER BY id), '')) AS state
+       FROM vendor WHERE status <> 'submitted'`,
+    );
+    return row?.state ?? '';
+  }
+
   /** A page of vendors, newest first; `before` is the id that the last page ended with. */
   async page(limit: number, before?: string): Promise<VendorFile[]> {
     const where = before === undefined ? {} : { id: LessThan(before) };

@@ -1,0 +1,52 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { CreateAuthorities } from './certificates/create-authorities.ts';
+import { Clock } from './clock.ts';
+import { Config } from './config.ts';
+import { Db, type Tx } from './db/db.ts';
+import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.ts';
+import { LogIdentity } from './log/log-identity.ts';
+import { OpenLog } from './log/open-log.ts';
+import { IssueCrl } from './revocation/issue-crl.ts';
+import { StartError } from './start-error.ts';
+import { describeTrustRoot, encodeGrantedTargets } from './trust-root/granted-targets.ts';
+import { PerformCeremony } from './trust-root/perform-ceremony.ts';
+import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
+
+/**
+ * Makes a registry out of an empty database: certificates, log, ceremony and CRLs in one transaction, then the first
+ * publication. In development only, where all keys are at hand.
+ * Refuses a database that was founded for another domain, in every mode.
+ */
+export async function foundRegistry(app: INestApplicationContext): Promise<void> {
+  const config = app.get(Config);
+  await app.get(Db).transaction(async (tx) => {
+    await lockGenesis(tx);
+    const domain = await findFoundedDomain(tx);
+    if (domain !== undefined) return refuseOtherDomain(domain, config);
+    if (config.mode === 'development') await found(app, tx);
+  });
+
+  // A crash before this leaves a registry without a timestamp role, and the work still due. It cannot be part of the
+  // transaction: a checkpoint may be signed only when what it vouches for is committed.
+  if (config.mode !== 'development') return;
+  const publish = app.get(PublishTrustRoot);
+  if (await publish.isDue()) await publish.run();
+}
+
+async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
+  const { domain } = app.get(Config);
+  await insertGenesis(tx, domain, app.get(Clock).now());
+  const authorities = await app.get(CreateAuthorities).run(tx);
+  const trustRoot = describeTrustRoot(domain, authorities, app.get(LogIdentity));
+  await app.get(OpenLog).run(tx, trustRoot);
+  await app.get(PerformCeremony).run(tx, encodeGrantedTargets(trustRoot, authorities));
+  await app.get(IssueCrl).runIn(tx);
+}
+
+function refuseOtherDomain(founded: string, { domain }: Config): void {
+  if (founded === domain) return;
+  throw new StartError(
+    `This database is the registry of ${founded}; REGISTRY_DOMAIN says ${domain}. Certificates and log carry the name, ` +
+      `so it cannot change: set REGISTRY_DOMAIN=${founded}, or begin anew with another DATA_DIR or DATABASE_URL.`,
+  );
+}

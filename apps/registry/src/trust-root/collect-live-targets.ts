@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+import type { Tx } from '../db/db.ts';
+import { PublishedFiles } from '../http/published-files.store.ts';
+import { HeadSigner } from '../log/head-signer.ts';
+import { LogReader } from '../log/log.reader.ts';
+import { RevocationReader } from '../revocation/revocation.reader.ts';
+import { VendorReader } from '../vendors/vendor.reader.ts';
+import { encodeRevocationList, encodeVendorShards } from './live-targets.ts';
+import { ProveAdmissions } from './prove-admissions.ts';
+
+/** The files of the online `live` role: what removes trust, and what can be derived from the log again. */
+@Injectable()
+export class CollectLiveTargets {
+  constructor(
+    private readonly vendors: VendorReader,
+    private readonly revocations: RevocationReader,
+    private readonly admissions: ProveAdmissions,
+    private readonly files: PublishedFiles,
+    private readonly log: LogReader,
+    private readonly signer: HeadSigner,
+  ) {}
+
+  /**
+   * The targets by name; `asOf` is no later than this call.
+   *
+   * The log's head is read last, so that it covers everything read before. It is read outside the transaction: only a
+   * committed head may be signed.
+   */
+  async run(tx: Tx, asOf: Date): Promise<Readonly<Record<string, Uint8Array>>> {
+    const vendors = await this.admissions.run(tx, await this.vendors.admitted(tx));
+    const revocations = await this.revocations.list(tx);
+    const crls = await this.crls(tx);
+    const head = await this.log.loadHead();
+    return {
+      ...encodeVendorShards(vendors),
+      'live.revocations.v1.json': encodeRevocationList({ ...revocations, asOf, logSize: head.size }),
+      ...crls,
+      'live.checkpoint': await this.signer.signCheckpoint(head),
+    };
+  }
+
+  /**
+   * One line that reads otherwise as soon as a vendor, a revocation or a CRL is another. The log's size is no part of it:
+   * publishing is itself put on record, and must not be its own reason. Cheap enough to be asked every second.
+   */
+  async state(tx?: Tx): Promise<string> {
+    const vendors = await this.vendors.stateOfAdmitted(tx);
+    const sequence = await this.revocations.sequence(tx);
+    const crls = (await this.revocations.crls(tx)).map(({ ca, shard, number }) => `${ca}/${shard}:${number}`);
+    return `vendors ${vendors} revocations ${sequence} crls ${crls.join(' ')}`;
+  }
+
+  private async crls(tx: Tx): Promise<Record<string, Uint8Array>> {
+    const found: Record<string, Uint8Array> = {};
+    for (const { ca, shard } of await this.revocations.crls(tx)) {
+      const file = await this.files.findIn(tx, `/crl/${ca}/${shard}.crl`);
+      if (file === undefined) throw new Error(`The CRL of ${ca}, shard ${shard}, was signed and is not published.`);
+      found[`live.crl.${ca}.${shard}.crl`] = file.body;
+    }
+    return found;
+  }
+}

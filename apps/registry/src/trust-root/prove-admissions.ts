@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+import { parseBase64Url } from '@margo-trust/bytes';
+import type { Tx } from '../db/db.ts';
+import { IssueReceipt } from '../log/issue-receipt.ts';
+import { LogReader } from '../log/log.reader.ts';
+import type { PublishingVendor } from '../vendors/vendor.reader.ts';
+import type { ProvenVendor } from './live-targets.ts';
+import { TrustRootStore } from './trust-root.store.ts';
+
+/**
+ * Joins each admitted vendor with the transparent statement of its admission, without which devices do not count it.
+ * A statement is made once and kept: a shard must change only when one of its vendors does.
+ */
+@Injectable()
+export class ProveAdmissions {
+  constructor(
+    private readonly store: TrustRootStore,
+    private readonly log: LogReader,
+    private readonly receipts: IssueReceipt,
+  ) {}
+
+  async run(tx: Tx, vendors: readonly PublishingVendor[]): Promise<ProvenVendor[]> {
+    const admitted = vendors.map((vendor) => ({ vendor, entryId: admissionOf(vendor) }));
+    const kept = await this.store.admissions(
+      tx,
+      admitted.map(({ entryId }) => entryId),
+    );
+    const proven: ProvenVendor[] = [];
+    for (const { vendor, entryId } of admitted) {
+      proven.push({ ...vendor, record: kept.get(entryId) ?? (await this.prove(tx, entryId)) });
+    }
+    return proven;
+  }
+
+  private async prove(tx: Tx, entryId: string): Promise<Uint8Array> {
+    const entry = await this.log.findByEntry(parseBase64Url(entryId));
+    if (entry === undefined) throw new Error(`The log does not hold the admission ${entryId}.`);
+    const statement = await this.receipts.transparentStatement(entry);
+    await this.store.insertAdmission(tx, entryId, statement);
+    return statement;
+  }
+}
+
+function admissionOf({ id, admissionEntryId }: PublishingVendor): string {
+  if (admissionEntryId === undefined) throw new Error(`Vendor ${id} was admitted without a record.`);
+  return admissionEntryId;
+}

@@ -1,0 +1,39 @@
+import { Module } from '@nestjs/common';
+import { HttpModule } from '../http/http.module.ts';
+import { Readiness } from '../http/readiness.ts';
+import { KeysModule } from '../keys/keys.module.ts';
+import { LogModule } from '../log/log.module.ts';
+import { RevocationReaderModule } from '../revocation/revocation-reader.module.ts';
+import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
+import { CollectLiveTargets } from './collect-live-targets.ts';
+import { PerformCeremony } from './perform-ceremony.ts';
+import { ProveAdmissions } from './prove-admissions.ts';
+import { PublishCeremony } from './publish-ceremony.ts';
+import { PublishTrustRoot } from './publish-trust-root.ts';
+import { SignOnlineRoles } from './sign-online-roles.ts';
+import { TrustRootFreshness } from './trust-root-freshness.ts';
+import { TrustRootReader } from './trust-root.reader.ts';
+import { TrustRootStore } from './trust-root.store.ts';
+import { TufRepository } from './tuf-repository.ts';
+
+@Module({
+  imports: [HttpModule, KeysModule, LogModule, RevocationReaderModule, VendorReaderModule],
+  providers: [
+    CollectLiveTargets,
+    PerformCeremony,
+    ProveAdmissions,
+    PublishCeremony,
+    PublishTrustRoot,
+    SignOnlineRoles,
+    TrustRootFreshness,
+    TrustRootReader,
+    TrustRootStore,
+    TufRepository,
+  ],
+  exports: [PerformCeremony, PublishTrustRoot],
+})
+export class TrustRootModule {
+  constructor(readiness: Readiness, freshness: TrustRootFreshness) {
+    readiness.add('trust root', () => freshness.complaint());
+  }
+}

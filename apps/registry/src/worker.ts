@@ -1,0 +1,87 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { type INestApplicationContext, Logger } from '@nestjs/common';
+import { Db } from './db/db.ts';
+import { IssueCrl } from './revocation/issue-crl.ts';
+import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
+
+/** Work that somebody must do before long, no matter which process. */
+export interface Job {
+  readonly name: string;
+  /** Tells jobs apart in PostgreSQL's advisory locks. */
+  readonly lock: number;
+  /** Asked every second. */
+  isDue(): Promise<boolean>;
+  run(): Promise<void>;
+}
+
+/** The registry's dated work, in this order: CRLs are part of the trust root. */
+export function startWorker(app: INestApplicationContext): Worker {
+  const [crls, trustRoot] = [app.get(IssueCrl), app.get(PublishTrustRoot)];
+  const worker = new Worker(app.get(Db), [
+    { name: 'CRLs', lock: 1, isDue: () => crls.isDue(), run: () => crls.run() },
+    { name: 'trust root', lock: 2, isDue: () => trustRoot.isDue(), run: () => trustRoot.run() },
+  ]);
+  worker.start();
+  return worker;
+}
+
+/**
+ * Does jobs as they fall due, one after the other. Several workers do not do the same job at once: whoever finds it taken
+ * passes on. A job that fails is tried again a second later, and the others are done meanwhile.
+ */
+export class Worker {
+  private readonly stopping = new AbortController();
+  private readonly failures = new Map<string, number>();
+  private readonly logger = new Logger(Worker.name);
+  private running: Promise<void> | undefined;
+
+  constructor(
+    private readonly db: Db,
+    private readonly jobs: readonly Job[],
+  ) {}
+
+  start(): void {
+    this.running ??= this.work();
+  }
+
+  /** Waits for the job under way. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private async work(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      for (const job of this.jobs) {
+        if (!signal.aborted) await this.attempt(job);
+      }
+      await pause(1_000, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private async attempt(job: Job): Promise<void> {
+    try {
+      if (await job.isDue()) await this.runAlone(job);
+      this.failures.delete(job.name);
+    } catch (error) {
+      const failures = (this.failures.get(job.name) ?? 0) + 1;
+      this.failures.set(job.name, failures);
+      // Once a minute is enough to be seen, and does not fill a disk overnight.
+      if (failures % 60 === 1) this.logger.error({ msg: `${job.name}: failed ${failures} times in a row`, err: error });
+    }
+  }
+
+  /** The lock belongs to a transaction, so it is gone when this process is. */
+  private async runAlone(job: Job): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      const [row] = await tx.query<{ isMine: boolean }[]>('SELECT pg_try_advisory_xact_lock($1, $2) AS "isMine"', [
+        JOB_LOCKS,
+        job.lock,
+      ]);
+      if (row?.isMine) await job.run();
+    });
+  }
+}
+
+const JOB_LOCKS = 0x6a6f6273; // "jobs"
