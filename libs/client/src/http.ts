@@ -40,7 +40,8 @@ async function isFound(response: Response): Promise<boolean> {
   throw new ClientFault('client/bad-status', `The server answers ${status}.`);
 }
 
-async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {
+/** The body, as far as it is no longer than allowed. */
+export async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   // Leaving the loop by a fault cancels the transfer.

@@ -1,6 +1,7 @@
-export { developmentLogin, type DevelopmentLogin, type Tokens } from './development-login.ts';
 export { ClientFault, type ClientFaultCode } from './fault.ts';
+export { readFileWithin, writeFileWhole } from './files.ts';
 export { download, type DownloadLimits } from './http.ts';
+export { parseServerUrl } from './exchange.ts';
 export {
   loadTrustRoot,
   readTufDirectory,
@@ -9,3 +10,30 @@ export {
   type TrustRootUpdate,
   type UpdatedTrustRoot,
 } from './trust-root.ts';
+
+export { RegistryApi, type LogQuery, type PageQuery, type RegistryApiOptions } from './api.ts';
+export { RegistryFault } from './refusal.ts';
+export {
+  discoverSignIn,
+  refreshTokens,
+  startDeviceLogin,
+  type DeviceLogin,
+  type SignIn,
+  type SignInOptions,
+} from './device-login.ts';
+export { developmentLogin, type DevelopmentLogin, type Tokens } from './development-login.ts';
+
+export { makePrivateKey, openPrivateKey, type PrivateKeyType, type StatementSigner } from './private-key.ts';
+export { encodeCertificateRequest } from './certificate-request.ts';
+export { openIdentity, vendorIdOf, type SigningIdentity } from './identity.ts';
+export { registerStatement, type Registered } from './register.ts';
+export { requestTimestamp } from './timestamp.ts';
+export { publishStatement, type PublishedStatement, type Registry, type SigningContext } from './publish-statement.ts';
+export { signArtifact, type ArtifactToSign, type SignedArtifact } from './sign-artifact.ts';
+export { artifactFinder, type ArtifactFinder, type FoundArtifact } from './artifact-finder.ts';
+export { loadApplication, type Application, type ApplicationPart, type ApplicationRequest } from './application.ts';
+export { signApplication, type ApplicationToSign, type SignedApplication } from './sign-application.ts';
+
+export { findReleases, type FoundRelease } from './release-artifact.ts';
+export { judgeInPlace, type JudgedArtifact } from './judge-place.ts';
+export { collectEvidence, EvidenceFault, type CollectedEvidence, type EvidenceRequest } from './collect-evidence.ts';

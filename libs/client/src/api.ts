@@ -1,0 +1,163 @@
+import { encodeUtf8, parseJson } from '@margo-trust/bytes';
+import { Fault } from '@margo-trust/fault';
+import type {
+  Certificate,
+  CertificatePage,
+  CertificateRequest,
+  LogEntryDetail,
+  LogEntryPage,
+  LogSummary,
+  Me,
+  Revocation,
+  RevocationRequest,
+  Vendor,
+  VendorApplication,
+  VendorPage,
+} from '@margo-trust/wire';
+import { exchange, parseServerUrl } from './exchange.ts';
+import { ClientFault } from './fault.ts';
+import { readRefusal } from './refusal.ts';
+
+export interface RegistryApiOptions {
+  /** Where the registry answers: HTTPS, or plain HTTP on this machine. */
+  readonly url: string;
+  /** OAuth 2 access token. Reading needs none. */
+  readonly token?: string;
+  /** Allows plain HTTP to other machines. */
+  readonly plainHttp?: boolean;
+  /** For one request. Default 30. */
+  readonly timeoutSeconds?: number;
+}
+
+/** What to look for in the log; members are combined. */
+export interface LogQuery {
+  /** Digest, OCI reference, application id, vendor, EntryID, certificate fingerprint or index. */
+  readonly q?: string;
+  readonly vendor?: string;
+  readonly applicationId?: string;
+  readonly digest?: string;
+  readonly reference?: string;
+  readonly certificate?: string;
+  readonly subject?: string;
+  /** Content type, or its short name: artifact, release, record. */
+  readonly type?: string;
+  /** The cursor `next` of the page before. */
+  readonly before?: string;
+  readonly limit?: number;
+}
+
+export interface PageQuery {
+  readonly before?: string;
+  readonly limit?: number;
+}
+
+/**
+ * The registry's JSON interface (`/api/v1`). What it refuses is a {@link RegistryFault} with the registry's code; what
+ * does not come through is a ClientFault. Answers are as the registry gave them: nothing in them is evidence.
+ */
+export class RegistryApi {
+  readonly url: string;
+  private readonly token: string | undefined;
+  private readonly timeoutSeconds: number;
+
+  constructor({ url, token, plainHttp = false, timeoutSeconds = 30 }: RegistryApiOptions) {
+    this.url = parseServerUrl(url, { plainHttp });
+    this.token = token;
+    this.timeoutSeconds = timeoutSeconds;
+  }
+
+  me(): Promise<Me> {
+    return this.call('GET', 'me');
+  }
+
+  applyAsVendor(application: VendorApplication): Promise<Vendor> {
+    return this.call('POST', 'vendors', application);
+  }
+
+  listVendors(query: PageQuery = {}): Promise<VendorPage> {
+    return this.call('GET', `vendors${queryOf(query)}`);
+  }
+
+  loadVendor(id: string): Promise<Vendor> {
+    return this.call('GET', `vendors/${segment(id)}`);
+  }
+
+  approveVendor(id: string, note: string): Promise<Vendor> {
+    return this.call('POST', `vendors/${segment(id)}/approvals`, { note });
+  }
+
+  suspendVendor(id: string, reason: string): Promise<Vendor> {
+    return this.call('POST', `vendors/${segment(id)}/suspension`, { reason });
+  }
+
+  reinstateVendor(id: string): Promise<Vendor> {
+    return this.call('DELETE', `vendors/${segment(id)}/suspension`);
+  }
+
+  requestCertificate(vendorId: string, request: CertificateRequest): Promise<Certificate> {
+    return this.call('POST', `vendors/${segment(vendorId)}/certificates`, request);
+  }
+
+  listCertificates(vendorId: string, query: PageQuery = {}): Promise<CertificatePage> {
+    return this.call('GET', `vendors/${segment(vendorId)}/certificates${queryOf(query)}`);
+  }
+
+  loadCertificate(serial: string): Promise<Certificate> {
+    return this.call('GET', `certificates/${segment(serial)}`);
+  }
+
+  revokeCertificate(serial: string, request: RevocationRequest): Promise<Revocation> {
+    return this.call('POST', `certificates/${segment(serial)}/revocation`, request);
+  }
+
+  log(): Promise<LogSummary> {
+    return this.call('GET', 'log');
+  }
+
+  searchLog(query: LogQuery): Promise<LogEntryPage> {
+    return this.call('GET', `log/entries${queryOf(query)}`);
+  }
+
+  /** By index or EntryID. */
+  loadLogEntry(id: string): Promise<LogEntryDetail> {
+    return this.call('GET', `log/entries/${segment(id)}`);
+  }
+
+  private async call<T extends object>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T> {
+    const reply = await exchange({
+      method,
+      url: new URL(`${this.url}/api/v1/${path}`),
+      headers: {
+        accept: 'application/json',
+        ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }),
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: encodeUtf8(JSON.stringify(body)) }),
+      timeoutSeconds: this.timeoutSeconds,
+    });
+    if (reply.status < 200 || reply.status > 299) throw readRefusal(reply);
+    return readObject(reply.body) as T;
+  }
+}
+
+/** The shape is the registry's promise (its OpenAPI document); here only that it is an object at all. */
+function readObject(body: Uint8Array): object {
+  try {
+    const value = parseJson(body, { maxBytes: 4 << 20 });
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+  }
+  throw new ClientFault('client/bad-answer', 'The answer is not what a registry answers. Is the address right?');
+}
+
+function segment(text: string): string {
+  return encodeURIComponent(text);
+}
+
+function queryOf(query: Readonly<Record<string, string | number | undefined>> | LogQuery | PageQuery): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)] as [string, string]],
+  );
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
+}

@@ -1,0 +1,103 @@
+import { Fault } from '@margo-trust/fault';
+import { OciFault, type OciTarget } from '@margo-trust/oci';
+import { bareReference, type ReleaseItem } from '@margo-trust/statement';
+import type { TufSnapshot } from '@margo-trust/tuf';
+import {
+  parseTrustRoot,
+  Verifier,
+  vendorShard,
+  type BundledArtifact,
+  type EvidenceBundle,
+  type Verdict,
+} from '@margo-trust/verifier';
+import type { ArtifactFinder } from './artifact-finder.ts';
+import { ClientFault } from './fault.ts';
+import { judgeInPlace } from './judge-place.ts';
+import { findReleases, type FoundRelease } from './release-artifact.ts';
+
+export interface EvidenceRequest {
+  readonly place: OciTarget;
+  /** Digest of the Application Package. */
+  readonly packageDigest: string;
+  readonly find: ArtifactFinder;
+  readonly trustRoot: TufSnapshot;
+}
+
+export interface CollectedEvidence {
+  readonly bundle: EvidenceBundle;
+  readonly verdict: Extract<Verdict, { trusted: true }>;
+  /** What the bundle does not hold: one sentence each. */
+  readonly findings: readonly string[];
+}
+
+/** The refusal of something that belongs into a bundle. `code` is the verdict's. */
+export class EvidenceFault extends Fault {}
+
+/**
+ * Collects everything that decides about one application: its release, the good signatures of its package, components and
+ * images, and those files of the trust root that the verdict needs. `client/no-release` when the package has none; an
+ * EvidenceFault when release, package or a component would be refused. A bundle that nobody could trust is not made.
+ */
+export async function collectEvidence(request: EvidenceRequest): Promise<CollectedEvidence> {
+  const { place, packageDigest, find, trustRoot } = request;
+  const verifier = new Verifier(parseTrustRoot(trustRoot));
+  const { found, verdict } = chooseRelease(await findReleases(place, packageDigest), verifier);
+  const { release, statement } = found;
+
+  const findings: string[] = [];
+  const artifacts: BundledArtifact[] = [];
+  const collect = async (item: ReleaseItem): Promise<void> => {
+    const there = item === release.package || item.reference === undefined ? place : (await findPinned(item)).place;
+    artifacts.push(await collectArtifact(there, item, verifier));
+  };
+  // Where a registry has moved the tag since, the digest still leads there.
+  const findPinned = ({ reference = '', digest }: ReleaseItem) => find(`${bareReference(reference)}@${digest}`);
+
+  for (const item of [release.package, ...release.components]) await collect(item);
+  for (const item of release.images) {
+    try {
+      await collect(item);
+    } catch (error) {
+      if (!(error instanceof EvidenceFault) && !(error instanceof OciFault)) throw error;
+      findings.push(`${nameOf(item)} is pinned by the release but carries no signature of its own that counts.`);
+    }
+  }
+  const vendorId = verdict.finding.vendorId;
+  return { bundle: { trustRoot: neededFiles(trustRoot, vendorId), release: statement, artifacts }, verdict, findings };
+}
+
+function chooseRelease(
+  releases: readonly FoundRelease[],
+  verifier: Verifier,
+): { found: FoundRelease; verdict: Extract<Verdict, { trusted: true }> } {
+  let refusal: EvidenceFault | undefined;
+  for (const found of releases) {
+    const verdict = verifier.verifyRelease(found.statement);
+    if (verdict.trusted) return { found, verdict };
+    refusal ??= new EvidenceFault(verdict.code, verdict.reason);
+  }
+  throw refusal ?? new ClientFault('client/no-release', 'No release is stored beside the package.');
+}
+
+async function collectArtifact(place: OciTarget, item: ReleaseItem, verifier: Verifier): Promise<BundledArtifact> {
+  const { descriptor, bytes } = await place.loadManifest({ digest: item.digest });
+  const { verdict, signature } = await judgeInPlace(place, descriptor, verifier);
+  if (!verdict.trusted || !signature) {
+    const [code, reason] = verdict.trusted ? ['verify/unsigned', 'No signature.'] : [verdict.code, verdict.reason];
+    throw new EvidenceFault(code, `${nameOf(item)}: ${reason}`);
+  }
+  const { mediaType, digest, size } = descriptor;
+  return { mediaType, digest, size, manifest: bytes, signatures: [signature] };
+}
+
+function nameOf({ reference, digest }: ReleaseItem): string {
+  return reference ?? digest;
+}
+
+/** A verdict on one vendor reads three targets; leaving the others out keeps the bundle small. */
+function neededFiles(trustRoot: TufSnapshot, vendorId: string): EvidenceBundle['trustRoot'] {
+  const { initialRoot: _given, files, ...metadata } = trustRoot.set;
+  const needed = ['margo.trust-root.v1.json', 'live.revocations.v1.json', vendorShard(vendorId)];
+  const kept = needed.flatMap((name) => (files[name] ? [[name, files[name]] as const] : []));
+  return { ...metadata, files: Object.fromEntries(kept) };
+}
