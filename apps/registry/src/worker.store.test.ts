@@ -1,0 +1,92 @@
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openTestDatabase } from '../../../test/database.ts';
+import { Db } from './db/db.ts';
+import { type Job, Worker } from './worker.ts';
+
+const always = () => Promise.resolve(true);
+const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+describe('the worker', () => {
+  let source: DataSource;
+  let db: Db;
+  const workers: Worker[] = [];
+  const start = (jobs: Job[]): Worker => {
+    const worker = new Worker(db, jobs);
+    workers.push(worker);
+    worker.start();
+    return worker;
+  };
+
+  beforeAll(async () => {
+    source = await openTestDatabase();
+    db = new Db(source);
+  });
+  afterEach(async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+    vi.restoreAllMocks();
+  });
+  afterAll(() => source.destroy());
+
+  it('does what is due, and leaves the rest', async () => {
+    const run = vi.fn(() => Promise.resolve());
+    const rest = vi.fn(() => Promise.resolve());
+    start([
+      { name: 'due', lock: 1, isDue: always, run },
+      { name: 'not due', lock: 2, isDue: () => Promise.resolve(false), run: rest },
+    ]);
+    await vi.waitFor(() => expect(run.mock.calls.length).toBeGreaterThanOrEqual(2), { timeout: 5_000 });
+    expect(rest).not.toHaveBeenCalled();
+  });
+
+  it('reports a job that fails, goes on with the others, and tries again', async () => {
+    const error = vi.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const fail = vi.fn(() => Promise.reject(new Error('No disk.')));
+    const run = vi.fn(() => Promise.resolve());
+    start([
+      { name: 'broken', lock: 1, isDue: fail, run },
+      { name: 'failing', lock: 2, isDue: always, run: fail },
+      { name: 'sound', lock: 3, isDue: always, run },
+    ]);
+    await vi.waitFor(() => expect(run.mock.calls.length).toBeGreaterThanOrEqual(2), { timeout: 5_000 });
+    expect(fail.mock.calls.length).toBeGreaterThanOrEqual(4);
+    expect(error).toHaveBeenCalledTimes(2); // once for each job, not for each second
+  });
+
+  it('does not do a job that another worker is doing', async () => {
+    let running = 0;
+    let most = 0;
+    let runs = 0;
+    const run = async () => {
+      runs += 1;
+      most = Math.max(most, ++running);
+      await pause(300);
+      running -= 1;
+    };
+    for (let i = 0; i < 4; i += 1) start([{ name: 'alone', lock: 9, isDue: always, run }]);
+    await vi.waitFor(() => expect(runs).toBeGreaterThanOrEqual(3), { timeout: 5_000 });
+    expect(most).toBe(1);
+  });
+
+  it('finishes the job under way when it is stopped, and begins no other', async () => {
+    let isFinished = false;
+    const begun = vi.fn();
+    const next = vi.fn(() => Promise.resolve());
+    const run = async () => {
+      begun();
+      await pause(200);
+      isFinished = true;
+    };
+    const worker = start([
+      { name: 'slow', lock: 1, isDue: always, run },
+      { name: 'next', lock: 2, isDue: always, run: next },
+    ]);
+    await vi.waitFor(() => expect(begun).toHaveBeenCalled());
+    await worker.stop();
+    expect(isFinished).toBe(true);
+    expect(next).not.toHaveBeenCalled();
+    await pause(1_200);
+    expect(begun).toHaveBeenCalledTimes(1);
+  });
+});
