@@ -82,13 +82,10 @@ export class Log0002 implements MigrationInterface {
         PRIMARY KEY (log_id, level, index)
       );
 
-      CREATE FUNCTION refuse_log_change() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END
-      $$;
       CREATE TRIGGER log_entry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log_entry
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_log_change();
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
       CREATE TRIGGER log_tile_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log_tile
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_log_change();
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
       CREATE FUNCTION refuse_shrinking_head() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN

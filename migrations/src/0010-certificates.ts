@@ -43,15 +43,12 @@ export class Certificates0010 implements MigrationInterface {
       );
       CREATE INDEX revocation_serial ON revocation (serial, sequence);
 
-      CREATE FUNCTION refuse_certificate_change() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END
-      $$;
       CREATE TRIGGER authority_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON authority
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_certificate_change();
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
       CREATE TRIGGER certificate_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON certificate
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_certificate_change();
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
       CREATE TRIGGER revocation_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON revocation
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_certificate_change();
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
     `);
   }
 
