@@ -1,7 +1,5 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Db } from '../db/db.ts';
-import { OpenLog } from '../log/open-log.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 
 let counter = 0;
@@ -27,8 +25,6 @@ describe('vendors', () => {
   let registry: TestRegistry;
   beforeAll(async () => {
     registry = await startTestRegistry();
-    const [log] = await query('SELECT FROM log_head');
-    if (log === undefined) await registry.app.get(Db).transaction((tx) => registry.app.get(OpenLog).run(tx, {}));
   });
   afterAll(() => registry.close());
 
