@@ -64,9 +64,9 @@ export async function loadCertificate(serial: string): Promise<Certificate> {
   return loadJson(`/api/v1/certificates/${encodeURIComponent(serial)}`);
 }
 
-/** A body as bytes: checkpoint, tiles, receipts, TUF files. Throws {@link ApiProblem} unless the answer is 200. */
-export async function loadBytes(path: string, accept = '*/*'): Promise<Uint8Array> {
-  const response = await request(path, accept);
+/** A body as bytes: checkpoint, tiles, TUF files. Throws {@link ApiProblem} unless the answer is 200. */
+export async function loadBytes(path: string): Promise<Uint8Array> {
+  const response = await request(path, '*/*');
   return new Uint8Array(await response.arrayBuffer());
 }
 

@@ -24,7 +24,7 @@ describe('decodeStatement', () => {
     expect(said).toMatchObject({ kind: 'record', record: 'vendor-admitted', at: new Date('2026-11-25T21:20:00Z') });
     expect(said.kind === 'record' && said.members).toContainEqual({
       label: 'Claims · OCI namespaces',
-      value: 'northstarida.azurecr.io',
+      value: 'northstarida.azurecr.io, quay.io/charts',
       isOpaque: false,
     });
     const issued = decodeStatement(statement(3));

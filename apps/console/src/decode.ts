@@ -7,6 +7,7 @@ import {
   type Statement,
   type TargetArtifact,
 } from '@margo-trust/statement';
+import type { Certificate } from '@margo-trust/x509';
 import { labelWords, listWords, plural, shortened } from './words.ts';
 
 /** What a statement says, read from its payload. */
@@ -129,6 +130,27 @@ function articled(words: string): string {
   const name = /^(Helm|Compose|OCI)/.test(words) ? words : words.charAt(0).toLowerCase() + words.slice(1);
   return `${/^[aeio]/i.test(name) ? 'an' : 'a'} ${name}`;
 }
+
+/** `O` of a certificate's subject (RFC 5280 §4.1.2.6): the organization's legal name. */
+export function organizationOf(certificate: Certificate): string {
+  const attribute = certificate.subject.rdns.flat().find(({ oid }) => oid === '2.5.4.10');
+  return attribute?.value ?? certificate.subjectText;
+}
+
+/** RFC 5280 reason codes in words. */
+export function reasonWords(reason: string): string {
+  return REASONS[reason] ?? reason;
+}
+
+const REASONS: Record<string, string> = {
+  keyCompromise: 'its key may be in other hands',
+  cACompromise: 'its authority was compromised',
+  superseded: 'replaced by a newer one',
+  cessationOfOperation: 'no longer used',
+  affiliationChanged: 'its owner changed',
+  privilegeWithdrawn: 'the right to sign was withdrawn',
+  unspecified: 'no reason given',
+};
 
 /** `vendor-admitted` → `Vendor admitted`. */
 export function recordWords(record: string): string {

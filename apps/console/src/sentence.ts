@@ -29,7 +29,7 @@ export function entrySentence(findings: EntryFindings, now: Date): Sentence {
       return {
         outcome,
         title: 'Not fully checked',
-        said: `${plural(held, 'check holds', 'checks hold')}; ${open.length} could not be made here. First: ${lowerFirst(open[0]?.title ?? '')}.`,
+        said: `${held} of ${plural(findings.steps.length, 'check')} hold. The others, beginning with “${open[0]?.title ?? ''}”, could not be made here.`,
       };
     }
     case 'holds':
@@ -39,16 +39,12 @@ export function entrySentence(findings: EntryFindings, now: Date): Sentence {
 
 function story({ statement, signer, receipt, standing }: EntryFindings, now: Date): string {
   if (!statement || !signer || !receipt || !standing) return '';
-  const who = signer.kind === 'registry' ? 'The registry' : signer.organization;
+  const who = signer.kind === 'registry' ? 'The registry' : signer.name;
   const what = saidWords(decodeStatement(statement), statement.subject);
   const where = `It is entry ${countWords(receipt.index)} of the log`;
   return signer.kind === 'registry'
     ? `${who} ${what}. ${where}. ${standing.said}`
     : `${who} ${what}. ${where}, and as of ${agoWords(standing.asOf, now)} nothing has taken the trust back.`;
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 /** The same for a vendor's page. `claimed` is the registry's word, used only where nothing could be checked. */

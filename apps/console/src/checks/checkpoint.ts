@@ -13,11 +13,12 @@ import {
   type Checkpoint,
   type TreeNode,
 } from '@margo-trust/tlog';
+import type { TrustedLog } from '@margo-trust/verifier';
 import { ApiProblem } from '../api.ts';
 import { findKnownCheckpoint, keepCheckpoint, type KnownCheckpoint, type Memory } from '../memory.ts';
 import type { Source } from './source.ts';
 import { NotChecked, Refused } from './steps.ts';
-import type { Trust, TrustedLog } from './trust.ts';
+import type { Trust } from './trust.ts';
 
 export interface SignedCheckpoint {
   checkpoint: Checkpoint;

@@ -2,9 +2,8 @@ import { areEqualBytes, encodeHex } from '@margo-trust/bytes';
 import { hashLeaf, rootFromInclusion } from '@margo-trust/merkle';
 import { verifyReceipt } from '@margo-trust/receipt';
 import { parseStatement, type Statement } from '@margo-trust/statement';
-import { verifyTimestampToken } from '@margo-trust/timestamp';
 import type { Memory } from '../memory.ts';
-import { countWords, dateWords, dayWords, plural } from '../words.ts';
+import { countWords, dateWords, plural } from '../words.ts';
 import {
   checkConsistency,
   checkContinuity,
@@ -14,10 +13,9 @@ import {
   type SignedCheckpoint,
 } from './checkpoint.ts';
 import { tellCheckpoint, tellTrust } from './log.ts';
-import { verifySigner, type Signer } from './signer.ts';
+import { judge, type Judgement, type Signer, type Standing } from './judgement.ts';
 import type { Source } from './source.ts';
-import { checkStanding, type Standing } from './standing.ts';
-import { needed, NotChecked, planChecks, Refused, waitingSteps, type Step, type Told } from './steps.ts';
+import { needed, planChecks, Refused, waitingSteps, type Step, type Told } from './steps.ts';
 import { loadTrust, type Trust } from './trust.ts';
 
 /** Everything that a look at one entry established. A member is there only if its check held. */
@@ -27,7 +25,6 @@ export interface EntryFindings {
   trust?: Trust;
   receipt?: Logged;
   checkpoint?: SignedCheckpoint;
-  signedAt?: AttestedTime;
   signer?: Signer;
   standing?: Standing;
 }
@@ -38,12 +35,6 @@ export interface Logged {
   root: Uint8Array;
   /** When the registry signed the receipt: the entry was in the log no later than this. */
   by?: Date;
-}
-
-/** A signature's time is its time-stamp token's or its receipt's; the signer's own word is never one. */
-export interface AttestedTime {
-  at: Date;
-  by: 'token' | 'receipt';
 }
 
 /** What the registry says about an entry; each member is compared with what the bytes say. */
@@ -60,7 +51,6 @@ const PLAN = [
   ['checkpoint', 'The newest checkpoint is signed'],
   ['inclusion', 'The entry is in the log as it stands now'],
   ['history', 'The log has only grown'],
-  ['time', 'The time of signing is attested'],
   ['signer', 'The signature is the signer’s'],
   ['standing', 'Nothing has taken the trust back'],
 ] as const;
@@ -101,10 +91,7 @@ export async function verifyEntry(
   );
   await check(
     'receipt',
-    async () => {
-      const bytes = statement().receipts[0] ?? (await source.receipt(claimed.entryId));
-      return readReceipt(bytes, statement(), trust(), claimed.index);
-    },
+    () => readReceipt(statement(), trust(), claimed.index),
     tellReceipt,
     (value) => (found.receipt = value),
   );
@@ -129,25 +116,21 @@ export async function verifyEntry(
     },
     tellHistory,
   );
-  await check(
-    'time',
-    () => attestedTime(statement(), found),
-    tellTime,
-    (value) => (found.signedAt = value),
-  );
+  // Both questions are answered by one judgement; it is asked for with the first.
+  let judgement: Judgement | undefined;
   await check(
     'signer',
-    () => verifySigner(statement(), trust(), needed(found.signedAt, 'no time is known at which to judge it').at),
+    async () => {
+      const loggedBy = needed(receipt().by, 'the receipt does not say when it was made');
+      judgement = await judge(source, trust(), statement(), loggedBy);
+      return judgement.signer();
+    },
     tellSigner,
     (value) => (found.signer = value),
   );
   await check(
     'standing',
-    () => {
-      const signer = needed(found.signer, 'the signer is not established');
-      const signedAt = needed(found.signedAt, 'no time of signing is known').at;
-      return checkStanding(source, trust(), statement(), signer, signedAt);
-    },
+    () => needed(judgement, 'the signer is not established').standing(),
     ({ said, asOf }) => ({ said, facts: [{ label: 'As of', value: dateWords(asOf) }] }),
     (value) => (found.standing = value),
   );
@@ -162,7 +145,9 @@ function readStatement({ statement, entryId }: Claimed): Statement {
   return read;
 }
 
-function readReceipt(bytes: Uint8Array, statement: Statement, trust: Trust, index: bigint): Logged {
+function readReceipt(statement: Statement, trust: Trust, index: bigint): Logged {
+  const [bytes] = statement.receipts;
+  if (!bytes) throw new Refused('The statement came without a receipt of the log.');
   const keys = trust.logs.flatMap((log) => log.receiptKeys);
   const verified = verifyReceipt(bytes, statement, keys);
   if (verified.index !== index) throw new Refused(`The receipt is for entry ${verified.index}, not ${index}.`);
@@ -190,15 +175,6 @@ async function checkReceiptTree(source: Source, receipt: Logged, { checkpoint }:
   await checkConsistency(source, older.size, older.root, newer.size, newer.root);
 }
 
-function attestedTime({ timestampToken, cose }: Statement, { trust, receipt }: EntryFindings): AttestedTime {
-  if (timestampToken && trust && trust.timestampAnchors.length > 0) {
-    const { genTime } = verifyTimestampToken(timestampToken, cose.signature, { anchors: trust.timestampAnchors });
-    return { at: genTime, by: 'token' };
-  }
-  if (!receipt?.by) throw new NotChecked('Not checked, because neither a time-stamp nor a receipt attests a time.');
-  return { at: receipt.by, by: 'receipt' };
-}
-
 function tellStatement({ entryId, entry }: Statement): Told {
   return {
     said: 'Hashing the statement here gives the EntryID it is filed under.',
@@ -220,17 +196,9 @@ function tellHistory({ since }: Continuity): Told {
     : { said: `The receipt, the checkpoint and what this browser saw on ${dateWords(since.seen)} belong to one log.` };
 }
 
-function tellTime({ at, by }: AttestedTime): Told {
-  return by === 'token'
-    ? { said: `A time-stamp shows that the signature was made by ${dateWords(at)}.` }
-    : { said: `The receipt shows that the signature was made by ${dateWords(at)}.` };
-}
-
 function tellSigner(signer: Signer): Told {
   if (signer.kind === 'registry')
     return { said: 'The registry signed this itself, with a key that the trust root names.' };
-  const { certificate, organization } = signer;
-  return {
-    said: `${organization} signed this, with a certificate that leads to an anchor of the trust root and is valid until ${dayWords(certificate.notAfter)}.`,
-  };
+  const by = signer.time ? `, by ${dateWords(signer.time)}` : '';
+  return { said: `${signer.name} signed this${by}, with a certificate that leads to an anchor of the trust root.` };
 }

@@ -57,7 +57,10 @@ export function tellTrust({ rootVersion, stale, firstSeen }: Trust, now: Date): 
     firstSeen.getTime() === now.getTime()
       ? 'taken on the registry’s word, because this is this browser’s first visit'
       : `following from the one this browser first saw on ${dayWords(firstSeen)}`;
-  const late = stale.length === 0 ? '' : ` It is past its date (${stale.join(', ')}), so news may be missing.`;
+  const late =
+    stale.length === 0
+      ? ''
+      : ` It is past its date (${stale.map(({ role }) => role).join(', ')}), so news may be missing.`;
   return { said: `Version ${rootVersion} of the trust root, ${origin}.${late}` };
 }
 

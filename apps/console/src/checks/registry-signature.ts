@@ -1,15 +1,16 @@
 import { areEqualBytes } from '@margo-trust/bytes';
 import { verifyStatementSignature, type Statement } from '@margo-trust/statement';
+import type { TrustRoot } from '@margo-trust/verifier';
 import { Refused } from './steps.ts';
-import type { Trust } from './trust.ts';
 
-/** Throws unless the registry itself signed this, with a key that the trust root names. */
-export function verifyRegistrySignature(statement: Statement, trust: Trust): void {
+/** Throws unless the registry itself signed this, with a key that the trust root named `at` that time. */
+export function verifyRegistrySignature(statement: Statement, trust: TrustRoot, at: Date): void {
   const { kid } = statement;
   if (statement.issuer !== trust.registry) {
     throw new Refused(`${statement.issuer} signed with a bare key, which only the registry may.`);
   }
   const record = trust.records.find((candidate) => kid && areEqualBytes(candidate.kid, kid));
   if (!record) throw new Refused('The trust root does not name the key that this statement says it was signed with.');
+  if (at < record.validFrom) throw new Refused('The statement is older than the key that signed it.');
   verifyStatementSignature(statement, record.key);
 }

@@ -8,13 +8,10 @@ export interface Source {
   checkpoint(): Promise<Uint8Array>;
   /** `path` as C2SP tlog-tiles writes it: `tile/0/x001/234.p/5`. */
   tile(path: string): Promise<Uint8Array>;
-  /** COSE receipt (RFC 9942). */
-  receipt(entryId: string): Promise<Uint8Array>;
 }
 
 export const registrySource: Source = {
   tufFile: (path) => loadBytes(`/tuf/${path}`),
   checkpoint: () => loadBytes('/log/checkpoint'),
   tile: (path) => loadBytes(`/log/${path}`),
-  receipt: (entryId) => loadBytes(`/entries/${entryId}`, 'application/cose'),
 };

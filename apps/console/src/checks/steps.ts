@@ -29,7 +29,14 @@ export interface Told {
 export class NotChecked extends Error {}
 
 /** Thrown by a check whose answer is no, when no Fault says it already. */
-export class Refused extends Error {}
+export class Refused extends Error {
+  readonly facts: Fact[];
+
+  constructor(message: string, facts: Fact[] = []) {
+    super(message);
+    this.facts = facts;
+  }
+}
 
 export type Plan = readonly (readonly [id: string, title: string])[];
 
@@ -91,7 +98,7 @@ function judgement(error: unknown): [Outcome, Told] {
   if (error instanceof NotChecked) return ['open', { said: error.message }];
   if (error instanceof ApiProblem)
     return ['open', { said: `Not checked, because the evidence could not be fetched. ${error.message}` }];
-  if (error instanceof Refused) return ['fails', { said: error.message }];
+  if (error instanceof Refused) return ['fails', { said: error.message, facts: error.facts }];
   if (error instanceof Fault) {
     const facts = [{ label: 'Code', value: error.code }];
     if (error.code === 'crypto/unsupported') return ['open', { said: `Not checked: ${error.message}`, facts }];

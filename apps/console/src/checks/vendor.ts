@@ -1,5 +1,6 @@
 import { verifyReceipt } from '@margo-trust/receipt';
 import { parseStatement } from '@margo-trust/statement';
+import type { PublishedVendor } from '@margo-trust/verifier';
 import { decodeStatement, recordWords } from '../decode.ts';
 import type { Memory } from '../memory.ts';
 import { countWords, dateWords } from '../words.ts';
@@ -7,14 +8,14 @@ import { countWords, dateWords } from '../words.ts';
 import { tellTrust } from './log.ts';
 import { verifyRegistrySignature } from './registry-signature.ts';
 import type { Source } from './source.ts';
-import { needed, NotChecked, planChecks, Refused, waitingSteps, type Step } from './steps.ts';
-import { findTrustedVendor, loadTrust, type Trust, type TrustedVendor } from './trust.ts';
+import { needed, planChecks, Refused, waitingSteps, type Step } from './steps.ts';
+import { findTrustedVendor, loadTrust, type Trust } from './trust.ts';
 
 export interface VendorFindings {
   steps: readonly Step[];
   trust?: Trust;
   /** As the trust root has it. */
-  vendor?: TrustedVendor;
+  vendor?: PublishedVendor;
 }
 
 const PLAN = [
@@ -65,14 +66,13 @@ export async function verifyVendor(
   return found;
 }
 
-function verifyRecord({ id, record }: TrustedVendor, trust: Trust): { index: bigint; record: string } {
-  if (!record) throw new NotChecked('Not checked, because the trust root carries no record about this vendor.');
+function verifyRecord({ id, record }: PublishedVendor, trust: Trust): { index: bigint; record: string } {
   const statement = parseStatement(record);
   const [receipt] = statement.receipts;
   if (!receipt) throw new Refused('The record came without a receipt of the log.');
   const keys = trust.logs.flatMap((log) => log.receiptKeys);
-  const { index } = verifyReceipt(receipt, statement, keys);
-  verifyRegistrySignature(statement, trust);
+  const { index, issuedAt } = verifyReceipt(receipt, statement, keys);
+  verifyRegistrySignature(statement, trust, issuedAt ?? trust.revocations.asOf);
   if (statement.subject !== `vendor:${id}`) throw new Refused('The record is about another vendor.');
   const said = decodeStatement(statement);
   return { index, record: said.kind === 'record' ? said.record : 'record' };

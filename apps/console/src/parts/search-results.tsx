@@ -1,6 +1,6 @@
 import type { LogEntryPage } from '@margo-trust/wire';
 import { loadCertificate, loadEntries, loadVendors, type EntryFilter } from '../api.ts';
-import { reasonWords } from '../checks/standing.ts';
+import { reasonWords } from '../decode.ts';
 import { useLoaded } from '../hooks.ts';
 import type { Query } from '../search.ts';
 import { dateWords, dayWords, shortened } from '../words.ts';

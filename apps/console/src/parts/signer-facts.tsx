@@ -1,7 +1,8 @@
 import type { Statement } from '@margo-trust/statement';
 import { parseCertificate, type Certificate } from '@margo-trust/x509';
 import type { LogEntryDetail } from '@margo-trust/wire';
-import { organizationOf, type Signer } from '../checks/signer.ts';
+import type { Signer } from '../checks/judgement.ts';
+import { organizationOf } from '../decode.ts';
 import { dateWords, dayWords } from '../words.ts';
 import { encodeHex } from '@margo-trust/bytes';
 import { Facts, type FactItem } from './facts.tsx';

@@ -11,7 +11,7 @@ export function StatementView({ statement }: { statement: Statement }) {
     case 'release':
       return <ReleaseView said={said} />;
     case 'artifact':
-      return <ArtifactView said={said} />;
+      return <ArtifactView said={said} subject={statement.subject} />;
     case 'record':
       return (
         <Facts
@@ -50,11 +50,12 @@ function ReleaseView({ said: { release } }: { said: Extract<Said, { kind: 'relea
   );
 }
 
-function ArtifactView({ said: { target, signingTime, expiry } }: { said: Extract<Said, { kind: 'artifact' }> }) {
+function ArtifactView({ said, subject }: { said: Extract<Said, { kind: 'artifact' }>; subject: string }) {
+  const { target, signingTime, expiry } = said;
   return (
     <Facts
       items={[
-        { label: 'Artifact', value: mediaTypeWords(target.mediaType) },
+        { label: 'Artifact', value: mediaTypeWords(subject.split(':')[1] ?? '') },
         ...Object.entries(target.annotations ?? {}).map(([label, value]) => ({ label, value })),
         { label: 'Signed by the signer’s clock', value: dateWords(signingTime) },
         ...(expiry ? [{ label: 'Not to be used after', value: dateWords(expiry) }] : []),

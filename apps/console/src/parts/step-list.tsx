@@ -11,7 +11,7 @@ export function StepList({ steps }: { steps: readonly Step[] }) {
           <OutcomeIcon outcome={step.outcome} />
           <div>
             <p class="step-title">
-              {step.title} <span class="step-outcome">{OUTCOME_WORDS[step.outcome]}</span>
+              <span>{step.title}</span> <span class="step-outcome">{OUTCOME_WORDS[step.outcome]}</span>
             </p>
             <p class="step-said">{step.said}</p>
             {step.facts.length > 0 && <Facts items={step.facts} />}

@@ -20,7 +20,6 @@ import {
   encodeNote,
   encodeVerifierKey,
   inclusionFromTiles,
-  parseTilePath,
   tilePath,
   tilesOfAppended,
   verifierKeyId,
@@ -34,6 +33,7 @@ import {
   draftTimestamp,
   metadataPath,
   describeTarget,
+  encodeTufTime,
   targetPath,
   tufKeyFromSpki,
   tufSignature,
@@ -71,6 +71,8 @@ export interface WorldOptions {
   /** What the revocation list says about the vendor's certificate. */
   revoked?: { reason: string; revokedAt: Date; invalidityDate?: Date };
   vendorStatus?: string;
+  /** What is left of the claim that the vendor was admitted with. */
+  applicationIdPrefixes?: string[];
   revokedDigests?: string[];
   /** Entries beyond those that tell the story. */
   fillers?: number;
@@ -140,7 +142,6 @@ async function worldOf(keys: Keys, options: WorldOptions): Promise<World> {
     tufFile: async (path) => served(tuf.get(path)),
     checkpoint: async () => log.note,
     tile: async (path) => served(log.tiles.get(path)),
-    receipt: async (entryId) => log.receipt(entries.findIndex((entry) => entry.entryId === entryId)),
   };
   return {
     source,
@@ -266,9 +267,13 @@ async function makeStatements(keys: Keys, release: Release, fillers: number): Pr
     [
       'vendor',
       record('vendor-admitted', `vendor:${VENDOR_ID}`, {
+        uri: VENDOR_URI,
         legalName: VENDOR_NAME,
         subject: { C: 'DE', ST: 'Bavaria', O: VENDOR_NAME },
-        claims: { applicationIdPrefixes: ['com-northstartida-'], ociNamespaces: ['northstarida.azurecr.io'] },
+        claims: {
+          applicationIdPrefixes: ['com-northstartida-'],
+          ociNamespaces: ['northstarida.azurecr.io', 'quay.io/charts'],
+        },
       }),
     ],
     [
@@ -524,7 +529,11 @@ function trustRoot(keys: Keys): object {
   };
 }
 
-async function vendorOf(keys: Keys, log: Log, { vendorStatus = 'active' }: WorldOptions): Promise<object> {
+async function vendorOf(
+  keys: Keys,
+  log: Log,
+  { vendorStatus = 'active', applicationIdPrefixes = ['com-northstartida-'] }: WorldOptions,
+): Promise<object> {
   const record = keys.statements.get('vendor') ?? new Uint8Array();
   return {
     id: VENDOR_ID,
@@ -532,7 +541,10 @@ async function vendorOf(keys: Keys, log: Log, { vendorStatus = 'active' }: World
     legalName: VENDOR_NAME,
     status: vendorStatus,
     subject: { C: 'DE', ST: 'Bavaria', O: VENDOR_NAME },
-    claims: { applicationIdPrefixes: ['com-northstartida-'], ociNamespaces: ['northstarida.azurecr.io'] },
+    claims: {
+      applicationIdPrefixes,
+      ociNamespaces: ['northstarida.azurecr.io', 'quay.io/charts'],
+    },
     record: encodeBase64(attachToStatement(record, { receipts: [await log.receipt(2)] })),
   };
 }
@@ -543,8 +555,8 @@ function revocations(keys: Keys, log: Log, { revoked, revokedDigests = [] }: Wor
     serial: '41',
     issuer: 'issuing-1',
     reason: revoked.reason,
-    revokedAt: revoked.revokedAt.toISOString(),
-    ...(revoked.invalidityDate && { invalidityDate: revoked.invalidityDate.toISOString() }),
+    revokedAt: encodeTufTime(revoked.revokedAt),
+    ...(revoked.invalidityDate && { invalidityDate: encodeTufTime(revoked.invalidityDate) }),
     logIndex: 0,
   };
   return {
@@ -555,7 +567,12 @@ function revocations(keys: Keys, log: Log, { revoked, revokedDigests = [] }: Wor
     certificates: entry ? [entry] : [],
     keys: [],
     vendors: [],
-    digests: revokedDigests,
+    digests: revokedDigests.map((digest) => ({
+      digest,
+      reason: 'withdrawn',
+      revokedAt: '2026-11-25T21:00:00Z',
+      logIndex: 0,
+    })),
   };
 }
 

@@ -1,0 +1,93 @@
+import { CONTENT, parseTargetArtifact, type Statement } from '@margo-trust/statement';
+import { Verifier, type CheckName, type TrustRoot, type Verdict } from '@margo-trust/verifier';
+import { parseCertificate } from '@margo-trust/x509';
+import { organizationOf } from '../decode.ts';
+import { verifyRegistrySignature } from './registry-signature.ts';
+import type { Source } from './source.ts';
+import { NotChecked, Refused } from './steps.ts';
+import { withVendor, type Trust } from './trust.ts';
+
+/** Who made a statement, as its signature shows. `time` is the earliest that anybody trusted saw it at. */
+export type Signer = { kind: 'vendor'; name: string; time?: Date } | { kind: 'registry' };
+
+/** The answer to "still good?". */
+export interface Standing {
+  said: string;
+  /** When the lists it was read from were signed. */
+  asOf: Date;
+}
+
+/** Two questions; asking one throws when its answer is no, or when there is none. */
+export interface Judgement {
+  signer(): Signer;
+  standing(): Standing;
+}
+
+/** `loggedBy`: no later than this was the statement in the log. */
+export async function judge(source: Source, trust: Trust, statement: Statement, loggedBy: Date): Promise<Judgement> {
+  return statement.x5t ? judgeVendor(source, trust, statement) : judgeRegistry(trust, statement, loggedBy);
+}
+
+/** What vendors sign is judged by the engine that devices use, so that the page can't say another thing than they do. */
+async function judgeVendor(source: Source, trust: Trust, statement: Statement): Promise<Judgement> {
+  const vendorId = /^https:\/\/([0-9a-z-]{1,63})\.vendors\./.exec(statement.issuer)?.[1];
+  const verdict = verdictOn(statement, vendorId === undefined ? trust : await withVendor(source, trust, vendorId));
+  const refusedBy = verdict.checks.find(({ passed }) => !passed)?.name;
+  return {
+    signer() {
+      if (refusedBy !== undefined && ABOUT_SIGNER.includes(refusedBy)) throw refusal(verdict);
+      const [leaf = new Uint8Array()] = statement.chain;
+      const name = organizationOf(parseCertificate(leaf));
+      return { kind: 'vendor', name, ...(verdict.trusted && { time: verdict.finding.time }) };
+    },
+    standing() {
+      if (!verdict.trusted) throw refusal(verdict);
+      return {
+        said: 'The vendor is active and may sign this, and nothing about it is on the revocation list.',
+        asOf: trust.revocations.asOf,
+      };
+    },
+  };
+}
+
+/** The checks that have to pass before the certificate's name is the signer's; those after them are about its standing. */
+const ABOUT_SIGNER: readonly CheckName[] = ['envelope', 'algorithm', 'signature', 'log receipt', 'certificate'];
+
+function verdictOn(statement: Statement, trust: TrustRoot): Verdict {
+  const verifier = new Verifier(trust);
+  switch (statement.contentType) {
+    case CONTENT.release:
+      return verifier.verifyRelease(statement.bytes);
+    case CONTENT.artifact:
+      return verifier.verifyArtifact(parseTargetArtifact(statement.payload), [statement.bytes]);
+    default:
+      throw new NotChecked('Not checked, because this page knows no rules for this kind of statement.');
+  }
+}
+
+function refusal(verdict: Verdict): Error {
+  if (verdict.trusted) throw new Error('A trusted verdict is no refusal.');
+  const { code, reason, advice } = verdict;
+  if (code === 'crypto/unsupported') return new NotChecked(`Not checked: ${reason}`);
+  return new Refused(reason, [
+    { label: 'What to do', value: advice },
+    { label: 'Code', value: code },
+  ]);
+}
+
+/** Nothing revokes the registry's own statements, but what they speak of may have changed since. */
+function judgeRegistry(trust: Trust, statement: Statement, loggedBy: Date): Judgement {
+  return {
+    signer() {
+      verifyRegistrySignature(statement, trust, loggedBy);
+      return { kind: 'registry' };
+    },
+    standing() {
+      const { asOf, certificates } = trust.revocations;
+      const fingerprint = /^certificate:([0-9a-f]{64})$/.exec(statement.subject)?.[1];
+      if (fingerprint === undefined) return { said: 'The record stands: its key is in the current trust root.', asOf };
+      const isRevoked = certificates.has(fingerprint);
+      return { said: `The record stands. The certificate it is about is ${isRevoked ? '' : 'not '}revoked.`, asOf };
+    },
+  };
+}
