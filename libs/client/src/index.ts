@@ -1,5 +1,6 @@
 export { ClientFault, type ClientFaultCode } from './fault.ts';
 export { readFileWithin, writeFileWhole } from './files.ts';
+export { openTrustRootSource, type SourceLimits, type TrustRootSource } from './trust-root-source.ts';
 export { download, type DownloadLimits } from './http.ts';
 export { parseServerUrl } from './exchange.ts';
 export {

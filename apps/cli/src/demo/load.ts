@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -9,8 +10,7 @@ export type DemoFiles = ReadonlyMap<string, Uint8Array>;
 
 /** The files of an example application that the command line tool ships. */
 export async function loadDemoFiles(application: DemoApplication): Promise<DemoFiles> {
-  // `src/demo` and `dist/demo` are equally far from `assets`.
-  const folder = fileURLToPath(new URL(`../../assets/${application}/`, import.meta.url));
+  const folder = findAssets(application);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter((entry) => entry.isFile())
@@ -19,4 +19,13 @@ export async function loadDemoFiles(application: DemoApplication): Promise<DemoF
   const files = new Map<string, Uint8Array>();
   for (const path of paths) files.set(path, new Uint8Array(await readFile(folder + path)));
   return files;
+}
+
+/** `assets` lies beside `src` and `dist`; this code runs from `src/demo`, or bundled from `dist`. */
+function findAssets(application: DemoApplication): string {
+  const found = ['../../assets/', '../assets/']
+    .map((assets) => fileURLToPath(new URL(`${assets}${application}/`, import.meta.url)))
+    .find((folder) => existsSync(folder));
+  if (found === undefined) throw new Error(`The files of the demonstration ${application} are not installed.`);
+  return found;
 }

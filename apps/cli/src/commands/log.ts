@@ -1,0 +1,77 @@
+import type { LogQuery } from '@margo-trust/client';
+import { parseBase64 } from '@margo-trust/bytes';
+import type { LogEntry, LogEntryDetail } from '@margo-trust/wire';
+import { parseStatement } from '@margo-trust/statement';
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Run } from '../command.ts';
+import { factLines, tableLines, type Outcome } from '../outcome.ts';
+import type { Session } from '../session.ts';
+
+export function addLog(program: Command, run: Run): void {
+  const log = program.command('log').description('look around in the log; what it answers is no evidence');
+  log.command('show').description('the log, or one entry').argument('[entry]', 'index or EntryID').action(run(show));
+  log
+    .command('search')
+    .description('find entries, newest first')
+    .argument('[text]', 'digest, reference, application id, vendor, EntryID, fingerprint or index')
+    .option('--vendor <id>')
+    .option('--application-id <id>')
+    .option('--digest <digest>')
+    .option('--reference <reference>')
+    .option('--type <type>', 'artifact, release, record, policy, anchors, or a content type')
+    .option('--limit <n>', 'at most this many, up to 200', count, 50)
+    .option('--before <cursor>', 'go on where a page ended')
+    .action(run(search));
+}
+
+async function show(session: Session, id: string | undefined): Promise<Outcome> {
+  const api = await session.api();
+  if (id !== undefined) return entryOutcome(await api.loadLogEntry(id));
+  const log = await api.log();
+  const { origin, size, root, committedAt, checkpointKey } = log;
+  return {
+    data: { log },
+    lines: factLines({ log: origin, entries: size, root, 'newest of': committedAt, key: checkpointKey }),
+  };
+}
+
+async function search(session: Session, text: string | undefined, options: Omit<LogQuery, 'q'>): Promise<Outcome> {
+  const api = await session.api();
+  const { items, next } = await api.searchLog({ ...options, ...(text !== undefined && { q: text }) });
+  const rows = items.map(({ index, registeredAt, subject, issuer }) => [index, registeredAt, subject, issuer]);
+  const lines = items.length === 0 ? ['Nothing found.'] : tableLines(rows);
+  if (next !== undefined) session.printer.note(`There is more: --before ${next}`);
+  return { data: { entries: items, ...(next !== undefined && { next }) }, lines };
+}
+
+function entryOutcome(entry: LogEntryDetail): Outcome {
+  return { data: { entry }, lines: [...factLines(entryFacts(entry)), ...payloadLines(entry)] };
+}
+
+function entryFacts(entry: LogEntry): Record<string, string | undefined> {
+  const { index, entryId, contentType, issuer, subject, registeredAt, vendorId, applicationId, version } = entry;
+  return {
+    index,
+    entry: entryId,
+    says: contentType,
+    about: subject,
+    by: issuer,
+    at: registeredAt,
+    vendor: vendorId,
+    application: applicationId,
+    version,
+    certificate: entry.certificateFingerprint,
+  };
+}
+
+function payloadLines({ statement }: LogEntryDetail): string[] {
+  if (statement === undefined) return ['The statement behind this entry is no longer kept.'];
+  const { payload } = parseStatement(parseBase64(statement), { maxBytes: 2 << 20 });
+  return ['', ...JSON.stringify(JSON.parse(new TextDecoder().decode(payload)), null, 2).split('\n')];
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 200) throw new InvalidArgumentError('It must be 1 to 200.');
+  return value;
+}

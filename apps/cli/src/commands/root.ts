@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { loadTrustRoot, openTrustRootSource, updateTrustRoot } from '@margo-trust/client';
+import type { TufSnapshot } from '@margo-trust/tuf';
+import { parseTrustRoot } from '@margo-trust/verifier';
+import type { Command } from 'commander';
+import type { Run } from '../command.ts';
+import { CliFault } from '../fault.ts';
+import { factLines, timeText, type Outcome } from '../outcome.ts';
+import type { Session } from '../session.ts';
+import { readInitialRoot } from '../trust-root.ts';
+
+export function addRoot(program: Command, run: Run): void {
+  const root = program.command('root').description('the trust root: whom this machine believes');
+  root
+    .command('init')
+    .description('begin a trust root from an initial root that you got from somewhere safe')
+    .option('--root <file>', 'the initial root')
+    .option('--fingerprint <sha256>', 'take the registry’s first root if its SHA-256 is this')
+    .option('--trust-first-use', 'take the registry’s first root unseen: to try things out, never on a device')
+    .option('--source <place>', 'repository or mirror: a URL or a directory (default: the registry)')
+    .action(run(init));
+  root
+    .command('update')
+    .description('bring the trust root up to date')
+    .option('--source <place>', 'repository or mirror: a URL or a directory (default: the registry)')
+    .action(run(update));
+  root.command('show').description('what the trust root holds; asks no network').action(run(show));
+}
+
+interface InitOptions {
+  root?: string;
+  fingerprint?: string;
+  trustFirstUse?: boolean;
+  source?: string;
+}
+
+async function init(session: Session, options: InitOptions): Promise<Outcome> {
+  const source = await sourceOf(session, options.source);
+  const initialRoot = await chooseInitialRoot(source, options);
+  return refresh(session, source, initialRoot);
+}
+
+async function update(session: Session, options: { source?: string }): Promise<Outcome> {
+  return refresh(session, await sourceOf(session, options.source));
+}
+
+async function show(session: Session): Promise<Outcome> {
+  const directory = session.trustRootDirectory;
+  return describe(directory, await loadTrustRoot(directory, { now: session.io.now() }));
+}
+
+async function refresh(session: Session, source: string, initialRoot?: Uint8Array): Promise<Outcome> {
+  const directory = session.trustRootDirectory;
+  session.printer.progress('updating the trust root');
+  const { snapshot, written } = await updateTrustRoot({
+    source,
+    directory,
+    now: session.io.now(),
+    ...(initialRoot && { initialRoot }),
+  });
+  const { data, lines } = describe(directory, snapshot);
+  return {
+    data: { ...data, written },
+    lines: [...lines, written.length === 0 ? 'No news.' : `${written.length} files new.`],
+  };
+}
+
+async function chooseInitialRoot(source: string, options: InitOptions): Promise<Uint8Array> {
+  if (options.root !== undefined) return readInitialRoot(options.root);
+  const root = await openTrustRootSource(source, { timeoutSeconds: 30 }).read('1.root.json', 512_000);
+  if (!root) throw new CliFault('cli/not-found', `${source} has no 1.root.json.`, 'Check the address.');
+  const fingerprint = createHash('sha256').update(root).digest('hex');
+  if (options.trustFirstUse || options.fingerprint?.toLowerCase().replace(/^sha256:/, '') === fingerprint) return root;
+  if (options.fingerprint !== undefined) {
+    const advice = 'Do not go on unless you know why. Compare it with what the operator of the registry published.';
+    throw new CliFault('cli/not-trusted-yet', `The registry’s first root has another SHA-256: ${fingerprint}.`, advice);
+  }
+  const advice = `If that is what the operator of the registry published elsewhere, run it again with --fingerprint ${fingerprint}.`;
+  throw new CliFault('cli/not-trusted-yet', `The registry’s first root has the SHA-256 ${fingerprint}.`, advice);
+}
+
+async function sourceOf(session: Session, source: string | undefined): Promise<string> {
+  return source ?? `${await session.registryUrl()}/tuf`;
+}
+
+function describe(directory: string, snapshot: TufSnapshot): Outcome {
+  const { registry, anchors, timestampAnchors, logs, revocations } = parseTrustRoot(snapshot);
+  const { versions, stale = [], timestamp } = snapshot;
+  const fingerprint = createHash('sha256').update(snapshot.set.initialRoot).digest('hex');
+  const counts = {
+    certificates: revocations.certificates.size,
+    keys: revocations.keys.size,
+    vendors: revocations.vendors.size,
+    digests: revocations.digests.size,
+  };
+  const lines = factLines({
+    'trust root': directory,
+    registry,
+    'initial root': fingerprint,
+    versions: Object.entries(versions)
+      .map(([role, version]) => `${role} ${version}`)
+      .join(', '),
+    expires: `${timestamp.expires}${stale.length > 0 ? `; past its date: ${stale.map(({ role }) => role).join(', ')}` : ''}`,
+    anchors: anchors.map(({ name }) => name).join(', '),
+    'time-stamps': timestampAnchors.map(({ name }) => name).join(', ') || undefined,
+    logs: logs.map(({ origin }) => origin).join(', '),
+    revoked: `${counts.certificates} certificates, ${counts.keys} keys, ${counts.vendors} vendors, ${counts.digests} artifacts as of ${timeText(revocations.asOf)}`,
+  });
+  const data = {
+    directory,
+    registry,
+    initialRoot: fingerprint,
+    versions,
+    stale: stale.map(({ role, expires }) => ({ role, expires })),
+    anchors: anchors.map(({ name }) => name),
+    logs: logs.map(({ origin }) => origin),
+    revocations: { asOf: revocations.asOf, logSize: revocations.logSize, ...counts },
+  };
+  return { data, lines };
+}

@@ -1,0 +1,139 @@
+import {
+  artifactFinder,
+  collectEvidence,
+  EvidenceFault,
+  ClientFault,
+  findReleases,
+  judgeInPlace,
+} from '@margo-trust/client';
+import { Fault } from '@margo-trust/fault';
+import { MEDIA } from '@margo-trust/margo';
+import { OciFault } from '@margo-trust/oci';
+import { CONTENT, parseStatement, parseTargetArtifact } from '@margo-trust/statement';
+import type { TufSnapshot } from '@margo-trust/tuf';
+import { adviceFor, parseTrustRoot, Verifier, type Verdict } from '@margo-trust/verifier';
+import type { Command } from 'commander';
+import type { Run } from '../command.ts';
+import { parseDuration } from '../duration.ts';
+import { CliFault } from '../fault.ts';
+import { readInput } from '../files.ts';
+import { judgeBundle } from '../judge-bundle.ts';
+import type { Outcome } from '../outcome.ts';
+import type { Session } from '../session.ts';
+import { openTarget, type ArtifactTarget } from '../target.ts';
+import { openTrustRoot } from '../trust-root.ts';
+import { applyPolicy, refusal, verdictOutcome } from '../verdict-outcome.ts';
+
+export function addVerify(program: Command, run: Run): void {
+  program
+    .command('verify')
+    .description('decide whether an artifact is to be trusted')
+    .argument('<artifact>', 'registry/repository:tag, an image layout, an evidence bundle, or a statement')
+    .option('--offline', 'take the trust root as it is, and ask no network')
+    .option('--root <file>', 'initial root; default: the one that the trust root began with')
+    .option('--release', 'of an Application Package: demand a release, and judge all that it pins')
+    .option('--vendor <vendor>', 'demand this vendor: id or URI')
+    .option('--max-age <time>', 'demand revocations not older than this: 90m, 24h, 7d', parseDuration)
+    .action(run(verify));
+}
+
+interface VerifyOptions {
+  offline?: boolean;
+  root?: string;
+  release?: boolean;
+  vendor?: string;
+  maxAge?: number;
+}
+
+async function verify(session: Session, text: string, options: VerifyOptions): Promise<Outcome> {
+  const offline = options.offline ?? false;
+  const target = await openTarget(text, { ...session.registryOptions, offline });
+  const snapshot = await openTrustRoot(session, { offline, root: options.root });
+  session.printer.progress(`verifying ${text}`);
+  const { verdict, notes = [] } =
+    target.kind === 'file'
+      ? { verdict: await judgeFile(target.path, snapshot, session.io.now()) }
+      : await judgeArtifact(session, target, snapshot, options.release ?? false);
+  const policy = {
+    ...(options.vendor !== undefined && { vendor: options.vendor }),
+    ...(options.maxAge !== undefined && { maxAgeSeconds: options.maxAge }),
+  };
+  return verdictOutcome(text, applyPolicy(verdict, policy, session.io.now()), notes);
+}
+
+interface Judged {
+  readonly verdict: Verdict;
+  readonly notes?: readonly string[];
+}
+
+async function judgeArtifact(
+  session: Session,
+  target: ArtifactTarget,
+  snapshot: TufSnapshot,
+  demandsRelease: boolean,
+): Promise<Judged> {
+  const { place, descriptor } = target;
+  const verifier = new Verifier(parseTrustRoot(snapshot));
+  const { verdict } = await judgeInPlace(place, descriptor, verifier);
+  if (!verdict.trusted) return { verdict };
+  if (demandsRelease) return judgeRelease(session, target, snapshot, verdict);
+  if (descriptor.artifactType !== MEDIA.app) return { verdict };
+
+  const releases = await findReleases(place, descriptor.digest);
+  const good = releases.map(({ statement }) => verifier.verifyRelease(statement)).find(({ trusted }) => trusted);
+  if (good?.trusted && good.release) return { verdict: { ...verdict, release: good.release } };
+  return { verdict, notes: ['No release that counts is stored beside the package: its components are not covered.'] };
+}
+
+/** Collecting the evidence judges everything that a release pins. */
+async function judgeRelease(
+  session: Session,
+  { place, descriptor }: ArtifactTarget,
+  trustRoot: TufSnapshot,
+  judged: Extract<Verdict, { trusted: true }>,
+): Promise<Judged> {
+  const find = artifactFinder(place, session.registryOptions);
+  try {
+    const { verdict, findings } = await collectEvidence({ place, packageDigest: descriptor.digest, find, trustRoot });
+    return { verdict: { ...judged, ...(verdict.release && { release: verdict.release }) }, notes: findings };
+  } catch (error) {
+    if (error instanceof ClientFault && error.code === 'client/no-release') {
+      const advice = 'Ask the vendor for a release, or verify its parts one by one.';
+      return { verdict: refusal(judged, new CliFault('policy/no-release', error.message, advice)) };
+    }
+    if (!(error instanceof EvidenceFault) && !(error instanceof OciFault && error.code === 'oci/not-found'))
+      throw error;
+    return { verdict: refused(error, judged) };
+  }
+}
+
+async function judgeFile(path: string, snapshot: TufSnapshot, now: Date): Promise<Verdict> {
+  const bytes = await readInput(path, 'file', MAX_FILE_BYTES);
+  if (bytes[0] === OPENING_BRACE) return judgeBundle(bytes, snapshot, { now });
+  const verifier = new Verifier(parseTrustRoot(snapshot));
+  try {
+    const { contentType, payload } = parseStatement(bytes);
+    if (contentType !== CONTENT.artifact) return verifier.verifyRelease(bytes);
+    return verifier.verifyArtifact(parseTargetArtifact(payload), [bytes]);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { code, message } = error;
+    return {
+      trusted: false,
+      code,
+      reason: `The file is no signed statement: ${message}`,
+      advice: adviceFor(code),
+      checks: [],
+    };
+  }
+}
+
+function refused(
+  { code, message: reason }: Fault,
+  { checks, freshness }: Extract<Verdict, { trusted: true }>,
+): Verdict {
+  return { trusted: false, code, reason, advice: adviceFor(code), checks, freshness };
+}
+
+const OPENING_BRACE = 0x7b;
+const MAX_FILE_BYTES = 64 << 20;

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vite';
+
+/** One file without dependencies, made of the libraries' sources; it runs on Node alone. */
+export default defineConfig({
+  root: import.meta.dirname,
+  ssr: { noExternal: true, resolve: { conditions: ['source', 'module', 'node'] } },
+  build: {
+    ssr: 'src/main.ts',
+    target: 'node20',
+    outDir: 'dist',
+    emptyOutDir: true,
+    minify: true,
+    rolldownOptions: {
+      output: { entryFileNames: 'margo-trust.js', codeSplitting: false, banner: '#!/usr/bin/env node' },
+    },
+  },
+});
