@@ -83,35 +83,51 @@ export class LogStore {
         chain.map((der) => Buffer.from(der)),
       ]);
     }
+    const bodies = pack(entries.map((e) => e.body));
+    const hashes = pack(entries.map((e) => e.entry));
+    const tokens = pack(entries.map((e) => e.timestampToken));
+    const certificates = pack(entries.map((e) => e.certificate));
     await tx.query(
-      `INSERT INTO statement SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[])
+      `INSERT INTO statement (entry, body, chain_id, timestamp_token)
+       SELECT substring($1::bytea FROM e FOR 32), substring($2::bytea FROM b FOR bn), c,
+              substring($3::bytea FROM t FOR tn)
+       FROM unnest($4::int[], $5::int[], $6::int[], $7::bytea[], $8::int[], $9::int[]) AS s (e, b, bn, c, t, tn)
        ON CONFLICT DO NOTHING`,
       [
-        entries.map((e) => buffer(e.entry)),
-        entries.map((e) => buffer(e.body)),
+        hashes.bytes,
+        bodies.bytes,
+        tokens.bytes,
+        hashes.starts,
+        bodies.starts,
+        bodies.lengths,
         entries.map((e) => buffer(e.chainId)),
-        entries.map((e) => buffer(e.timestampToken)),
+        tokens.starts,
+        tokens.lengths,
       ],
     );
     await tx.query(
-      `INSERT INTO log_entry
-       SELECT $1, $2::bigint + position - 1, entry, content_type, issuer, subject, vendor_id, application_id, version,
-              certificate, $3
-       FROM unnest($4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])
-            WITH ORDINALITY
-            AS e (entry, content_type, issuer, subject, vendor_id, application_id, version, certificate, position)`,
+      `INSERT INTO log_entry (log_id, index, entry, content_type, issuer, subject, vendor_id, application_id, version,
+                              certificate, registered_at)
+       SELECT $1, $2::bigint + position - 1, substring($4::bytea FROM e FOR 32), content_type, issuer, subject, vendor_id,
+              application_id, version, substring($5::bytea FROM c FOR cn), $3
+       FROM unnest($6::int[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+                   $14::text[]) WITH ORDINALITY
+            AS s (e, c, cn, content_type, issuer, subject, vendor_id, application_id, version, position)`,
       [
         logId,
         first.toString(),
         now,
-        entries.map((e) => buffer(e.entry)),
+        hashes.bytes,
+        certificates.bytes,
+        hashes.starts,
+        certificates.starts,
+        certificates.lengths,
         entries.map((e) => e.contentType),
         entries.map((e) => e.issuer),
         entries.map((e) => e.subject),
         entries.map((e) => e.vendorId ?? null),
         entries.map((e) => e.applicationId ?? null),
         entries.map((e) => e.version ?? null),
-        entries.map((e) => buffer(e.certificate)),
       ],
     );
     await this.insertMentions(tx, logId, first, entries);
@@ -204,4 +220,23 @@ function buffer(bytes: Uint8Array): Buffer;
 function buffer(bytes: Uint8Array | undefined): Buffer | null;
 function buffer(bytes: Uint8Array | undefined): Buffer | null {
   return bytes === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * Many byte strings as one parameter, which travels in binary; an array of them would travel as hexadecimal text.
+ * `starts` counts from 1 as SQL's `substring` does; a missing string has no length, and becomes NULL.
+ */
+function pack(parts: readonly (Uint8Array | undefined)[]): {
+  bytes: Buffer;
+  starts: number[];
+  lengths: (number | null)[];
+} {
+  const starts: number[] = [];
+  let next = 1;
+  for (const part of parts) {
+    starts.push(next);
+    next += part?.length ?? 0;
+  }
+  const bytes = Buffer.concat(parts.filter((part) => part !== undefined));
+  return { bytes, starts, lengths: parts.map((part) => part?.length ?? null) };
 }

@@ -26,6 +26,7 @@ import { chainIdOf, toNewEntry } from './statement-facts.ts';
 
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 const CACHED_PATHS = 4096;
+const KNOWN_FOR_MS = 1_000;
 
 /**
  * Admits a vendor's statement to the log: what the registration policy of index 0 says, in its order. The signature is
@@ -36,6 +37,7 @@ const CACHED_PATHS = 4096;
 @Injectable()
 export class RegisterStatement {
   private readonly paths = new Map<string, readonly Certificate[]>();
+  private readonly known = new Map<string, { vendor: PublishingVendor; at: number }>();
 
   constructor(
     private readonly sequencer: Sequencer,
@@ -56,7 +58,7 @@ export class RegisterStatement {
         'The issuer (iss) is not the URI in the certificate.',
       );
     }
-    const vendor = await this.vendors.findByUri(statement.issuer);
+    const vendor = await this.findVendor(statement.issuer);
     if (!vendor) throw new RegistrationFault('registration/unknown-vendor', 'No vendor of this registry has that URI.');
     refuseUnclaimed(vendor, facts);
     const check = prepareStatementCheck(statement, parsePublicKey(leaf.spki));
@@ -108,6 +110,21 @@ export class RegisterStatement {
   private async buildPath(leaf: Uint8Array, given: readonly Uint8Array[], at: Date): Promise<readonly Certificate[]> {
     const { anchors, issuing } = await this.certificates.trust();
     return verifyPath({ leaf, intermediates: [...given, ...issuing], anchors, at, eku: CODE_SIGNING }).path;
+  }
+
+  /**
+   * Claims are granted once and never withdrawn, so a second-old answer will do here; whether the vendor may publish at all
+   * is asked again when its batch is sealed.
+   */
+  private async findVendor(uri: string): Promise<PublishingVendor | undefined> {
+    const now = this.clock.now().getTime();
+    const known = this.known.get(uri);
+    if (known && now - known.at < KNOWN_FOR_MS) return known.vendor;
+    const vendor = await this.vendors.findByUri(uri);
+    if (!vendor) return undefined;
+    if (this.known.size >= CACHED_PATHS) this.known.clear();
+    this.known.set(uri, { vendor, at: now });
+    return vendor;
   }
 
   /** Suspension and revocation count as last committed, inside the sealing transaction. */
