@@ -19,6 +19,16 @@ export async function readInput(path: string, what: string, maxBytes: number): P
   return bytes;
 }
 
+/** The file that is to be judged: to a script, a missing one is a missing artifact. */
+export async function readEvidence(path: string, what: string): Promise<Uint8Array> {
+  try {
+    return await readInput(path, what, 64 << 20);
+  } catch (error) {
+    if (!(error instanceof CliFault) || error.code !== 'cli/no-such-file') throw error;
+    throw new CliFault('cli/not-found', error.message, error.advice);
+  }
+}
+
 export async function readTextInput(path: string, what: string, maxBytes: number): Promise<string> {
   try {
     return parseUtf8(await readInput(path, what, maxBytes));

@@ -3,7 +3,7 @@ import { encodeEvidenceBundle, verifyEvidenceBundle, type Verdict } from '@margo
 import type { Command } from 'commander';
 import type { Run } from '../command.ts';
 import { parseDuration } from '../duration.ts';
-import { readInput, writeOutput } from '../files.ts';
+import { readEvidence, writeOutput } from '../files.ts';
 import { judgeBundle } from '../judge-bundle.ts';
 import { factLines, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
@@ -61,7 +61,7 @@ interface VerifyOptions {
 }
 
 async function verify(session: Session, file: string, options: VerifyOptions): Promise<Outcome> {
-  const bytes = await readInput(file, 'bundle', 64 << 20);
+  const bytes = await readEvidence(file, 'bundle');
   const now = session.io.now();
   const verdict = applyPolicy(
     await judge(session, bytes, options, now),

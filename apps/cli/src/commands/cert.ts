@@ -68,7 +68,7 @@ async function request(session: Session, options: RequestOptions): Promise<Outco
 
 async function list(session: Session, vendor: string | undefined): Promise<Outcome> {
   const api = vendor === undefined ? await session.signedInApi() : await session.api();
-  const { items } = await api.listCertificates(vendor ?? (await onlyVendor(api)), { limit: 200 });
+  const { items } = await api.listCertificates(vendor ?? (await onlyVendor(api)), { limit: 100 });
   const rows = items.map(({ serial, status, notAfter, subject }) => [serial, status, notAfter, subject]);
   return { data: { certificates: items }, lines: rows.length > 0 ? tableLines(rows) : ['No certificates yet.'] };
 }

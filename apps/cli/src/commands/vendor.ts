@@ -106,7 +106,7 @@ async function findVendor(api: RegistryApi, name: string): Promise<Vendor> {
   const found: Vendor[] = [];
   let before: string | undefined;
   do {
-    const page = await api.listVendors({ limit: 200, ...(before !== undefined && { before }) });
+    const page = await api.listVendors({ limit: 100, ...(before !== undefined && { before }) });
     found.push(...page.items.filter(({ legalName }) => legalName === name));
     before = page.next;
   } while (before !== undefined);

@@ -16,7 +16,7 @@ import type { Command } from 'commander';
 import type { Run } from '../command.ts';
 import { parseDuration } from '../duration.ts';
 import { CliFault } from '../fault.ts';
-import { readInput } from '../files.ts';
+import { readEvidence } from '../files.ts';
 import { judgeBundle } from '../judge-bundle.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
@@ -108,7 +108,7 @@ async function judgeRelease(
 }
 
 async function judgeFile(path: string, snapshot: TufSnapshot, now: Date): Promise<Verdict> {
-  const bytes = await readInput(path, 'file', MAX_FILE_BYTES);
+  const bytes = await readEvidence(path, 'file');
   if (bytes[0] === OPENING_BRACE) return judgeBundle(bytes, snapshot, { now });
   const verifier = new Verifier(parseTrustRoot(snapshot));
   try {
@@ -136,4 +136,3 @@ function refused(
 }
 
 const OPENING_BRACE = 0x7b;
-const MAX_FILE_BYTES = 64 << 20;

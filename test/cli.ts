@@ -1,0 +1,43 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Io } from '../apps/cli/src/io.ts';
+import { runCli } from '../apps/cli/src/run-cli.ts';
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output as JSON. */
+  json<T = Record<string, unknown>>(): T;
+}
+
+export interface CliOptions {
+  readonly env?: Record<string, string>;
+  readonly now?: Date;
+  readonly terminal?: boolean;
+}
+
+/** The command line tool in this process, at home in a directory of its own. */
+export class TestCli {
+  readonly home = mkdtempSync(join(tmpdir(), 'margo-cli-'));
+
+  async run(args: readonly string[], options: CliOptions = {}): Promise<Finished> {
+    let [stdout, stderr] = ['', ''];
+    const isTerminal = options.terminal ?? false;
+    const io: Io = {
+      env: { HOME: this.home, ...options.env },
+      now: () => options.now ?? new Date(),
+      stdout: (text) => void (stdout += text),
+      stderr: (text) => void (stderr += text),
+      isTerminal: { stdout: isTerminal, stderr: isTerminal },
+      home: () => undefined,
+    };
+    const code = await runCli(args, io);
+    return { code, stdout, stderr, json: <T>() => JSON.parse(stdout) as T };
+  }
+
+  path(...names: string[]): string {
+    return join(this.home, ...names);
+  }
+}
