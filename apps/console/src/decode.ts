@@ -88,6 +88,11 @@ export function entryTitle(
   }
 }
 
+/** Vendors speak as `https://<vendor id>.vendors.<domain>/`, the registry as `https://<domain>`. */
+export function isVendorIssuer(issuer: string): boolean {
+  return /^https:\/\/[^./]+\.vendors\./.test(issuer);
+}
+
 /** One or two words for the kind of an entry. */
 export function kindWords(kind: StatementKind): string {
   return {
@@ -194,7 +199,13 @@ function decodeRecord(payload: unknown): Said {
 function flatten(value: unknown, path: readonly string[] = []): Member[] {
   if (Array.isArray(value)) {
     if (value.every((item) => typeof item === 'string' && !isOpaque(item)) && value.length > 0) {
-      return [{ label: pathWords(path), value: value.join(', '), isOpaque: false }];
+      return [
+        {
+          label: pathWords(path),
+          value: value.join(value.some((item) => /[, ]/.test(item)) ? '; ' : ', '),
+          isOpaque: false,
+        },
+      ];
     }
     return value.flatMap((item, n) => flatten(item, value.length === 1 ? path : [...path, String(n + 1)]));
   }

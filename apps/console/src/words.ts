@@ -52,7 +52,7 @@ export function labelWords(name: string): string {
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .split(/[-_. ]/)
     .map((word) => (ABBREVIATIONS.has(word.toLowerCase()) ? word.toUpperCase() : word))
-    .map((word) => (/^[A-Z]{1,4}$/.test(word) ? word : word.toLowerCase()));
+    .map((word) => (/^[A-Z]{1,4}$|^SHA256$/.test(word) ? word : word.toLowerCase()));
   const [first = '', ...others] = words;
   return [first.charAt(0).toUpperCase() + first.slice(1), ...others].join(' ');
 }
@@ -63,7 +63,7 @@ export function listWords(items: readonly string[]): string {
   return items.length < 2 ? last : `${items.slice(0, -1).join(', ')} and ${last}`;
 }
 
-const ABBREVIATIONS = new Set(['oci', 'uri', 'csr', 'tuf', 'tsa', 'ca', 'crl']);
+const ABBREVIATIONS = new Set(['oci', 'uri', 'csr', 'tuf', 'tsa', 'ca', 'crl', 'sha256']);
 const UNITS: [number, string][] = [
   [365 * 86400, 'year'],
   [30 * 86400, 'month'],

@@ -1,5 +1,5 @@
 import type { LogEntry } from '@margo-trust/wire';
-import { entryTitle, kindOf, kindWords } from '../decode.ts';
+import { entryTitle, isVendorIssuer, kindOf, kindWords } from '../decode.ts';
 import { countWords } from '../words.ts';
 import { Age } from './age.tsx';
 import { useVendorNames } from './vendor-names.ts';
@@ -16,9 +16,7 @@ export function EntryList({ entries, now }: { entries: readonly LogEntry[]; now:
             <span class={`kind ${kind}`}>{kindWords(kind)}</span>
             <a href={`/entry/${entry.index}`}>{entryTitle(entry.contentType, entry.subject, names)}</a>
             <span class="entry-meta">
-              {entry.vendorId === undefined
-                ? 'the registry'
-                : (names.get(entry.vendorId) ?? `vendor ${entry.vendorId}`)}
+              {signerWords(entry, names)}
               <span aria-hidden="true"> · </span>
               entry {countWords(BigInt(entry.index))}
               <span aria-hidden="true"> · </span>
@@ -29,4 +27,10 @@ export function EntryList({ entries, now }: { entries: readonly LogEntry[]; now:
       })}
     </ul>
   );
+}
+
+/** Who speaks. An entry may be about a vendor and still be the registry's statement. */
+function signerWords({ issuer, vendorId }: LogEntry, names: ReadonlyMap<string, string>): string {
+  if (vendorId === undefined || !isVendorIssuer(issuer)) return 'the registry';
+  return names.get(vendorId) ?? `vendor ${vendorId}`;
 }

@@ -77,18 +77,27 @@ function Items({ title, items }: { title: string; items: readonly ReleaseItem[] 
       </h3>
       <ul class="artifacts">
         {items.map((item, n) => (
-          <li key={`${item.digest} ${n}`}>
-            <p class="artifact-name">{item.name ?? item.reference ?? mediaTypeWords(item.mediaType)}</p>
-            <p class="artifact-meta">
-              {mediaTypeWords(item.artifactType ?? item.mediaType)}
-              {item.name !== undefined && item.reference !== undefined && ` · ${item.reference}`}
-              {item.manifests && ` · ${item.manifests.map(({ platform }) => platform).join(', ')}`}
-            </p>
-            <Opaque value={item.digest} label={`digest of ${item.name ?? item.reference ?? title}`} />
-          </li>
+          <Item item={item} key={`${item.digest} ${n}`} />
         ))}
       </ul>
     </>
+  );
+}
+
+function Item({ item }: { item: ReleaseItem }) {
+  const kind = mediaTypeWords(item.artifactType ?? item.mediaType);
+  const [title, ...more] = [
+    item.name,
+    item.reference,
+    kind,
+    item.manifests?.map(({ platform }) => platform).join(', '),
+  ].filter((words) => words !== undefined && words !== '');
+  return (
+    <li>
+      <p class="artifact-name">{title}</p>
+      {more.length > 0 && <p class="artifact-meta">{more.join(' · ')}</p>}
+      <Opaque value={item.digest} label={`digest of ${title}`} />
+    </li>
   );
 }
 
