@@ -68,6 +68,8 @@ interface EntryRow {
 }
 
 const TILE_WIDTH = 256;
+/** Leaf indices are signed 64-bit numbers in the database; callers may ask for tiles up to 2^56. */
+const TILE_LIMIT = (1n << 63n) / BigInt(TILE_WIDTH) - 1n;
 const CACHED_TILES = 2048; // × 8 kB = 16 MB
 
 /** Reads the log. What it returns of the tree depends on nothing but its arguments: committed leaves never change. */
@@ -156,7 +158,7 @@ export class LogReader {
 
   /** The hashes of a tile, or `undefined` when the log is not that large (C2SP tlog-tiles). */
   async findTile({ level, index, width }: TileRef): Promise<Uint8Array | undefined> {
-    if (level > 7) return undefined;
+    if (level > 7 || index >= TILE_LIMIT) return undefined;
     const full = await this.findFullTile(level, index);
     if (full) return full.subarray(0, width * 32);
     if (width === TILE_WIDTH) return undefined;
@@ -166,6 +168,7 @@ export class LogReader {
   }
 
   async findBundle(index: bigint, width: number): Promise<Uint8Array | undefined> {
+    if (index >= TILE_LIMIT) return undefined;
     const entries = await this.entries(index * BigInt(TILE_WIDTH), width);
     return entries.length === width ? encodeEntryBundle(entries) : undefined;
   }

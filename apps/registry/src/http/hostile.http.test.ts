@@ -1,0 +1,583 @@
+import { randomBytes, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { draftArtifactStatement, finishStatement } from '@margo-trust/statement';
+import { encodeTimestampRequest, parseTimestampResponse, TimestampFault } from '@margo-trust/timestamp';
+import { encodePem, parsePem } from '@margo-trust/x509';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  BAD_HEADERS,
+  BAD_JSON,
+  BAD_SEGMENTS,
+  BAD_TILES,
+  BAD_VALUES,
+  deepCbor,
+  deepDer,
+} from '../../../../test/hostile-input.ts';
+import { admitVendor, call as callApi, issueTo, makeCsr } from '../../../../test/pki.ts';
+import {
+  type Answer,
+  type Call,
+  flawOfAnswer,
+  flawOfRefusal,
+  mutate,
+  routesOf,
+  seededRandom,
+  send,
+} from '../../../../test/probe.ts';
+import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+
+interface Operation {
+  method: string;
+  /** As in the document: `/api/v1/vendors/{id}`. */
+  path: string;
+  query: string[];
+  /** Name of the class of the JSON body. */
+  body: string | undefined;
+}
+
+const document = JSON.parse(readFileSync(new URL('../../openapi.json', import.meta.url), 'utf8')) as OpenApi;
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, { parameters = [], requestBody }]): Operation => ({
+    method: method.toUpperCase(),
+    path,
+    query: parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name),
+    body: requestBody?.content['application/json']?.schema.$ref?.split('/').at(-1),
+  })),
+);
+const jsonOperations = operations.filter(({ body }) => body !== undefined);
+
+/** What the document leaves out: SCRAPI, the log's files, and what operators and their machines ask. */
+const UNDOCUMENTED = [
+  'POST /entries',
+  'GET /entries/:entryId',
+  'GET /entries/:entryId/statement',
+  'GET /entries/:entryId/transparent-statement',
+  'GET /entries/:entryId/proof',
+  'GET /.well-known/scitt-keys',
+  'GET /.well-known/scitt-keys/:kid',
+  'GET /log/checkpoint',
+  'GET /log/log.json',
+  'GET /log/tile/*path',
+  'GET /openapi.json',
+  'GET /livez',
+  'GET /readyz',
+  'GET /metrics',
+  'GET /.well-known/security.txt',
+];
+
+/** One body of each class that is accepted as it stands. Unharmed, they are sent last. */
+const BODIES: Record<string, Record<string, unknown>> = {
+  VendorApplication: {
+    legalName: 'Hostile GmbH',
+    country: 'DE',
+    state: 'Hessen',
+    personas: ['workload-supplier'],
+    securityContact: 'psirt@example.com',
+    claims: { applicationIdPrefixes: ['hostile-'], ociNamespaces: ['registry.example/hostile'] },
+    website: 'https://example.com',
+  },
+  ApprovalRequest: { note: 'Checked.' },
+  CertificateRequest: { csr: makeCsr().pem, commonName: 'Hostile' },
+  RevocationRequest: { reason: 'superseded', invalidityDate: undefined },
+  SuspensionRequest: { reason: 'Enough.' },
+};
+
+describe('hostile input over HTTP', () => {
+  let registry: TestRegistry;
+  let bearers: { governance: string; vendor: string };
+  /** An active vendor with a certificate, another that has only applied, and a statement that is in the log. */
+  let vendor: string;
+  let applicant: string;
+  let serial: string;
+  let statement: Uint8Array;
+  let log: unknown;
+
+  beforeAll(async () => {
+    registry = await startTestRegistry();
+    bearers = { governance: await registry.bearer('alice'), vendor: await registry.bearer('victor') };
+    vendor = await admitVendor(registry);
+    const application = { ...BODIES['VendorApplication'], legalName: 'Applicant GmbH', claims: claimsOf('applicant') };
+    applicant = ((await callApi(registry, 'post', '/api/v1/vendors', 'vera', application)).body as { id: string }).id;
+    const { pem, key } = makeCsr();
+    const issued = await issueTo(registry, vendor, pem);
+    serial = issued.serial;
+    BODIES['RevocationRequest']!['invalidityDate'] = new Date().toISOString().replace(/\.\d+/, '');
+
+    const chain = parsePem('CERTIFICATE', issued.chain);
+    const digest = `sha256:${randomBytes(32).toString('hex')}`;
+    const draft = draftArtifactStatement({
+      algorithm: 'ES256',
+      issuer: `https://${vendor}.vendors.registry.localhost/`,
+      subject: `oci:image:${digest}`,
+      target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 7 },
+      signingTime: new Date(),
+      leafDer: chain[0]!,
+    });
+    const signature = sign('sha256', draft.toBeSigned, { key, dsaEncoding: 'ieee-p1363' });
+    statement = finishStatement(draft, Uint8Array.from(signature), { chain });
+    const registered = await ask({ method: 'POST', path: '/entries', headers: COSE, body: statement });
+    expect(registered.status).toBe(201);
+    log = await readLog();
+  });
+  afterAll(() => registry?.close());
+
+  afterEach(async () => {
+    const errors = registry.logged.splice(0).filter(({ level }) => Number(level) >= 50);
+    expect(errors.map(({ msg }) => msg)).toEqual([]);
+    expect(await readLog(), 'the log is as it was').toEqual(log);
+  });
+
+  const ask = (call: Call) => send(registry, call);
+  /** What the log promises, and how much there is behind it. */
+  const readLog = async () => [
+    (await callApi(registry, 'get', '/api/v1/log')).body as unknown,
+    await registry.source.query(
+      `SELECT (SELECT count(*) FROM log_entry) AS entries, (SELECT count(*) FROM statement) AS statements,
+         (SELECT count(*) FROM certificate_chain) AS chains, (SELECT count(*) FROM log_mention) AS mentions`,
+    ),
+  ];
+
+  function fill(path: string, segment?: string): string {
+    const id = path.endsWith('/approvals') ? applicant : path.startsWith('/api/v1/log') ? '0' : vendor;
+    return path.replace('{id}', segment ?? id).replace('{serial}', segment ?? serial);
+  }
+
+  /** A call as somebody who may make it. */
+  function callOf({ method, path, body }: Operation, segment?: string): Call {
+    const isGovernance = /approvals|suspension/.test(path);
+    return {
+      method,
+      path: fill(path, segment),
+      headers: { authorization: isGovernance ? bearers.governance : bearers.vendor, ...(body && JSON_TYPE) },
+      ...(body && { body: JSON.stringify(BODIES[body]) }),
+    };
+  }
+
+  /** Sends one after the other, and lists what is wrong with the answers. */
+  async function flaws(
+    calls: Iterable<[string, Call]>,
+    judge: (call: Call, answer: Answer) => string | undefined,
+  ): Promise<string[]> {
+    const found: string[] = [];
+    for (const [name, call] of calls) {
+      const before = process.cpuUsage();
+      const answer = await ask(call);
+      const { user, system } = process.cpuUsage(before);
+      const flaw = judge(call, answer);
+      if (flaw !== undefined) found.push(`${call.method} ${call.path.slice(0, 100)}, ${name}: ${flaw}`);
+      if (user + system > 1_000_000) found.push(`${call.path}, ${name}: takes ${(user + system) / 1e6} s`);
+    }
+    return found;
+  }
+
+  it('covers every route there is, and has a body for every class', () => {
+    const documented = operations.map(({ method, path }) => `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
+    expect(routesOf(registry).sort()).toEqual([...documented, ...UNDOCUMENTED].sort());
+    expect(Object.keys(BODIES).sort()).toEqual([...new Set(jsonOperations.map(({ body }) => body))].sort());
+  });
+
+  it.each(jsonOperations)('$method $path refuses whatever is not its JSON', async (operation) => {
+    const call = callOf(operation);
+    const valid = String(call.body);
+    const calls: [string, Call][] = [
+      ...Object.entries(BAD_JSON).map(([name, body]): [string, Call] => [name, { ...call, body }]),
+      ...[0.1, 0.5, 0.9].map((part): [string, Call] => [
+        `cut at ${part}`,
+        { ...call, body: valid.slice(0, valid.length * part) },
+      ]),
+      ['an unknown member', { ...call, body: valid.replace('{', '{"unknown":1,') }],
+      ...['', 'text/plain', 'application/cose', 'application/x-www-form-urlencoded', 'application/json/x', ';'].map(
+        (type): [string, Call] => [`as ${type}`, { ...call, headers: { ...call.headers, 'content-type': type } }],
+      ),
+      ['with a coding', { ...call, headers: { ...call.headers, 'content-encoding': 'gzip' } }],
+    ];
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+  });
+
+  it.each(jsonOperations)('$method $path refuses a wrong value of every member', async (operation) => {
+    const call = callOf(operation);
+    const calls = [...spoilt(operation.body ?? '', BODIES[operation.body ?? ''] ?? {})];
+    expect(calls.length).toBeGreaterThan(5);
+    expect(
+      await flaws(
+        calls.map(([name, body]) => [name, { ...call, body }]),
+        flawOfRefusal,
+      ),
+    ).toEqual([]);
+  });
+
+  it('refuses hostile parameters of paths', async () => {
+    const calls = operations
+      .filter(({ path }) => path.includes('{'))
+      .flatMap((operation) =>
+        BAD_SEGMENTS.map((segment): [string, Call] => ['bad segment', callOf(operation, segment)]),
+      );
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+  });
+
+  it('answers every hostile path that is nobody’s with a problem', async () => {
+    const prefixes = ['/', '/api/', '/api/v1/', '/entries/', '/.well-known/scitt-keys/', '/.well-known/'];
+    const files = ['/tuf/', '/tuf/targets/', '/crl/', '/crl/issuing-1/', '/ca/', '/log/', '/log/tile/'];
+    const paths = [
+      ...[...prefixes, ...files].flatMap((prefix) => BAD_SEGMENTS.map((segment) => prefix + segment)),
+      ...BAD_SEGMENTS.flatMap((segment) => [
+        `/entries/${segment}/statement`,
+        `/entries/${segment}/transparent-statement`,
+        `/entries/${segment}/proof`,
+      ]),
+      ...BAD_TILES.map((tile) => `/log/${tile}`),
+    ];
+    const calls = paths.map((path): [string, Call] => ['path', { method: 'GET', path }]);
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+  });
+
+  it('survives hostile queries', async () => {
+    const calls = operations.flatMap(({ method, path, query }) =>
+      query.flatMap((name) => [
+        ...BAD_VALUES.flatMap((value): [string, Call][] => [
+          [name, { method, path: `${fill(path)}?${name}=${value}` }],
+          [name, { method, path: `${fill(path)}?${name}[]=${value}` }],
+          [name, { method, path: `${fill(path)}?${name}=1&${name}=${value}` }],
+        ]),
+        ['__proto__', { method, path: `${fill(path)}?__proto__[${name}]=1&constructor=1` }] as [string, Call],
+        ['many', { method, path: `${fill(path)}?${`${name}=1&`.repeat(700)}` }] as [string, Call],
+      ]),
+    );
+    expect(await flaws(calls, flawOfAnswer)).toEqual([]);
+  });
+
+  it('survives hostile headers on every route', async () => {
+    const calls = [...operations.map((operation) => callOf(operation)), ...undocumentedCalls()].flatMap((call) =>
+      BAD_HEADERS.map((headers): [string, Call] => [
+        Object.keys(headers).join(),
+        // Without its body, so that nothing is accepted where the header does no harm.
+        { method: call.method, path: call.path, headers: { ...call.headers, ...headers } },
+      ]),
+    );
+    expect(await flaws(calls, judgeByMethod)).toEqual([]);
+  });
+
+  it('refuses every other method', async () => {
+    const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND', 'SEARCH', 'PURGE'];
+    const known = new Set(operations.map(({ method, path }) => `${method} ${fill(path)}`));
+    for (const { method, path } of undocumentedCalls()) known.add(`${method} ${path}`);
+    const paths = [...new Set([...known].map((route) => route.slice(route.indexOf(' ') + 1)))];
+    const calls = paths.flatMap((path) =>
+      methods
+        .filter((method) => !known.has(`${method} ${path}`))
+        .map((method): [string, Call] => ['', { method, path }]),
+    );
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+    const gentle = paths.flatMap((path) => ['HEAD', 'OPTIONS'].map((method): [string, Call] => ['', { method, path }]));
+    expect(await flaws(gentle, flawOfAnswer)).toEqual([]);
+  });
+
+  it('refuses whatever is not COSE at /entries, in CBOR', async () => {
+    const bodies: Record<string, string | Buffer> = {
+      ...BAD_JSON,
+      '30,000 arrays of CBOR': deepCbor(30_000),
+      'a million arrays of CBOR': deepCbor(1_000_000),
+      'an array of 2^32 items': Buffer.from('d29affffffff', 'hex'),
+      'an array of 2^64 items': Buffer.from('d29bffffffffffffffff', 'hex'),
+      'text of 2^63 bytes': Buffer.from('d2847b7fffffffffffffff', 'hex'),
+      'an indefinite array': Buffer.from('d29fff', 'hex'),
+      'a COSE_Sign1 of nothing': Buffer.from('d28440a0f640', 'hex'),
+      'a COSE_Sign1 of a deep header': Buffer.concat([
+        Buffer.from('d28459', 'hex'),
+        Buffer.from([0x75, 0x31]),
+        deepCbor(30_000),
+        Buffer.from('a04040', 'hex'),
+      ]),
+      'a map of a million zeros': Buffer.concat([Buffer.from('ba000f4240', 'hex'), Buffer.alloc(1_000_000)]),
+      'one byte too many': Buffer.alloc(1_048_577, 0xd2),
+      'half a statement': Buffer.from(statement.subarray(0, statement.length / 2)),
+      'a statement and a byte': Buffer.concat([statement, Buffer.from([0])]),
+    };
+    const call = { method: 'POST', path: '/entries', headers: COSE };
+    const calls = Object.entries(bodies).map(([name, body]): [string, Call] => [name, { ...call, body }]);
+    for (const type of ['', 'application/json', 'application/cbor', 'multipart/form-data'])
+      calls.push([`as ${type}`, { ...call, headers: { 'content-type': type }, body: statement }]);
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+  });
+
+  it('refuses or rejects whatever is not a query at /tsa', async () => {
+    const call = { method: 'POST', path: '/tsa', headers: TSQ };
+    const bodies: Record<string, string | Buffer> = {
+      ...BAD_JSON,
+      'a deep SEQUENCE': deepDer(4_096),
+      'an indefinite SEQUENCE': Buffer.from('3080'.repeat(2_000), 'hex'),
+      'a length of 2^32': Buffer.from('3084ffffffff', 'hex'),
+      'one byte too many': Buffer.alloc(4_097, 0x30),
+    };
+    const calls = Object.entries(bodies).map(([name, body]): [string, Call] => [name, { ...call, body }]);
+    expect(await flaws(calls, judgeTimestamp)).toEqual([]);
+    for (const [name, wrong] of calls) expect(isGranted(await ask(wrong)), name).toBe(false);
+    const typed = [
+      ...['', 'application/json'].map((type) => ({ ...call, headers: { 'content-type': type }, body: 'x' })),
+    ];
+    expect(
+      await flaws(
+        typed.map((wrong) => ['type', wrong]),
+        flawOfRefusal,
+      ),
+    ).toEqual([]);
+  });
+
+  it('refuses whatever is not a certification request', async () => {
+    const operation = jsonOperations.find(({ body }) => body === 'CertificateRequest')!;
+    const ders = {
+      nothing: Buffer.alloc(0),
+      'an empty SEQUENCE': Buffer.from([0x30, 0]),
+      'a deep SEQUENCE': deepDer(14_000),
+      'an indefinite SEQUENCE': Buffer.from('3080'.repeat(7_000), 'hex'),
+      'a length of 2^32': Buffer.from('3084ffffffff', 'hex'),
+      'random bytes': randomBytes(1_000),
+    };
+    const calls = Object.entries(ders).map(([name, der]): [string, Call] => [
+      name,
+      { ...callOf(operation), body: JSON.stringify({ csr: encodePem('CERTIFICATE REQUEST', der) }) },
+    ]);
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+  });
+
+  it('makes no new entry of any damaged statement', async () => {
+    const original = (await ask({ method: 'POST', path: '/entries', headers: COSE, body: statement })).headers[
+      'location'
+    ];
+    await manyTimes(
+      2_000,
+      (below) => ({ method: 'POST', path: '/entries', headers: COSE, body: mutate(statement, below) }),
+      (call, answer) =>
+        // Damage to what the signature does not cover, such as a certificate we know anyway, leaves the same statement.
+        answer.status === 201 && answer.headers['location'] === original ? undefined : flawOfRefusal(call, answer),
+    );
+  });
+
+  it('certifies no damaged request', async () => {
+    const operation = jsonOperations.find(({ body }) => body === 'CertificateRequest')!;
+    const [der = new Uint8Array()] = parsePem('CERTIFICATE REQUEST', String(BODIES['CertificateRequest']?.['csr']));
+    const call = callOf(operation);
+    await manyTimes(
+      1_000,
+      (below) => ({ ...call, body: JSON.stringify({ csr: encodePem('CERTIFICATE REQUEST', mutate(der, below)) }) }),
+      flawOfRefusal,
+    );
+  });
+
+  it('stamps or rejects any damaged query', async () => {
+    const query = encodeTimestampRequest({ hash: 'SHA-256', imprint: randomBytes(32), nonce: 7n, certReq: true });
+    const call = { method: 'POST', path: '/tsa', headers: TSQ };
+    expect(isGranted(await ask({ ...call, body: query }))).toBe(true);
+    await manyTimes(1_000, (below) => ({ ...call, body: mutate(query, below) }), judgeTimestamp);
+  });
+
+  it('survives any damaged JSON', async () => {
+    const operation = jsonOperations.find(({ body }) => body === 'VendorApplication')!;
+    const call = callOf(operation);
+    await manyTimes(1_000, (below) => ({ ...call, body: mutate(Buffer.from(String(call.body)), below) }), flawOfAnswer);
+  });
+
+  it('takes all of it unharmed', async () => {
+    const applied = operations.filter(({ body, path }) => body !== undefined && !path.endsWith('/suspension'));
+    const suspensions = operations.filter(({ path }) => path.endsWith('/suspension'));
+    for (const operation of [...applied, ...suspensions]) {
+      const answer = await ask(callOf(operation));
+      expect([operation.path, answer.status]).toEqual([operation.path, operation.method === 'POST' ? 201 : 200]);
+    }
+    log = await readLog();
+  });
+
+  it('goes on when callers hang up in the middle, or do not speak HTTP', async () => {
+    const { hostname, port } = new URL(registry.url);
+    const beginnings = [
+      ...[...operations.map((operation) => callOf(operation)), { method: 'POST', path: '/entries', headers: COSE }].map(
+        ({ method, path, headers = {} }) =>
+          `${method} ${path} HTTP/1.1\r\nHost: x\r\n${lines(headers)}Content-Length: 100\r\n\r\n{"a`,
+      ),
+      `POST /entries HTTP/1.1\r\nHost: x\r\n${lines(COSE)}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n`,
+      `POST /entries HTTP/1.1\r\nHost: x\r\n${lines(COSE)}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n`,
+      `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      'GET / HTTP/9.9\r\n\r\n',
+      'GET http://evil.example/entries/x HTTP/1.1\r\nHost: x\r\n\r\n',
+      'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n',
+      'CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n',
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+      '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+      '\r\n\r\n\r\n\0\0\0\0',
+    ];
+    for (const beginning of beginnings) {
+      const answer = await new Promise<string>((resolve) => {
+        let text = '';
+        const socket = connect(Number(port), hostname, () => socket.write(beginning, 'latin1'));
+        setTimeout(() => socket.destroy(), 50);
+        socket.on('data', (data) => (text += data.toString('latin1')));
+        socket.on('error', () => undefined).on('close', () => resolve(text));
+      });
+      expect(answer, beginning.slice(0, 60)).not.toMatch(/^HTTP\/1\.1 5/);
+    }
+    expect((await ask({ method: 'GET', path: '/readyz' })).status).toBe(200);
+  });
+
+  it('keeps nothing of all this in memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const used = () => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return (heapUsed + external) / 1_048_576;
+    };
+    const storm = async () => {
+      for (const body of [deepCbor(1_000_000), Buffer.alloc(1_048_577), mutate(statement, seededRandom(9))]) {
+        await ask({ method: 'POST', path: '/entries', headers: COSE, body });
+      }
+      for (const body of [BAD_JSON['many members']!, BAD_JSON['one byte too many']!]) {
+        await ask({ ...callOf(jsonOperations[0]!), body });
+      }
+      await ask({ method: 'GET', path: `/${randomBytes(2_000).toString('hex')}` });
+      await ask({ method: 'GET', path: `/tuf/${randomBytes(2_000).toString('hex')}` });
+    };
+    for (let n = 0; n < 10; n += 1) await storm();
+    const before = used();
+    for (let n = 0; n < 40; n += 1) await storm();
+    expect(used() - before).toBeLessThan(10);
+  });
+
+  /** `count` seeded calls, sixteen at a time. */
+  async function manyTimes(
+    count: number,
+    make: (below: (limit: number) => number) => Call,
+    judge: (call: Call, answer: Answer) => string | undefined,
+  ): Promise<void> {
+    const below = seededRandom(count);
+    const found: string[] = [];
+    let left = count;
+    const worker = async () => {
+      while (left-- > 0) {
+        const call = make(below);
+        const flaw = judge(call, await ask(call));
+        if (flaw !== undefined) found.push(`${Buffer.from(call.body ?? '').toString('base64')}: ${flaw}`);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+    expect(found).toEqual([]);
+  }
+
+  function undocumentedCalls(): Call[] {
+    return UNDOCUMENTED.map((route) => {
+      const [method = '', path = ''] = route.split(' ');
+      return { method, path: path.replace(/:\w+/, 'x').replace('*path', '0/000'), headers: {} };
+    });
+  }
+});
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const COSE = { 'content-type': 'application/cose' };
+const TSQ = { 'content-type': 'application/timestamp-query' };
+
+/** Reads may succeed; whatever would change something must not, for want of a body. */
+function judgeByMethod(call: Call, answer: Answer): string | undefined {
+  return call.method === 'GET' ? flawOfAnswer(call, answer) : flawOfRefusal(call, answer);
+}
+
+/** A time-stamping authority answers 200 also when it rejects (RFC 3161 §3.4). */
+function judgeTimestamp(call: Call, answer: Answer): string | undefined {
+  if (answer.status !== 200) return flawOfRefusal(call, answer);
+  return answer.headers['content-type'] === 'application/timestamp-reply' ? undefined : 'not a reply';
+}
+
+function isGranted({ status, bytes }: Answer): boolean {
+  if (status !== 200) return false;
+  try {
+    parseTimestampResponse(Uint8Array.from(bytes));
+    return true;
+  } catch (error) {
+    if (error instanceof TimestampFault && error.code === 'timestamp/refused') return false;
+    throw error;
+  }
+}
+
+function claimsOf(name: string) {
+  return { applicationIdPrefixes: [`${name}-`], ociNamespaces: [`registry.example/${name}`] };
+}
+
+function lines(headers: Record<string, string>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+}
+
+/** Copies of `body`, each with one member of the schema spoilt, as JSON text. */
+function* spoilt(name: string, body: Record<string, unknown>): Iterable<[string, string]> {
+  const { properties = {}, required = [] } = document.components.schemas[name] ?? {};
+  for (const [member, schema] of Object.entries(properties)) {
+    const { [member]: value, ...others } = body;
+    if (required.includes(member)) yield [`without ${member}`, JSON.stringify(others)];
+    for (const [what, wrong] of wrongValues(schema, value)) {
+      yield [
+        `${member} ${what}`,
+        JSON.stringify(others)
+          .replace('{', `{${JSON.stringify(member)}:${wrong},`)
+          .replace(',}', '}'),
+      ];
+    }
+    const inner = (schema.$ref ?? schema.allOf?.[0]?.$ref)?.split('/').at(-1);
+    if (inner === undefined) continue;
+    for (const [what, text] of spoilt(inner, value as Record<string, unknown>)) {
+      yield [`${member}: ${what}`, JSON.stringify({ ...others, [member]: 0 }).replace(/0\}$/, `${text}}`)];
+    }
+  }
+}
+
+/** As JSON text, since not every one can be written by JSON.stringify. */
+function wrongValues(schema: Schema, value: unknown): [string, string][] {
+  const json = JSON.stringify;
+  const always: [string, string][] = ['null', '7', '-1e400', 'true', '[[]]', '[{}]', '[null]', '[7]', '{"a":1}'].map(
+    (text) => [`is ${text}`, text],
+  );
+  if (schema.type === 'array') {
+    const many = Array.from({ length: 120_000 }, (_, i) => i.toString(36));
+    return [
+      ...always,
+      ['is text', '"x"'],
+      ['is too long', json(many)],
+      ['is too long, and always the same', json(many.map(() => 'same'))],
+      ['says a thing twice', json([(value as unknown[])[0], (value as unknown[])[0]])],
+      ...badTexts(1_000_000).map(([what, text]): [string, string] => [`holds ${what}`, `[${text}]`]),
+    ];
+  }
+  if (schema.type !== 'string') return [...always, ['is text', '"x"'], ['is empty', '{}']];
+  return [...always, ['is a list', json([value])], ['is empty', '""'], ...badTexts(schema.maxLength ?? 300)];
+}
+
+function badTexts(maxLength: number): [string, string][] {
+  return [
+    ['NUL', '"a\\u0000b"'],
+    ['half a surrogate pair', '"a\\ud800b"'],
+    ['the other half', '"\\udc00"'],
+    ['too long', JSON.stringify('a'.repeat(maxLength + 1))],
+    ['a megabyte', JSON.stringify('a'.repeat(1_000_000))],
+    ['a megabyte of dots', JSON.stringify(`a/${'a.'.repeat(500_000)}!`)],
+    ['a megabyte of blanks', JSON.stringify(`a${' '.repeat(1_000_000)}\u0001`)],
+  ];
+}
+
+interface Schema {
+  $ref?: string;
+  allOf?: Schema[];
+  type?: string;
+  maxLength?: number;
+  properties?: Record<string, Schema>;
+  required?: string[];
+}
+
+interface OpenApi {
+  paths: Record<string, Record<string, { parameters?: { in: string; name: string }[]; requestBody?: RequestBody }>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+interface RequestBody {
+  content: Record<string, { schema: Schema }>;
+}
