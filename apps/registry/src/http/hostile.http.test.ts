@@ -1,12 +1,12 @@
-import { randomBytes, sign } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { draftArtifactStatement, finishStatement } from '@margo-trust/statement';
 import { encodeTimestampRequest, parseTimestampResponse, TimestampFault } from '@margo-trust/timestamp';
 import { encodePem, parsePem } from '@margo-trust/x509';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { signSomeArtifact } from '../../../../test/artifact.ts';
 import {
   BAD_HEADERS,
   BAD_JSON,
@@ -106,18 +106,7 @@ describe('hostile input over HTTP', () => {
     serial = issued.serial;
     BODIES['RevocationRequest']!['invalidityDate'] = new Date().toISOString().replace(/\.\d+/, '');
 
-    const chain = parsePem('CERTIFICATE', issued.chain);
-    const digest = `sha256:${randomBytes(32).toString('hex')}`;
-    const draft = draftArtifactStatement({
-      algorithm: 'ES256',
-      issuer: `https://${vendor}.vendors.registry.localhost/`,
-      subject: `oci:image:${digest}`,
-      target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 7 },
-      signingTime: new Date(),
-      leafDer: chain[0]!,
-    });
-    const signature = sign('sha256', draft.toBeSigned, { key, dsaEncoding: 'ieee-p1363' });
-    statement = finishStatement(draft, Uint8Array.from(signature), { chain });
+    statement = signSomeArtifact(`https://${vendor}.vendors.registry.localhost/`, key, issued.chain);
     const registered = await ask({ method: 'POST', path: '/entries', headers: COSE, body: statement });
     expect(registered.status).toBe(201);
     log = await readLog();

@@ -1,0 +1,280 @@
+import { readFileSync } from 'node:fs';
+import { encodeTimestampRequest } from '@margo-trust/timestamp';
+import type { MemberRole } from '@margo-trust/wire';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { signSomeArtifact } from '../../../../test/artifact.ts';
+import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
+import { addMember, makeCsr } from '../../../../test/pki.ts';
+import { type Answer, codeOf, routesOf, send } from '../../../../test/probe.ts';
+import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+
+/** Roles in the vendor that a call is about. */
+const MEMBERS = ['owner', 'publisher', 'security', 'auditor'] as const satisfies readonly MemberRole[];
+/** A governance member who owns the vendor as well. */
+const IN_BOTH = 'governance and owner';
+const GOVERNANCE = ['governance', IN_BOTH] as const;
+const SIGNED_IN = [...MEMBERS, ...GOVERNANCE, 'stranger', 'owner of another vendor'] as const;
+const UNUSABLE = ['garbage', 'expired owner', 'expired governance', 'owner elsewhere', 'governance elsewhere'] as const;
+const CALLERS = ['nobody', ...SIGNED_IN, ...UNUSABLE] as const;
+type Who = (typeof CALLERS)[number];
+/** Needed to get vendors admitted. */
+type Helper = 'second governance';
+
+/** A token that is sent must be good, also where none is needed. */
+const ANYONE: readonly Who[] = ['nobody', ...SIGNED_IN];
+
+/** Whom each route lets in. Everybody else gets 401 without a good token, 403 with one. */
+const ALLOWED: Record<string, readonly Who[]> = {
+  'GET /api/v1/me': SIGNED_IN,
+  'POST /api/v1/vendors': SIGNED_IN,
+  'GET /api/v1/vendors': ANYONE,
+  'GET /api/v1/vendors/:id': ANYONE,
+  'POST /api/v1/vendors/:id/approvals': ['governance'],
+  'POST /api/v1/vendors/:id/suspension': GOVERNANCE,
+  'DELETE /api/v1/vendors/:id/suspension': ['governance'],
+  'POST /api/v1/vendors/:id/certificates': ['owner', 'publisher', IN_BOTH],
+  'GET /api/v1/vendors/:id/certificates': ANYONE,
+  'GET /api/v1/certificates/:serial': ANYONE,
+  'POST /api/v1/certificates/:serial/revocation': ['owner', 'publisher', 'security', ...GOVERNANCE],
+  'GET /api/v1/log': ANYONE,
+  'GET /api/v1/log/entries': ANYONE,
+  'GET /api/v1/log/entries/:id': ANYONE,
+  'POST /tsa': ANYONE,
+  'POST /entries': ANYONE, // the signature is the credential
+  'GET /entries/:entryId': ANYONE,
+  'GET /entries/:entryId/statement': ANYONE,
+  'GET /entries/:entryId/transparent-statement': ANYONE,
+  'GET /entries/:entryId/proof': ANYONE,
+  'GET /.well-known/scitt-keys': ANYONE,
+  'GET /.well-known/scitt-keys/:kid': ANYONE,
+  'GET /.well-known/security.txt': ANYONE,
+  'GET /log/checkpoint': ANYONE,
+  'GET /log/log.json': ANYONE,
+  'GET /log/tile/*path': ANYONE,
+  'GET /livez': ANYONE,
+  'GET /readyz': ANYONE,
+  'GET /metrics': ANYONE,
+  'GET /openapi.json': CALLERS, // a file: nobody looks at the token
+};
+
+interface Prepared {
+  path?: string;
+  mediaType?: string;
+  body?: string | Uint8Array;
+}
+
+describe('who may call what', () => {
+  let registry: TestRegistry;
+  let issuer: TestIssuer;
+  let vendor: Vendor;
+  let foreignVendor: string;
+  const tokens = new Map<Who | Helper, string>();
+
+  interface Vendor {
+    id: string;
+    serial: string;
+    entryId: string;
+    kid: string;
+    statement: Uint8Array;
+  }
+
+  beforeAll(async () => {
+    issuer = await startTestIssuer();
+    const env = { OIDC_ISSUER: issuer.url, GOVERNANCE_MEMBERS: 'governance,both,second' };
+    registry = await startTestRegistry({ env });
+    const token = (subject: string, change = {}) => issuer.token(subject, registry.url, change);
+    const elsewhere = { aud: 'https://elsewhere.example' };
+    const past = { exp: Math.floor(Date.now() / 1_000) - 3_600 };
+    for (const name of [...MEMBERS, 'governance', 'stranger'] as const) tokens.set(name, await token(name));
+    tokens.set(IN_BOTH, await token('both'));
+    tokens.set('owner of another vendor', await token('foreigner'));
+    tokens.set('second governance', await token('second'));
+    tokens.set('garbage', 'garbage');
+    tokens.set('expired owner', await token('owner', past));
+    tokens.set('expired governance', await token('governance', past));
+    tokens.set('owner elsewhere', await token('owner', elsewhere));
+    tokens.set('governance elsewhere', await token('governance', elsewhere));
+
+    foreignVendor = await admitForeigner();
+    const id = await admit(await apply());
+    const { pem, key } = makeCsr();
+    const { serial, chain } = await certify(id, pem);
+    const statement = signSomeArtifact(uriOf(id), key, chain);
+    const registered = await ask('nobody', 'POST', '/entries', { mediaType: 'application/cose', body: statement });
+    const { receiptKeys } = json(await ask('nobody', 'GET', '/log/log.json')) as { receiptKeys: { kid: string }[] };
+    const entryId = String(registered.headers['location']).slice('/entries/'.length);
+    vendor = { id, serial, entryId, kid: receiptKeys[0]?.kid ?? '', statement };
+  });
+  afterAll(async () => {
+    await registry?.close();
+    issuer?.close();
+  });
+
+  function ask(who: Who | Helper, method: string, path: string, { mediaType, body }: Prepared = {}): Promise<Answer> {
+    const token = tokens.get(who);
+    const headers = {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(mediaType !== undefined && { 'content-type': mediaType }),
+    };
+    return send(registry, { method, path, headers, ...(body !== undefined && { body }) });
+  }
+
+  /** Does as `who`, who must succeed. */
+  async function must(who: Who | Helper, method: string, path: string, body: object): Promise<Record<string, string>> {
+    const answer = await ask(who, method, path, asJson(body));
+    if (answer.status !== 201) throw new Error(`${method} ${path}: ${answer.bytes.toString()}`);
+    return json(answer) as Record<string, string>;
+  }
+
+  /** A vendor that has applied, with one member of each role. */
+  async function apply(): Promise<string> {
+    const { id = '' } = await must('owner', 'POST', '/api/v1/vendors', application());
+    for (const role of MEMBERS) if (role !== 'owner') await addMember(registry, id, role, role);
+    await addMember(registry, id, 'both', 'owner');
+    return id;
+  }
+
+  async function admit(id: string): Promise<string> {
+    await must('governance', 'POST', `/api/v1/vendors/${id}/approvals`, { note: 'Checked.' });
+    await must('second governance', 'POST', `/api/v1/vendors/${id}/approvals`, { note: 'Checked.' });
+    return id;
+  }
+
+  /** The vendor whose owner is a stranger to all others. */
+  async function admitForeigner(): Promise<string> {
+    const { id = '' } = await must('owner of another vendor', 'POST', '/api/v1/vendors', application());
+    return admit(id);
+  }
+
+  async function certify(id: string, csr = makeCsr().pem): Promise<{ serial: string; chain: string }> {
+    const { serial = '', chain = '' } = await must('owner', 'POST', `/api/v1/vendors/${id}/certificates`, { csr });
+    return { serial, chain };
+  }
+
+  /** What a route needs to succeed for those it lets in: a vendor or certificate in the right state, and a body. */
+  const PREPARE: Record<string, () => Promise<Prepared> | Prepared> = {
+    'POST /api/v1/vendors': () => asJson(application()),
+    'POST /api/v1/vendors/:id/approvals': async () => ({
+      path: `/api/v1/vendors/${await apply()}/approvals`,
+      ...asJson({ note: 'Checked.' }),
+    }),
+    'POST /api/v1/vendors/:id/suspension': async () => ({
+      path: `/api/v1/vendors/${await admit(await apply())}/suspension`,
+      ...asJson({ reason: 'Test.' }),
+    }),
+    'DELETE /api/v1/vendors/:id/suspension': async () => {
+      const path = `/api/v1/vendors/${await admit(await apply())}/suspension`;
+      await must('governance', 'POST', path, { reason: 'Test.' });
+      return { path };
+    },
+    'POST /api/v1/vendors/:id/certificates': () => asJson({ csr: makeCsr().pem }),
+    'POST /api/v1/certificates/:serial/revocation': async () => ({
+      path: `/api/v1/certificates/${(await certify(vendor.id)).serial}/revocation`,
+      ...asJson({ reason: 'superseded' }),
+    }),
+    'POST /entries': () => ({ mediaType: 'application/cose', body: vendor.statement }),
+    'POST /tsa': () => ({
+      mediaType: 'application/timestamp-query',
+      body: encodeTimestampRequest({ hash: 'SHA-256', imprint: new Uint8Array(32), certReq: true }),
+    }),
+  };
+
+  const fill = (path: string) =>
+    path
+      .replace('/log/entries/:id', '/log/entries/0')
+      .replace(':id', vendor.id)
+      .replace(':serial', vendor.serial)
+      .replace(':entryId', vendor.entryId)
+      .replace(':kid', vendor.kid)
+      .replace('*path', 'entries/000.p/1');
+
+  /** Whether anything was decided, certified or logged. */
+  const traces = () =>
+    registry.source.query<unknown[]>(
+      `SELECT (SELECT count(*) FROM audit_event) AS events, (SELECT count(*) FROM log_entry) AS entries,
+         (SELECT count(*) FROM vendor) AS vendors, (SELECT count(*) FROM certificate) AS certificates`,
+    );
+
+  it('is said here for every route there is', () => {
+    expect(Object.keys(ALLOWED).sort()).toEqual(routesOf(registry).sort());
+    const { paths } = JSON.parse(readFileSync(new URL('../../openapi.json', import.meta.url), 'utf8')) as {
+      paths: Record<string, object>;
+    };
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods)) {
+        expect(ALLOWED).toHaveProperty([`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`]);
+      }
+    }
+  });
+
+  it.each(Object.entries(ALLOWED))('%s', async (route, allowed) => {
+    const [method = '', pattern = ''] = route.split(' ');
+    const found: Record<string, string> = {};
+    const expected: Record<string, string> = {};
+    for (const who of CALLERS) {
+      const prepared = (await PREPARE[route]?.()) ?? {};
+      const path = prepared.path ?? fill(pattern);
+      const before = await traces();
+      const answer = await ask(who, method, path, prepared);
+      const isRefusal = answer.status === 401 || answer.status === 403;
+      found[who] = isRefusal
+        ? `${answer.status} ${codeOf(path, answer)}`
+        : answer.status < 300
+          ? 'in'
+          : answer.bytes.toString();
+      expected[who] = allowed.includes(who) ? 'in' : refusalOf(who, route);
+      if (isRefusal) expect(await traces(), `${who} leaves no trace`).toEqual(before);
+    }
+    expect(found).toEqual(expected);
+  });
+
+  it('shows contacts and approvals to members and governance only', async () => {
+    const sees = async (path: string, pick: (body: never) => object) => {
+      const insiders: Who[] = [];
+      for (const who of ANYONE) {
+        const shown = pick(json(await ask(who, 'GET', path)) as never);
+        if ('securityContact' in shown || 'approvals' in shown) insiders.push(who);
+      }
+      return insiders;
+    };
+    expect(await sees(`/api/v1/vendors/${vendor.id}`, (body) => body)).toEqual([...MEMBERS, ...GOVERNANCE]);
+    const ofVendor = ({ items }: { items: { id: string }[] }) => items.find(({ id }) => id === vendor.id) ?? {};
+    expect(await sees('/api/v1/vendors?limit=100', ofVendor)).toEqual([...MEMBERS, ...GOVERNANCE]);
+  });
+
+  it('takes no role from another vendor along', async () => {
+    const asked = await ask(
+      'owner',
+      'POST',
+      `/api/v1/vendors/${foreignVendor}/certificates`,
+      asJson({ csr: makeCsr().pem }),
+    );
+    expect([asked.status, codeOf('', asked)]).toEqual([403, 'caller/forbidden']);
+  });
+});
+
+/** Without a good token one is not known; with one, the route's own reason. */
+function refusalOf(who: Who, route: string): string {
+  if (who === 'nobody') return '401 caller/unauthenticated';
+  if ((UNUSABLE as readonly Who[]).includes(who)) return '401 caller/invalid-token';
+  const isOwnCase = who === IN_BOTH && /approvals|DELETE/.test(route);
+  return isOwnCase ? '403 vendor/own-organisation' : '403 caller/forbidden';
+}
+
+let applications = 0;
+
+function application(): object {
+  applications += 1;
+  return {
+    legalName: `Vendor ${applications} GmbH`,
+    country: 'DE',
+    state: 'Hessen',
+    personas: ['workload-supplier'],
+    securityContact: 'psirt@example.com',
+    claims: { applicationIdPrefixes: [`v${applications}-`], ociNamespaces: [`registry.example/v${applications}`] },
+  };
+}
+
+const uriOf = (id: string) => `https://${id}.vendors.registry.localhost/`;
+const asJson = (body: object): Prepared => ({ mediaType: 'application/json', body: JSON.stringify(body) });
+const json = ({ bytes }: Answer): unknown => JSON.parse(bytes.toString());

@@ -1,0 +1,19 @@
+import { randomBytes, sign, type KeyObject } from 'node:crypto';
+import { draftArtifactStatement, finishStatement } from '@margo-trust/statement';
+import { parsePem } from '@margo-trust/x509';
+
+/** A vendor's signature (ES256) of an artifact that nobody has seen before; `chain` is PEM, leaf first. */
+export function signSomeArtifact(issuer: string, key: KeyObject, chainPem: string): Uint8Array {
+  const chain = parsePem('CERTIFICATE', chainPem);
+  const digest = `sha256:${randomBytes(32).toString('hex')}`;
+  const draft = draftArtifactStatement({
+    algorithm: 'ES256',
+    issuer,
+    subject: `oci:image:${digest}`,
+    target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 7 },
+    signingTime: new Date(),
+    leafDer: chain[0]!,
+  });
+  const signature = sign('sha256', draft.toBeSigned, { key, dsaEncoding: 'ieee-p1363' });
+  return finishStatement(draft, Uint8Array.from(signature), { chain });
+}
