@@ -1,10 +1,12 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { findPostgresBinaries } from './postgres-binaries.ts';
 
 describe('startEmbeddedPostgres', () => {
   const running: EmbeddedPostgres[] = [];
@@ -89,15 +91,20 @@ describe('startEmbeddedPostgres', () => {
     expect(await ask(second, 'SELECT one FROM kept')).toBe(1);
   });
 
-  it('starts although postmaster.pid names a living stranger', async () => {
+  it('starts although its lock files name a living stranger', async () => {
     const directory = newDirectory('stranger');
     const first = await start(directory);
-    const file = join(directory, 'pg', 'postmaster.pid');
-    const text = readFileSync(file, 'utf8');
+    const files = [join(directory, 'pg', 'postmaster.pid'), join(first.socketDirectory, '.s.PGSQL.5432.lock')];
+    const texts = files.map((file) => readFileSync(file, 'utf8'));
     await first.stop();
-    writeFileSync(file, text.replace(/^\d+/, String(process.pid)));
+    // Of PostgreSQL's own user: strangers whom it may not signal it does not believe in.
+    const [program = '', ...options] = [...(await findPostgresBinaries()).prefix, 'sleep', '60'];
+    const stranger = spawn(program, options, { cwd: '/' });
+    await once(stranger, 'spawn');
+    files.forEach((file, i) => writeFileSync(file, texts[i]!.replace(/^\d+/, String(stranger.pid))));
 
     expect(await ask(await start(directory), 'SELECT 1')).toBe(1);
+    stranger.kill('SIGKILL');
   });
 
   it('ends the server when its registry is killed with -9', async () => {

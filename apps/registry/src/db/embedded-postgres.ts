@@ -34,6 +34,8 @@ export interface EmbeddedPostgresOptions {
 const USER = 'margo';
 const DATABASE = 'registry';
 const OWNER_LOCK = 0x6f776e72; // "ownr"
+/** Losing against another start ends a server once; leftovers of a killed one, which take a moment to die, a few times. */
+const MAX_LAUNCHES = 10;
 
 /**
  * Starts PostgreSQL on a directory of our own, or adopts the one that already runs there.
@@ -126,12 +128,13 @@ async function launchOrAdopt(
       return { pid: found.pid, socketDirectory: found.socketDirectory, child: isOurs ? child : undefined };
     }
     if (found === undefined && (child === undefined || child.exitCode !== null || child.signalCode !== null)) {
-      launches += 1;
-      // Losing against another start ends our server once; twice means that it cannot run.
-      if (launches > 2)
-        throw new Error(
+      if (launches === MAX_LAUNCHES) {
+        throw new StartError(
           `PostgreSQL does not start. Its last words, in ${logFile(stateDirectory)}: ${await lastWords(stateDirectory)}`,
         );
+      }
+      if (launches > 0) await sleep(150);
+      launches += 1;
       child = await launch(binaries, stateDirectory, dataDirectory, isDurable);
     }
     await sleep(10);

@@ -12,8 +12,9 @@ export interface Postmaster {
  * The server that runs on this data directory now, if any.
  *
  * A pid alone proves nothing: after a reboot or a container's restart it may be a stranger's. PostgreSQL would then refuse
- * to start, so the file is removed; but only when no process at all works in the directory. The file of a *dead* pid stays:
- * it names the shared memory by which PostgreSQL notices surviving backends, and removing it can corrupt data.
+ * to start, so the file is removed; but only when no process at all works in the directory. A killed server that its parent
+ * has not buried yet is such a stranger. The file of a *dead* pid stays: it names the shared memory by which PostgreSQL
+ * notices surviving backends, and removing it can corrupt data.
  */
 export async function findPostmaster(dataDirectory: string): Promise<Postmaster | undefined> {
   const file = join(dataDirectory, 'postmaster.pid');
@@ -26,7 +27,11 @@ export async function findPostmaster(dataDirectory: string): Promise<Postmaster 
   if (await worksIn(pid, dataDirectory)) {
     return { pid, socketDirectory: lines[4] ?? '', isReady: lines[7]?.trim() === 'ready' };
   }
-  if (!(await isAnyoneIn(dataDirectory))) await rm(file, { force: true });
+  if (!(await isAnyoneIn(dataDirectory))) {
+    await rm(file, { force: true });
+    // The lock beside the socket names the same pid, and PostgreSQL believes it as well.
+    await rm(join(lines[4] ?? '', `.s.PGSQL.${Number(lines[3])}.lock`), { force: true });
+  }
   return undefined;
 }
 
