@@ -105,7 +105,7 @@ function adviceOf(fault: Fault): string {
   if (known !== undefined) return known;
   if (fault instanceof RegistryFault) {
     return fault.retryAfterSeconds === undefined
-      ? 'The registry’s page on errors explains what this code means.'
+      ? `The registry calls this ${fault.code}; its list of errors says more.`
       : `Try again in ${fault.retryAfterSeconds} seconds.`;
   }
   if (fault instanceof ClientFault) return 'See margo-trust --help for what the command expects.';

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   artifactFinder,
@@ -256,6 +256,16 @@ describe('verify', () => {
     expect((await verify(path, trusted)).code).toBe(0);
     writeFileSync(path, envelope.subarray(0, -1));
     expect((await verify(path, trusted)).code).toBe(12);
+  });
+
+  it('offline, writes nothing anywhere near', async () => {
+    const listing = (): string[] =>
+      readdirSync(cli.home, { recursive: true, encoding: 'utf8' })
+        .map((name) => `${name} ${statSync(join(cli.home, name)).mtimeMs}`)
+        .sort();
+    const before = listing();
+    expect((await verify(`${signed}:1.0.0`, trusted, '--release')).code).toBe(0);
+    expect(listing()).toEqual(before);
   });
 
   it('says to copy first what lies in a registry, when offline', async () => {

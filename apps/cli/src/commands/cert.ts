@@ -88,7 +88,8 @@ async function revoke(
     revoked: revocation.serial,
     reason: revocation.reason,
     since: revocation.revokedAt,
-    'invalid from': revocation.invalidityDate ?? 'ever',
+    refused:
+      revocation.invalidityDate === undefined ? 'all its signatures' : `those from ${revocation.invalidityDate} on`,
     record: revocation.entryId,
   });
   return { data: { revocation }, lines };
