@@ -8,7 +8,8 @@ import { CallerFault } from './caller.fault.ts';
  * Checks access tokens against the issuer's published keys (OpenID Connect Discovery 1.0, RFC 7519).
  *
  * The audience must be PUBLIC_URL, which also keeps ID tokens out: theirs is the client.
- * Trusted for: who the caller is. Whoever holds the issuer's key can be anybody, but still cannot sign for a vendor.
+ * Trusted for: who the caller is. Whoever holds the issuer's key can be anybody: as a vendor's owner he can have a key of his
+ * own certified in its name, and so sign for it. That certificate is in the log before he has it.
  */
 @Injectable()
 export class AccessTokens {
