@@ -65,9 +65,9 @@ export class IssueTimestamp {
 
   /** The time in whole seconds, unless there is reason to doubt it. */
   private async findTime(): Promise<Date | undefined> {
-    const [row] = await this.db.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    const reference = await this.db.loadTime();
     const now = this.clock.now();
-    if (row === undefined || Math.abs(now.getTime() - row.now.getTime()) > MAX_DRIFT_MS) return undefined;
+    if (Math.abs(now.getTime() - reference.getTime()) > MAX_DRIFT_MS) return undefined;
     const time = wholeSeconds(now);
     if (time.getTime() < this.latest) return undefined;
     this.latest = time.getTime();
