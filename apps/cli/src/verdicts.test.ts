@@ -21,6 +21,7 @@ import {
   type TufFileSet,
 } from '@margo-trust/tuf';
 import { encodePem } from '@margo-trust/x509';
+import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { packPump } from '../../../libs/client/test/packages.ts';
 import { pathsOf, serveWorld, type RegistryServer } from '../../../libs/client/test/registry-server.ts';
@@ -349,6 +350,65 @@ describe('bundle', () => {
       expect(stdout + stderr).toMatch(/\.\n/);
       expect(stdout + stderr).not.toContain('    at ');
     }
+  });
+});
+
+describe('damage anywhere', () => {
+  const mutation = fc.record({
+    at: fc.double({ min: 0, max: 0.9999, noNaN: true }),
+    bit: fc.nat(7),
+    isCut: fc.boolean(),
+  });
+  const spoil = (bytes: Buffer, { at, bit, isCut }: { at: number; bit: number; isCut: boolean }): Buffer => {
+    const index = Math.floor(at * bytes.length);
+    if (isCut) return bytes.subarray(0, index);
+    const copy = Buffer.from(bytes);
+    copy[index]! ^= 1 << bit;
+    return copy;
+  };
+
+  it.each([
+    ['a bundle', 'bundle'],
+    ['a statement', 'statement'],
+    ['an initial root', 'root'],
+    ['a layout’s index', 'index'],
+    ['a chain', 'chain'],
+  ])('of %s ends in a verdict or a sentence, never in a defect', async (_what, kind) => {
+    const [bundle, statement, root] = [cli.path('whole.bundle'), cli.path('whole.cose'), cli.path('whole.json')];
+    await cli.run(['bundle', 'create', signed, '--output', bundle, '--offline', '--trust-root', trusted], { now: NOW });
+    writeFileSync(statement, (await firstSignature()).envelope);
+    cpSync(join(trusted, 'initial.root.json'), root);
+    const broken = cli.path('broken');
+    const chain = Buffer.from(vendor.chain.map((der) => encodePem('CERTIFICATE', der)).join(''));
+    const key = cli.path('key.pem');
+    writeFileSync(key, vendor.key.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const layout = cli.path(`damaged-${++cases}.oci`);
+    cpSync(signed, layout, { recursive: true });
+    const inputs: Record<string, { whole: Buffer; path: string; args: string[] }> = {
+      bundle: { whole: readFileSync(bundle), path: broken, args: ['bundle', 'verify', broken, '--root', root] },
+      statement: { whole: readFileSync(statement), path: broken, args: ['verify', broken, '--offline'] },
+      root: { whole: readFileSync(root), path: broken, args: ['bundle', 'verify', bundle, '--root', broken] },
+      index: {
+        whole: readFileSync(join(layout, 'index.json')),
+        path: join(layout, 'index.json'),
+        args: ['verify', `${layout}:1.0.0`, '--offline', '--release'],
+      },
+      chain: {
+        whole: chain,
+        path: broken,
+        args: ['sign', `${signed}:0`, '--key', key, '--chain', broken, '--registry', registry.url],
+      },
+    };
+    const { whole, path, args } = inputs[kind]!;
+    await fc.assert(
+      fc.asyncProperty(mutation, async (change) => {
+        writeFileSync(path, spoil(whole, change));
+        const { stdout } = await cli.run([...args, '--trust-root', trusted, '--json'], { now: NOW });
+        expect(stdout).not.toContain('cli/defect');
+        expect(JSON.parse(stdout)).toHaveProperty('ok');
+      }),
+      { numRuns: 40 },
+    );
   });
 });
 
