@@ -103,6 +103,9 @@ export async function startDockerRegistry(): Promise<Running> {
     `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${JSON.stringify(join(directory, 'data'))} } }\nhttp: { addr: "${address}" }\n`,
   );
   const child = startProgram(client('docker-registry'), ['serve', config], {});
+  // It logs every request, and would stop for good when the pipe is full.
+  child.stdout?.resume();
+  child.stderr?.resume();
   await waitUntil(`docker-registry answers on ${address}`, async () => {
     if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
     return (await fetch(`http://${address}/v2/`).catch(() => undefined))?.ok === true;

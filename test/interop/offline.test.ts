@@ -48,7 +48,7 @@ describe('margo-trust bundle verify, offline in 1970', () => {
     const spoiled = join(scratch, 'spoiled.bundle');
     await writeFile(spoiled, JSON.stringify({ ...bundle, release: bytes.toString('base64') }));
 
-    const refused = await isolated(['npx', '--no', 'margo-trust', '--json', ...verify(spoiled)]);
+    const refused = await isolated(['npx', '--no', '--', 'margo-trust', '--json', ...verify(spoiled)]);
     expect(refused.code).toBe(12);
     expect(refused.output).toMatch(/"code":\s*"[a-z0-9]+\/[a-z0-9-]+"/);
   });
