@@ -111,6 +111,9 @@ describe('what is printed', () => {
 describe('sign-ins', () => {
   function offerSignIn(): void {
     const issuer = `${registry.url}/oidc`;
+    registry.answers.set('GET /.well-known/oauth-protected-resource', () =>
+      json({ resource: registry.url, authorization_servers: [issuer] }),
+    );
     registry.answers.set('GET /oidc/.well-known/openid-configuration', () =>
       json({ issuer, device_authorization_endpoint: `${issuer}/device`, token_endpoint: `${issuer}/token` }),
     );

@@ -82,7 +82,7 @@ export class Session {
     if (!login) throw notSignedIn(registry);
     if (new Date(login.expiresAt) > this.io.now()) return login.accessToken;
     if (login.refreshToken === undefined) throw notSignedIn(registry);
-    const tokens = await refreshTokens({ tokenEndpoint: login.tokenEndpoint }, login.refreshToken);
+    const tokens = await refreshTokens({ resource: registry, tokenEndpoint: login.tokenEndpoint }, login.refreshToken);
     const kept = { ...tokens, refreshToken: tokens.refreshToken ?? login.refreshToken };
     await this.keepLogin(registry, login.tokenEndpoint, kept);
     return tokens.accessToken;

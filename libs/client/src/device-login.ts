@@ -7,6 +7,8 @@ import type { Tokens } from './development-login.ts';
 
 /** Where people of a registry sign in. */
 export interface SignIn {
+  /** What the registry calls itself: tokens are asked for this audience alone (RFC 8707). */
+  readonly resource: string;
   readonly issuer: string;
   readonly deviceAuthorizationEndpoint: string;
   readonly tokenEndpoint: string;
@@ -33,23 +35,27 @@ const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /**
  * Finds out where a registry's people sign in: its protected resource metadata (RFC 9728 §3) names the issuer, whose
- * discovery document names the rest. A registry without such metadata has its provider below `/oidc`.
+ * discovery document names the rest.
+ *
+ * `client/bad-answer` when the registry calls itself by another address than `registryUrl`: the token would be for that one,
+ * and must not be sent here (RFC 9728 §3.3).
  */
 export async function discoverSignIn(registryUrl: string, options: SignInOptions = {}): Promise<SignIn> {
-  const named = await findIssuer(registryUrl);
-  const base = parseServerUrl(named ?? `${registryUrl}/oidc`, options);
+  const { resource, issuer: named } = await loadResource(parseServerUrl(registryUrl, options));
+  const base = parseServerUrl(named, options);
   const metadata = readObject(
     await exchange({ method: 'GET', url: new URL(`${base}/.well-known/openid-configuration`) }),
   );
   const issuer = textOf(metadata, 'issuer');
   // OpenID Connect Discovery §4.3: it must be the issuer that was asked for.
-  if (named !== undefined && issuer.replace(/\/+$/, '') !== base) {
+  if (issuer.replace(/\/+$/, '') !== base) {
     throw new ClientFault(
       'client/bad-answer',
       'The sign-in belongs to another issuer than the one the registry names.',
     );
   }
   return {
+    resource,
     issuer,
     deviceAuthorizationEndpoint: parseServerUrl(textOf(metadata, 'device_authorization_endpoint'), options),
     tokenEndpoint: parseServerUrl(textOf(metadata, 'token_endpoint'), options),
@@ -62,6 +68,7 @@ export async function startDeviceLogin(signIn: SignIn): Promise<DeviceLogin> {
     await post(signIn.deviceAuthorizationEndpoint, {
       client_id: CLIENT_ID,
       scope: 'openid profile offline_access',
+      resource: signIn.resource,
     }),
   );
   const complete = answer['verification_uri_complete'];
@@ -76,10 +83,14 @@ export async function startDeviceLogin(signIn: SignIn): Promise<DeviceLogin> {
 }
 
 /** Another access token for a refresh token (RFC 6749 §6). `client/sign-in-refused` when it is spent. */
-export async function refreshTokens(signIn: Pick<SignIn, 'tokenEndpoint'>, refreshToken: string): Promise<Tokens> {
+export async function refreshTokens(
+  signIn: Pick<SignIn, 'resource' | 'tokenEndpoint'>,
+  refreshToken: string,
+): Promise<Tokens> {
   const reply = await post(signIn.tokenEndpoint, {
     client_id: CLIENT_ID,
     grant_type: 'refresh_token',
+    resource: signIn.resource,
     refresh_token: refreshToken,
   });
   if (reply.status !== 200) throw new ClientFault('client/sign-in-refused', 'The sign-in has ended. Sign in again.');
@@ -94,6 +105,7 @@ async function waitForTokens(signIn: SignIn, deviceCode: string, initialInterval
       client_id: CLIENT_ID,
       grant_type: DEVICE_CODE,
       device_code: deviceCode,
+      resource: signIn.resource,
     });
     if (reply.status === 200) return readTokens(reply);
     const { error } = parseObject(reply.body) ?? {};
@@ -118,17 +130,25 @@ function readTokens(reply: HttpReply): Tokens {
   };
 }
 
-async function findIssuer(registryUrl: string): Promise<string | undefined> {
+async function loadResource(registryUrl: string): Promise<{ resource: string; issuer: string }> {
   const reply = await exchange({
     method: 'GET',
     url: new URL(`${registryUrl}/.well-known/oauth-protected-resource`),
     headers: { accept: 'application/json' },
   });
-  if (reply.status === 404) return undefined;
-  const servers = readObject(reply)['authorization_servers'];
-  const [first] = Array.isArray(servers) ? (servers as unknown[]) : [];
-  if (typeof first !== 'string') throw noSignIn();
-  return first;
+  const metadata = readObject(reply);
+  const resource = textOf(metadata, 'resource');
+  const itself = parseServerUrl(resource, { plainHttp: true });
+  if (itself !== registryUrl) {
+    throw new ClientFault(
+      'client/bad-answer',
+      `${registryUrl} calls itself ${itself}: if you mean that one, name it so.`,
+    );
+  }
+  const servers = metadata['authorization_servers'];
+  const [issuer] = Array.isArray(servers) ? (servers as unknown[]) : [];
+  if (typeof issuer !== 'string') throw noSignIn();
+  return { resource, issuer };
 }
 
 function post(url: string, form: Record<string, string>): Promise<HttpReply> {

@@ -73,8 +73,10 @@ describe('RegistryApi', () => {
 });
 
 describe('the device sign-in', () => {
-  function offerSignIn(issuer: string, named = issuer) {
-    registry.answers.set('GET /.well-known/oauth-protected-resource', () => json({ authorization_servers: [named] }));
+  function offerSignIn(issuer: string, named = issuer, resource = registry.url) {
+    registry.answers.set('GET /.well-known/oauth-protected-resource', () =>
+      json({ resource, authorization_servers: [named] }),
+    );
     registry.answers.set('GET /people/.well-known/openid-configuration', () =>
       json({ issuer, device_authorization_endpoint: `${issuer}/device`, token_endpoint: `${issuer}/token` }),
     );
@@ -87,8 +89,11 @@ describe('the device sign-in', () => {
       return json({ device_code: 'd', user_code: 'ABCD', verification_uri: `${registry.url}/code`, interval: 0.01 });
     });
     const grants: (string | null)[] = [];
+    const audiences = new Set<string | null>();
     registry.answers.set('POST /people/token', (body) => {
-      grants.push(new URLSearchParams(body.toString()).get('grant_type'));
+      const form = new URLSearchParams(body.toString());
+      grants.push(form.get('grant_type'));
+      audiences.add(form.get('resource'));
       return grants.length === 1
         ? json({ error: 'authorization_pending' }, 400)
         : json({ access_token: 'a', refresh_token: 'r', expires_in: 60 });
@@ -99,6 +104,7 @@ describe('the device sign-in', () => {
     expect(await login.wait()).toEqual({ accessToken: 'a', refreshToken: 'r', expiresInSeconds: 60 });
     expect(await refreshTokens(signIn, 'r')).toMatchObject({ accessToken: 'a' });
     expect(grants.at(-1)).toBe('refresh_token');
+    expect([...audiences]).toEqual([registry.url]);
   });
 
   it('ends when the person declines', async () => {
@@ -110,6 +116,19 @@ describe('the device sign-in', () => {
 
   it('refuses a discovery document of another issuer', async () => {
     offerSignIn('https://elsewhere.example/people', `${registry.url}/people`);
+    await expect(discoverSignIn(registry.url)).rejects.toMatchObject({ code: 'client/bad-answer' });
+  });
+
+  it('takes no token for a registry that calls itself by another name', async () => {
+    offerSignIn(`${registry.url}/people`, undefined, 'https://real.example');
+    await expect(discoverSignIn(registry.url)).rejects.toMatchObject({
+      code: 'client/bad-answer',
+      message: expect.stringContaining('calls itself https://real.example'),
+    });
+  });
+
+  it('says so when nothing there answers as a registry', async () => {
+    registry.answers.delete('GET /.well-known/oauth-protected-resource');
     await expect(discoverSignIn(registry.url)).rejects.toMatchObject({ code: 'client/bad-answer' });
   });
 });

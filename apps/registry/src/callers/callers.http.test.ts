@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { discoverSignIn, startDeviceLogin } from '@margo-trust/client';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -23,6 +24,12 @@ describe('the embedded sign-in', () => {
     const memberships = [{ organisation: 'margo', role: 'governance' }];
     expect(await me('carol')).toEqual({ issuer, subject: 'carol', memberships });
     expect(await me('vera')).toEqual({ issuer, subject: 'vera', memberships: [] });
+  });
+
+  it('is found by the command line (RFC 9728)', async () => {
+    const signIn = await discoverSignIn(registry.url);
+    expect(signIn).toMatchObject({ resource: registry.url, issuer: `${registry.url}/oidc` });
+    expect((await startDeviceLogin(signIn)).userCode).toMatch(/^[A-Z]{4}-[A-Z]{4}$/);
   });
 
   it('knows no other accounts', async () => {
@@ -136,6 +143,11 @@ describe('access tokens of an issuer elsewhere', () => {
     for (const [name, bearer] of Object.entries(tokens)) {
       expect(await ask(bearer), name).toEqual([401, 'caller/invalid-token']);
     }
+  });
+
+  it('is named to whoever wants to sign in (RFC 9728)', async () => {
+    const { body } = await request(registry.url).get('/.well-known/oauth-protected-resource');
+    expect(body).toMatchObject({ resource: registry.url, authorization_servers: [issuerUrl] });
   });
 
   it('has no embedded sign-in beside it', async () => {

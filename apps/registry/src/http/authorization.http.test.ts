@@ -47,6 +47,7 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /entries/:entryId/proof': ANYONE,
   'GET /.well-known/scitt-keys': ANYONE,
   'GET /.well-known/scitt-keys/:kid': ANYONE,
+  'GET /.well-known/oauth-protected-resource': ANYONE,
   'GET /.well-known/security.txt': ANYONE,
   'GET /log/checkpoint': ANYONE,
   'GET /log/log.json': ANYONE,

@@ -65,6 +65,7 @@ const UNDOCUMENTED = [
   'GET /livez',
   'GET /readyz',
   'GET /metrics',
+  'GET /.well-known/oauth-protected-resource',
   'GET /.well-known/security.txt',
 ];
 
