@@ -90,6 +90,7 @@ describe('readConfig', () => {
     ['PUBLIC_URL', 'https://registry.example/?q'],
     ['PUBLIC_URL', 'ftp://registry.example'],
     ['OIDC_ISSUER', 'javascript:alert(1)'],
+    ['DATABASE_URL', 'mysql://localhost/x'],
     ['REGISTRY_DOMAIN', 'localhost'],
     ['REGISTRY_DOMAIN', 'Registry.Example'],
     ['REGISTRY_DOMAIN', 'a..b'],

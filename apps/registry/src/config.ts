@@ -77,7 +77,7 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     securityContact: text(env, 'SECURITY_CONTACT') ?? `mailto:security@${domain}`,
     logLevel: oneOf(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   };
-  const secrets: Secrets = { databaseUrl: text(env, 'DATABASE_URL'), keysPassphrase: text(env, 'KEYS_PASSPHRASE') };
+  const secrets: Secrets = { databaseUrl: readDatabaseUrl(env), keysPassphrase: text(env, 'KEYS_PASSPHRASE') };
   if (mode === 'production') refuseUnsafe(config, secrets);
   return { config: Object.freeze(config), secrets: Object.freeze(secrets) };
 }
@@ -134,6 +134,13 @@ function readUrl(env: NodeJS.ProcessEnv, name: string): string | undefined {
     throw new ConfigError(`${name} must be an http or https URL without query, not ${value}.`);
   }
   return value;
+}
+
+/** Only its beginning is looked at: node-postgres takes forms that are no URLs, and the rest may hold a password. */
+function readDatabaseUrl(env: NodeJS.ProcessEnv): string | undefined {
+  const value = text(env, 'DATABASE_URL');
+  if (value === undefined || /^postgres(?:ql)?:\/\//.test(value)) return value;
+  throw new ConfigError('DATABASE_URL must begin with postgres:// or postgresql://.');
 }
 
 function readDomain(env: NodeJS.ProcessEnv): string {

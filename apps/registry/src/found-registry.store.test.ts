@@ -128,6 +128,14 @@ describe('genesis', () => {
     await expect(foundRegistry(other)).rejects.toThrow(/REGISTRY_DOMAIN=registry\.localhost/);
   });
 
+  it('refuses other keys than those it was founded with', async () => {
+    await foundRegistry(app);
+    const other = join(dataDirectory, 'keys-of-another');
+    createDevelopmentKeys(other);
+    const renewed = withOther(KeyRing, () => new KeyRing(other));
+    await expect(foundRegistry(renewed)).rejects.toThrow(/not those that this database's registry was founded with/);
+  });
+
   it('is left to people in production', async () => {
     await foundRegistry(withOther<Config>(Config, (real) => ({ ...real, mode: 'production' })));
     expect(await count('genesis')).toBe(0);

@@ -1,9 +1,12 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { areEqualBytes } from '@margo-trust/bytes';
+import { CertificateReader } from './certificates/certificate.reader.ts';
 import { CreateAuthorities } from './certificates/create-authorities.ts';
 import { Clock } from './clock.ts';
 import { Config } from './config.ts';
 import { Db, type Tx } from './db/db.ts';
 import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.ts';
+import { KeyRing } from './keys/key-ring.ts';
 import { LogIdentity } from './log/log-identity.ts';
 import { OpenLog } from './log/open-log.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
@@ -15,14 +18,17 @@ import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 /**
  * Makes a registry out of an empty database: certificates, log, ceremony and CRLs in one transaction, then the first
  * publication. In development only, where all keys are at hand.
- * Refuses a database that was founded for another domain, in every mode.
+ * Refuses a database that was founded for another domain or with other keys, in every mode.
  */
 export async function foundRegistry(app: INestApplicationContext): Promise<void> {
   const config = app.get(Config);
   await app.get(Db).transaction(async (tx) => {
     await lockGenesis(tx);
     const domain = await findFoundedDomain(tx);
-    if (domain !== undefined) return refuseOtherDomain(domain, config);
+    if (domain !== undefined) {
+      refuseOtherDomain(domain, config);
+      return refuseOtherKeys(app, tx);
+    }
     if (config.mode === 'development') await found(app, tx);
   });
 
@@ -49,4 +55,16 @@ function refuseOtherDomain(founded: string, { domain }: Config): void {
     `This database is the registry of ${founded}; REGISTRY_DOMAIN says ${domain}. Certificates and log carry the name, ` +
       `so it cannot change: set REGISTRY_DOMAIN=${founded}, or begin anew with another DATA_DIR or DATABASE_URL.`,
   );
+}
+
+/** What the registry signs with is what its certificates certify: new keys would sign for nobody. */
+async function refuseOtherKeys(app: INestApplicationContext, tx: Tx): Promise<void> {
+  for (const [name, slot] of [['issuing-1', 'ca-issuing-1'] as const, ['tsa', 'tsa'] as const]) {
+    const { certificate } = await app.get(CertificateReader).loadAuthority(name, tx);
+    if (areEqualBytes(app.get(KeyRing).load(slot).spki, certificate.spki)) continue;
+    throw new StartError(
+      `The keys in ${app.get(Config).keysDirectory} are not those that this database's registry was founded with. ` +
+        'Set DATA_DIR or KEYS_DIR to where they are, or begin anew with another DATABASE_URL.',
+    );
+  }
 }

@@ -71,10 +71,11 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void):
 function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') return reject(error);
-      reject(
-        new StartError(`Port ${port} is taken. Stop who has it, or choose another one: PORT=${port + 1} npm start`),
-      );
+      const sentence =
+        error.code === 'EADDRINUSE'
+          ? `Port ${port} is taken. Stop who has it, or choose another one: PORT=${port + 1} npm start`
+          : `${host} port ${port} cannot be listened on (${error.code}). Set HOST and PORT to what this machine lets you have.`;
+      reject(new StartError(sentence, { cause: error }));
     });
     server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
   });

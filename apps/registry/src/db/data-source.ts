@@ -1,5 +1,6 @@
 import { MIGRATIONS } from '@margo-trust/migrations';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { StartError } from '../start-error.ts';
 import { ROWS } from './rows.ts';
 
 /** Where PostgreSQL is: a URL of the operator, or the socket directory of the embedded one. */
@@ -30,7 +31,18 @@ export function dataSourceOptions(address: DatabaseAddress): DataSourceOptions {
  */
 export async function openDatabase(address: DatabaseAddress): Promise<DataSource> {
   const source = new DataSource(dataSourceOptions(address));
-  await source.initialize();
+  try {
+    await source.initialize();
+  } catch (cause) {
+    if (!('url' in address)) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause); // names host and user, never the password
+    throw new StartError(
+      `The database of DATABASE_URL lets nobody in: ${reason}. Check the address and the password.`,
+      {
+        cause,
+      },
+    );
+  }
   try {
     await refuseOldServer(source);
     await migrate(source);
@@ -44,7 +56,7 @@ export async function openDatabase(address: DatabaseAddress): Promise<DataSource
 async function refuseOldServer(source: DataSource): Promise<void> {
   const [row] = await source.query<{ version: string }[]>(`SELECT current_setting('server_version_num') AS version`);
   if (Number(row?.version) < 150_000) {
-    throw new Error(`PostgreSQL 15 or newer is needed; the server is ${row?.version}.`);
+    throw new StartError(`PostgreSQL 15 or newer is needed; the server of DATABASE_URL has ${row?.version}.`);
   }
 }
 
