@@ -29,6 +29,15 @@ export class Log0002 implements MigrationInterface {
         committed_at timestamptz NOT NULL
       );
 
+      -- Every head there ever was, one a batch: an entry's receipt is dated by the head that first covered it.
+      CREATE TABLE log_seal (
+        log_id       smallint    NOT NULL REFERENCES log,
+        size         bigint      NOT NULL CHECK (size > 0),
+        root         bytea       NOT NULL CHECK (octet_length(root) = 32),
+        committed_at timestamptz NOT NULL,
+        PRIMARY KEY (log_id, size)
+      );
+
       CREATE TABLE certificate_chain (
         id           bytea   PRIMARY KEY CHECK (octet_length(id) = 32),
         certificates bytea[] NOT NULL
@@ -83,6 +92,8 @@ export class Log0002 implements MigrationInterface {
       );
 
       CREATE TRIGGER log_entry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log_entry
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+      CREATE TRIGGER log_seal_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log_seal
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
       CREATE TRIGGER log_tile_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log_tile
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -58,6 +58,7 @@ const BY_CODE: Readonly<Record<string, number>> = {
   'client/no-release': EXIT.policy,
   'policy/no-release': EXIT.policy,
   'policy/other-vendor': EXIT.policy,
+  'verify/application-mismatch': EXIT.policy,
   'verify/application-not-claimed': EXIT.policy,
   'verify/namespace-not-claimed': EXIT.policy,
   'verify/unknown-vendor': EXIT.policy,

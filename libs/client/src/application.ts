@@ -9,7 +9,15 @@ import {
   type ApplicationDescription,
   type FoundImages,
 } from '@margo-trust/margo';
-import { gunzip, OciFault, type Descriptor, type ImageManifest, type Manifest, type OciTarget } from '@margo-trust/oci';
+import {
+  gunzip,
+  OciFault,
+  type Descriptor,
+  type ImageManifest,
+  type Manifest,
+  type OciSource,
+  type OciTarget,
+} from '@margo-trust/oci';
 import type { ReleaseItem } from '@margo-trust/statement';
 import type { ArtifactFinder, FoundArtifact } from './artifact-finder.ts';
 import { ClientFault } from './fault.ts';
@@ -114,7 +122,16 @@ async function loadPart({ place, descriptor, reference }: FoundArtifact, name?: 
   return { place, descriptor: manifest.descriptor, manifest, reference, ...(name !== undefined && { name }) };
 }
 
-async function loadDescription(place: OciTarget, manifest: Manifest): Promise<Uint8Array> {
+/**
+ * The id that an Application Package calls itself by; undefined for any other artifact. A package whose description cannot
+ * be read is a fault: nobody could say whose application it is.
+ */
+export async function findApplicationId(place: OciSource, manifest: Manifest): Promise<string | undefined> {
+  if (manifest.artifactType !== MEDIA.app) return undefined;
+  return parseApplicationDescription(await loadDescription(place, manifest)).id;
+}
+
+async function loadDescription(place: OciSource, manifest: Manifest): Promise<Uint8Array> {
   const layer = manifest.kind === 'manifest' ? layerOf(manifest, MEDIA.appDescription) : undefined;
   if (manifest.artifactType !== MEDIA.app || !layer) {
     throw new ClientFault(

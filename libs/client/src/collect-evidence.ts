@@ -12,6 +12,7 @@ import {
 } from '@margo-trust/verifier';
 import type { ArtifactFinder } from './artifact-finder.ts';
 import { ClientFault } from './fault.ts';
+import { findApplicationId } from './application.ts';
 import { judgeInPlace } from './judge-place.ts';
 import { findReleases, type FoundRelease } from './release-artifact.ts';
 
@@ -41,7 +42,11 @@ export class EvidenceFault extends Fault {}
 export async function collectEvidence(request: EvidenceRequest): Promise<CollectedEvidence> {
   const { place, packageDigest, find, trustRoot } = request;
   const verifier = new Verifier(parseTrustRoot(trustRoot));
-  const { found, verdict } = chooseRelease(await findReleases(place, packageDigest), verifier);
+  const applicationId = await findApplicationId(place, await place.loadManifest({ digest: packageDigest }));
+  const releases = await findReleases(place, packageDigest);
+  const { found, verdict } = chooseRelease(releases, verifier, {
+    ...(applicationId !== undefined && { applicationId }),
+  });
   const { release, statement } = found;
 
   const findings: string[] = [];
@@ -69,10 +74,11 @@ export async function collectEvidence(request: EvidenceRequest): Promise<Collect
 function chooseRelease(
   releases: readonly FoundRelease[],
   verifier: Verifier,
+  held: { applicationId?: string },
 ): { found: FoundRelease; verdict: Extract<Verdict, { trusted: true }> } {
   let refusal: EvidenceFault | undefined;
   for (const found of releases) {
-    const verdict = verifier.verifyRelease(found.statement);
+    const verdict = verifier.verifyRelease(found.statement, held);
     if (verdict.trusted) return { found, verdict };
     refusal ??= new EvidenceFault(verdict.code, verdict.reason);
   }

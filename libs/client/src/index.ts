@@ -32,7 +32,13 @@ export { requestTimestamp } from './timestamp.ts';
 export { publishStatement, type PublishedStatement, type Registry, type SigningContext } from './publish-statement.ts';
 export { signArtifact, type ArtifactToSign, type SignedArtifact } from './sign-artifact.ts';
 export { artifactFinder, type ArtifactFinder, type FoundArtifact } from './artifact-finder.ts';
-export { loadApplication, type Application, type ApplicationPart, type ApplicationRequest } from './application.ts';
+export {
+  findApplicationId,
+  loadApplication,
+  type Application,
+  type ApplicationPart,
+  type ApplicationRequest,
+} from './application.ts';
 export { signApplication, type ApplicationToSign, type SignedApplication } from './sign-application.ts';
 
 export { findReleases, type FoundRelease } from './release-artifact.ts';

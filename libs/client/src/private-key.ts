@@ -24,7 +24,8 @@ export function makePrivateKey(type: PrivateKeyType): string {
 
 /**
  * A signer that holds this private key (PEM). It signs with ES256, ES384 or PS384: one algorithm for each kind of key,
- * those that `notation` accepts (signing profile, "Interoperability traps"). Anything else is `client/bad-key`.
+ * those that `notation` accepts (signing profile, "Why the envelope looks like this"). Anything else is `client/bad-key`,
+ * RSA keys of other sizes too: with 4096 bits `notation` accepts PS512 only, which the profile does not have.
  */
 export function openPrivateKey(pem: string, passphrase?: string): StatementSigner {
   const key = readKey(pem, passphrase);
@@ -52,9 +53,9 @@ function methodOf(key: KeyObject): { algorithm: SignatureAlgorithm; hash: string
   const ecdsa = { dsaEncoding: 'ieee-p1363' };
   if (namedCurve === 'prime256v1') return { algorithm: 'ES256', hash: 'sha256', options: ecdsa };
   if (namedCurve === 'secp384r1') return { algorithm: 'ES384', hash: 'sha384', options: ecdsa };
-  if (key.asymmetricKeyType === 'rsa' && modulusLength >= 3072) {
+  if (key.asymmetricKeyType === 'rsa' && modulusLength === 3072) {
     const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_DIGEST: saltLength } = constants;
     return { algorithm: 'PS384', hash: 'sha384', options: { padding, saltLength } };
   }
-  throw new ClientFault('client/bad-key', 'Signing keys are P-256, P-384, or RSA with 3072 bits or more.');
+  throw new ClientFault('client/bad-key', 'Signing keys are P-256, P-384, or RSA with exactly 3072 bits.');
 }

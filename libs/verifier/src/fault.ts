@@ -11,6 +11,7 @@ export type VerifyFaultCode =
   | 'verify/unknown-vendor'
   | 'verify/vendor-unproven'
   | 'verify/vendor-suspended'
+  | 'verify/application-mismatch'
   | 'verify/application-not-claimed'
   | 'verify/namespace-not-claimed'
   | 'verify/certificate-revoked'

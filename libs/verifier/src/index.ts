@@ -19,4 +19,4 @@ export {
   type TrustRoot,
 } from './trust-root.ts';
 export { adviceFor, type Check, type CheckName, type Finding, type Freshness, type Verdict } from './verdict.ts';
-export { Verifier } from './verifier.ts';
+export { Verifier, type HeldArtifact } from './verifier.ts';

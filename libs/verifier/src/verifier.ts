@@ -29,6 +29,16 @@ import { adviceFor, type Check, type CheckName, type Finding, type Freshness, ty
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 const ALGORITHMS: readonly SignatureAlgorithm[] = ['ES256', 'ES384', 'PS256', 'PS384'];
 
+/** The artifact that the caller really holds. */
+export interface HeldArtifact extends Pick<TargetArtifact, 'digest' | 'mediaType' | 'size'> {
+  /**
+   * For an Application Package: the id in the description inside. An artifact signature names a digest alone, so this is
+   * how the vendor's claim to the application is held against it. Leave it out only for other artifacts, or where a release
+   * covers the package.
+   */
+  readonly applicationId?: string;
+}
+
 /** Half open: `from` belongs to it, `until` does not. */
 interface Window {
   readonly from: Date;
@@ -65,12 +75,9 @@ export class Verifier {
 
   /**
    * Judges the signatures of one artifact: one good signature among bad ones is enough, and the first refusal is
-   * reported when none is good. `target` is what the caller really holds.
+   * reported when none is good.
    */
-  verifyArtifact(
-    target: Pick<TargetArtifact, 'digest' | 'mediaType' | 'size'>,
-    signatures: readonly Uint8Array[],
-  ): Verdict {
+  verifyArtifact(target: HeldArtifact, signatures: readonly Uint8Array[]): Verdict {
     let refusal: Verdict | undefined;
     for (const signature of signatures.slice(0, 100)) {
       const verdict = this.judge((checks) => this.judgeArtifact(signature, target, checks));
@@ -80,9 +87,21 @@ export class Verifier {
     return refusal ?? this.refuse([], new VerifyFault('verify/unsigned', 'The artifact carries no Margo Signature.'));
   }
 
-  /** Judges a release statement. */
-  verifyRelease(statement: Uint8Array): Verdict {
-    return this.judge((checks) => this.judgeRelease(statement, checks));
+  /**
+   * Judges a release statement. `applicationId` is what the package at hand calls itself: a release of another application
+   * says nothing about it.
+   */
+  verifyRelease(statement: Uint8Array, held: { applicationId?: string } = {}): Verdict {
+    return this.judge((checks) => {
+      const judged = this.judgeRelease(statement, checks);
+      if (held.applicationId !== undefined && held.applicationId !== judged.release.applicationId) {
+        throw new VerifyFault(
+          'verify/application-mismatch',
+          `The release is of ${judged.release.applicationId}; the package calls itself ${held.applicationId}.`,
+        );
+      }
+      return judged;
+    });
   }
 
   /** Runs `decide`, turning its Fault into the refusal it is. A bug of ours must not look like a verdict. */
@@ -109,18 +128,16 @@ export class Verifier {
     }
   }
 
-  judgeArtifact(
-    bytes: Uint8Array,
-    target: Pick<TargetArtifact, 'digest' | 'mediaType' | 'size'>,
-    checks: Check[],
-  ): { finding: Finding } {
+  judgeArtifact(bytes: Uint8Array, target: HeldArtifact, checks: Check[]): { finding: Finding } {
     const { statement, signature } = step(checks, 'envelope', () => {
       const statement = parseStatement(bytes);
       const signature = parseArtifactSignature(statement);
       refuseOtherTarget(signature.target, target);
       return { statement, signature, detail: `A Margo Signature over ${signature.target.digest}.` };
     });
-    const finding = this.judgeStatement(statement, readFacts(statement), checks);
+    const { applicationId } = target;
+    const facts = { ...readFacts(statement), ...(applicationId !== undefined && { applicationId }) };
+    const finding = this.judgeStatement(statement, facts, checks);
     if (signature.expiry && finding.time >= signature.expiry) {
       throw new VerifyFault(
         'verify/signature-expired',
@@ -378,7 +395,7 @@ function admittedAlgorithm(statement: Statement): SignatureAlgorithm {
   return algorithm;
 }
 
-function refuseOtherTarget(signed: TargetArtifact, held: Pick<TargetArtifact, 'digest' | 'mediaType' | 'size'>): void {
+function refuseOtherTarget(signed: TargetArtifact, held: HeldArtifact): void {
   if (signed.digest !== held.digest || signed.mediaType !== held.mediaType || signed.size !== held.size) {
     throw new VerifyFault(
       'verify/target-mismatch',

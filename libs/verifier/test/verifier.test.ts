@@ -256,6 +256,18 @@ describe('the verdict on an artifact', () => {
     expect(codeOf(verifierOf(set).verifyArtifact(held, [signature]))).toBe(code);
   });
 
+  it('holds the application id inside a package against the vendor’s claims', () => {
+    const { world, published, signature, releaseStatement } = walk();
+    const verifier = verifierOf(world.trustRoot([published]));
+    const holding = (applicationId: string) =>
+      codeOf(verifier.verifyArtifact({ ...target, applicationId }, [signature]));
+    expect(holding('com-example-pump')).toBe('trusted');
+    expect(holding('org-other-app')).toBe('verify/application-not-claimed');
+    const released = (applicationId: string) => codeOf(verifier.verifyRelease(releaseStatement, { applicationId }));
+    expect(released('com-example-pump')).toBe('trusted');
+    expect(released('com-example-other')).toBe('verify/application-mismatch');
+  });
+
   it('keeps what was signed before a key was lost or leaked', () => {
     const { world, vendor, published, signature } = walk();
     const { fingerprint } = vendor.certificate;

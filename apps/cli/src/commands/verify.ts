@@ -3,6 +3,7 @@ import {
   collectEvidence,
   EvidenceFault,
   ClientFault,
+  findApplicationId,
   findReleases,
   judgeInPlace,
 } from '@margo-trust/client';
@@ -80,7 +81,9 @@ async function judgeArtifact(
   if (descriptor.artifactType !== MEDIA.app) return { verdict };
 
   const releases = await findReleases(place, descriptor.digest);
-  const good = releases.map(({ statement }) => verifier.verifyRelease(statement)).find(({ trusted }) => trusted);
+  const applicationId = await findApplicationId(place, await place.loadManifest(descriptor));
+  const held = { ...(applicationId !== undefined && { applicationId }) };
+  const good = releases.map(({ statement }) => verifier.verifyRelease(statement, held)).find(({ trusted }) => trusted);
   if (good?.trusted && good.release) return { verdict: { ...verdict, release: good.release } };
   return { verdict, notes: ['No release that counts is stored beside the package: its components are not covered.'] };
 }

@@ -6,7 +6,7 @@ import { HeadSigner } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 
-/** Proofs of one entry against the newest committed head. Derived on read, never stored. */
+/** Proofs of one entry, derived on read, never stored. */
 @Injectable()
 export class IssueReceipt {
   constructor(
@@ -14,9 +14,9 @@ export class IssueReceipt {
     private readonly signer: HeadSigner,
   ) {}
 
-  /** A COSE receipt (RFC 9942). */
+  /** A COSE receipt (RFC 9942), always against the same head: the one that first covered the entry. */
   async run({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
-    const head = await this.reader.loadHead();
+    const head = await this.reader.loadSeal(index);
     const [path, signed] = await Promise.all([
       this.reader.inclusionPath(index, head.size),
       this.signer.signForReceipts(head),
@@ -24,7 +24,7 @@ export class IssueReceipt {
     return encodeReceipt({ ...signed, index, path });
   }
 
-  /** The statement with chain, time-stamp token and a fresh receipt: a Transparent Statement (RFC 9943 §7). */
+  /** The statement with chain, time-stamp token and receipt: a Transparent Statement (RFC 9943 §7). */
   async transparentStatement(record: EntryRecord): Promise<Uint8Array> {
     const [stored, receipt] = await Promise.all([this.reader.findStatement(record.entry), this.run(record)]);
     if (!stored) throw new LogFault('log/statement-erased', 'The statement behind this entry is no longer kept.');
@@ -36,7 +36,7 @@ export class IssueReceipt {
     });
   }
 
-  /** A C2SP tlog-proof. */
+  /** A C2SP tlog-proof against the newest checkpoint. */
   async tlogProof({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
     const head = await this.reader.loadHead();
     const [path, checkpoint] = await Promise.all([

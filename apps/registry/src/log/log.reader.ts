@@ -14,6 +14,7 @@ import {
 } from '@margo-trust/tlog';
 import type { Hash } from '@margo-trust/merkle';
 import { Db } from '../db/db.ts';
+import type { CommittedHead } from './head-signer.ts';
 import { LogIdentity } from './log-identity.ts';
 import { toHead, type Head } from './log.store.ts';
 
@@ -93,6 +94,20 @@ export class LogReader {
     const head = await this.findHead();
     if (!head) throw new Error('The log was never opened.');
     return head;
+  }
+
+  /**
+   * The first head that covers the entry: what its receipt is dated by, so that asking again years later proves the same
+   * time. Never a tree of one leaf, which a receipt cannot express.
+   */
+  async loadSeal(index: bigint): Promise<CommittedHead> {
+    const [row] = await this.db.query<{ size: string; root: Buffer; committed_at: Date }>(
+      `SELECT size, root, committed_at FROM log_seal
+       WHERE log_id = $1 AND size > $2 AND size > 1 ORDER BY size LIMIT 1`,
+      [this.identity.logId, index.toString()],
+    );
+    if (!row) throw new Error(`No head covers entry ${index}.`);
+    return { size: BigInt(row.size), root: plain(row.root), committedAt: row.committed_at };
   }
 
   async findByEntry(entry: Uint8Array): Promise<EntryRecord | undefined> {

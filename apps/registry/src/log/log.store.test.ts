@@ -63,6 +63,10 @@ describe('the log in PostgreSQL', () => {
       before = head;
     }
     for (const index of [0, 1, 255, 256, 511, 512, 2047, names.length - 1]) {
+      const seal = await reader.loadSeal(BigInt(index));
+      const sealed = hashLeaf(sha256(encodeUtf8(names[index]!)));
+      const sealedPath = await reader.inclusionPath(BigInt(index), seal.size);
+      expect(rootFromInclusion(sealed, BigInt(index), seal.size, sealedPath)).toEqual(seal.root);
       const path = await reader.inclusionPath(BigInt(index), before.size);
       const leaf = hashLeaf(sha256(encodeUtf8(names[index]!)));
       expect(rootFromInclusion(leaf, BigInt(index), before.size, path)).toEqual(Uint8Array.from(before.root));
@@ -138,6 +142,7 @@ describe('the log in PostgreSQL', () => {
     ['UPDATE log_entry SET subject = $1', ['x']],
     ['DELETE FROM log_entry', []],
     ['TRUNCATE log_tile', []],
+    ['DELETE FROM log_seal', []],
     ['UPDATE log_head SET size = size - 1', []],
     ['UPDATE log_head SET epoch = epoch - 1', []],
     ['DELETE FROM log_head', []],

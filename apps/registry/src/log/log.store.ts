@@ -162,14 +162,15 @@ export class LogStore {
   }
 
   /**
-   * Moves the head from `old` to `next`. Compares size, root and epoch although the row is locked: a writer that lost
+   * Moves the head from `old` to `next`, and keeps it as a seal. Compares size, root and epoch although the row is locked: a writer that lost
    * its lock to a failover must fail here rather than fork the log.
    */
   async advanceHead(tx: Tx, logId: number, old: Head, next: Omit<Head, 'epoch'>): Promise<void> {
     const rows = (await tx.query(
       `WITH moved AS (
          UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5
-         WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8 RETURNING 1)
+         WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8 RETURNING log_id, size, root, committed_at),
+       sealed AS (INSERT INTO log_seal SELECT * FROM moved)
        SELECT count(*)::int AS moved FROM moved`,
       [
         logId,

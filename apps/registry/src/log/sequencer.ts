@@ -2,11 +2,11 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { encodeReceipt } from '@margo-trust/receipt';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
-import { appendEntries, type Appended, type Placed } from './append-entries.ts';
+import { appendEntries, type Appended } from './append-entries.ts';
 import { HeadSigner } from './head-signer.ts';
+import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
 import { RegistrationFault } from './log.fault.ts';
-import { LogReader } from './log.reader.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
 
 export interface Registered {
@@ -43,7 +43,7 @@ export class Sequencer implements OnApplicationShutdown {
   constructor(
     private readonly db: Db,
     private readonly store: LogStore,
-    private readonly reader: LogReader,
+    private readonly receipts: IssueReceipt,
     private readonly signer: HeadSigner,
     private readonly identity: LogIdentity,
     private readonly clock: Clock,
@@ -108,15 +108,10 @@ export class Sequencer implements OnApplicationShutdown {
     for (const [position, { resolve, reject }] of admitted.entries()) {
       const place = placed[position];
       if (!place) throw new Error('An entry was placed nowhere.');
-      this.pathOf(place, head.size)
-        .then((path) =>
-          resolve({ index: place.index, receipt: encodeReceipt({ ...signed, index: place.index, path }) }),
-        )
-        .catch(reject);
+      const { index, path } = place;
+      if (path) resolve({ index, receipt: encodeReceipt({ ...signed, index, path }) });
+      // Logged before: the answer is what it was then.
+      else this.receipts.run({ index }).then((receipt) => resolve({ index, receipt }), reject);
     }
-  }
-
-  private async pathOf(place: Placed, size: bigint): Promise<readonly Uint8Array[]> {
-    return place.path ?? this.reader.inclusionPath(place.index, size);
   }
 }
