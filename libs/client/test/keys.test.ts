@@ -46,6 +46,7 @@ describe('openPrivateKey', () => {
   it.each([
     ['Ed25519', generateKeyPairSync('ed25519').privateKey],
     ['RSA with 2048 bits', generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey],
+    ['RSA with 4096 bits', generateKeyPairSync('rsa', { modulusLength: 4096 }).privateKey],
     ['P-521', generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey],
   ])('refuses %s', (_name, key) => {
     const pem = key.export({ type: 'pkcs8', format: 'pem' }) as string;

@@ -194,6 +194,7 @@ describe('is refused', () => {
     ['P-521', 'P-521', 422, 'certificate/key-refused'],
     ['Ed25519', 'Ed25519', 422, 'certificate/key-refused'],
     ['RSA with 2048 bits', 2048, 422, 'certificate/key-refused'],
+    ['RSA with 4096 bits', 4096, 422, 'certificate/key-refused'],
   ] as const)('for %s', async (_name, kind, status, code) => {
     await expectProblem(ask({ csr: makeCsr(kind).pem }), status, code);
   });

@@ -41,7 +41,9 @@ describe('rsaWeakness', () => {
 
   it('accepts a good modulus, and asks for length and exponent', () => {
     expect(rsaWeakness(good, E, BITS)).toBeUndefined();
-    expect(rsaWeakness(good, E, BITS - 1)).toMatch(/3072 are needed/);
+    for (const bits of [2048, BITS - 1, BITS + 1, 4096]) {
+      expect(rsaWeakness(good, E, bits)).toMatch(/exactly 3072 are needed/);
+    }
     expect(rsaWeakness(good, 3n, BITS)).toMatch(/exponent/);
   });
 

@@ -3,8 +3,8 @@ import { encodeHex } from '@margo-trust/bytes';
 import { type PublicKey, publicKeyParts, type PublicKeyParts } from '@margo-trust/crypto';
 
 /**
- * Why a key must not be certified, or undefined. Finds keys that are too small and keys whose private half can be computed
- * from the public one because of known mistakes in making them.
+ * Why a key must not be certified, or undefined. Finds keys of kinds and sizes that the signing profile does not know, and keys
+ * whose private half can be computed from the public one because of known mistakes in making them.
  */
 export function findKeyWeakness(key: PublicKey): string | undefined {
   const parts = publicKeyParts(key);
@@ -15,12 +15,13 @@ export function findKeyWeakness(key: PublicKey): string | undefined {
     case 'RSA':
       return rsaWeakness(toBigint(parts.n), toBigint(parts.e), key.bits);
     default:
-      return `Keys of type ${parts.type} are not certified: use P-256, P-384, or RSA with 3072 bits or more.`;
+      return `Keys of type ${parts.type} are not certified: use P-256, P-384, or RSA with 3072 bits.`;
   }
 }
 
 export function rsaWeakness(n: bigint, e: bigint, bits: number): string | undefined {
-  if (bits < 3_072) return `The RSA key has ${bits} bits: 3072 are needed.`; // CSBR §6.1.5.2
+  // Fewer are too few (CSBR §6.1.5.2). With more, notation wants PS512, which the signing profile does not have.
+  if (bits !== 3_072) return `The RSA key has ${bits} bits: exactly 3072 are needed. P-256 is the better choice.`;
   if (e < 65_537n) return 'The exponent of the RSA key is below 65537.'; // CSBR §6.1.6
   if (SMALL_PRIMES.some((prime) => n % prime === 0n)) return 'The RSA key has a small factor.'; // CSBR §6.1.6
   if (isRocaShaped(n)) return 'The RSA key was made by a defective chip (ROCA, CVE-2017-15361).';
