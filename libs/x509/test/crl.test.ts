@@ -68,7 +68,7 @@ describe('CRLs', () => {
     const times = { issuer, thisUpdate: TEST_DAY, nextUpdate: new Date('2026-06-02T00:00:00Z'), number: 1n, scope };
     const start = performance.now();
     const tbs = encodeTbsCrl({ ...times, entries });
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(20_000);
     expect(tbs.length / entries.length).toBeCloseTo(49, 1);
   });
 

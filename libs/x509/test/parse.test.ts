@@ -48,7 +48,7 @@ describe.each([
     } catch (error) {
       expect(error).toBeInstanceOf(X509Fault);
     }
-    expect(performance.now() - start).toBeLessThan(50);
+    expect(performance.now() - start).toBeLessThan(2_000); // no hang; how fast it is, a busy machine cannot say
   };
 
   it('gives a value or a Fault for any bytes', () => {
