@@ -14,8 +14,15 @@ export async function runRegistry(
   let starting: Promise<RunningRegistry> | undefined;
   let isLost = false;
 
+  let askedAt = 0;
+
   const end = (): void => {
-    if (stop.signal.aborted) process.exit(130); // asked twice: somebody is in a hurry
+    if (stop.signal.aborted) {
+      // Ctrl-C below npm comes twice: from the terminal, and from npm, which passes it on. Later on, somebody is in a hurry.
+      if (performance.now() - askedAt > 1_000) process.exit(130);
+      return;
+    }
+    askedAt = performance.now();
     stop.abort();
     const closed = starting?.then((registry) => registry.close()) ?? Promise.resolve();
     closed.then(() => process.exit(isLost ? 1 : 0), fail);
