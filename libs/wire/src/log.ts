@@ -56,7 +56,7 @@ export class LogEntryDetail extends LogEntry {
   @TextField({
     max: 2_000_000,
     optional: true,
-    description: 'The Transparent Statement (statement, chain, time-stamp, fresh receipt), base64. Absent when erased.',
+    description: 'The Transparent Statement (statement, chain, time-stamp, receipt), base64. Absent when erased.',
   })
   statement?: string;
 }
