@@ -5,7 +5,7 @@
 import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { decode, encode } from 'cborg';
 
-const tags = Object.fromEntries([18, 1].map((tag) => [tag, (value: unknown) => value])) as never;
+const tags = Object.fromEntries([18, 1].map((tag) => [tag, (content: () => unknown) => content()])) as never;
 const options = { useMaps: true, tags };
 
 export interface ReadReceipt {
