@@ -13,6 +13,7 @@ export type ClientFaultCode =
   | 'client/no-initial-root'
   | 'client/no-release'
   | 'client/not-a-package'
+  | 'client/not-claimed'
   | 'client/other-initial-root'
   | 'client/redirect'
   | 'client/sign-in-refused'

@@ -2,6 +2,8 @@ import {
   draftStatement,
   encodeRelease,
   CONTENT,
+  factsOfRelease,
+  isClaimedApplication,
   isClaimedReference,
   parseRelease,
   releaseSubject,
@@ -10,13 +12,17 @@ import {
 } from '@margo-trust/statement';
 import type { Descriptor } from '@margo-trust/oci';
 import { releaseItemOf, type Application, type ApplicationPart } from './application.ts';
+import { ClientFault } from './fault.ts';
 import { publishStatement, type SigningContext } from './publish-statement.ts';
 import { attachRelease, findReleases, removeOwnReleases } from './release-artifact.ts';
 import { signArtifact, type SignedArtifact } from './sign-artifact.ts';
 
 export interface ApplicationToSign {
   readonly application: Application;
-  /** What the vendor was granted: images in its own namespaces are signed one by one, others only pinned. */
+  /**
+   * What the vendor was granted. It must cover the application; images in the vendor's own namespaces are signed one by one,
+   * others only pinned.
+   */
   readonly claims: Claims;
   /** Called before each signature. */
   readonly onStep?: (what: string) => void;
@@ -36,6 +42,9 @@ export interface SignedApplication {
  * Signs a whole application: each of its artifacts that is the vendor's own, and a release that pins every digest. The
  * release is stored beside the package and signed like any artifact.
  *
+ * What the registry would refuse for want of a claim is `client/not-claimed` before anything is signed: signatures once
+ * registered stay in the log.
+ *
  * If it stops half-way, do it again: what was signed is signed anew and replaces the first.
  */
 export async function signApplication(request: ApplicationToSign, context: SigningContext): Promise<SignedApplication> {
@@ -45,6 +54,7 @@ export async function signApplication(request: ApplicationToSign, context: Signi
     reference !== undefined && isClaimedReference(reference, claims);
   const own = [application.package, ...components, ...images.filter(isOwn)];
   const release = releaseOf(application);
+  refuseUnclaimed(release, claims);
 
   const signed: SignedArtifact[] = [];
   for (const part of own) {
@@ -78,6 +88,20 @@ function releaseOf({ description, package: home, components, images }: Applicati
       components: components.map(releaseItemOf),
       images: images.map(releaseItemOf),
     }),
+  );
+}
+
+function refuseUnclaimed(release: Release, claims: Claims): void {
+  const { applicationId = '', claimedReferences } = factsOfRelease(release);
+  const findings = [
+    ...(isClaimedApplication(applicationId, claims) ? [] : [`the application id ${applicationId}`]),
+    ...claimedReferences.filter((reference) => !isClaimedReference(reference, claims)),
+  ];
+  if (findings.length === 0) return;
+  const granted = [...claims.applicationIdPrefixes.map((prefix) => `${prefix}…`), ...claims.ociNamespaces];
+  throw new ClientFault(
+    'client/not-claimed',
+    `You were not granted ${findings.join(', ')}. You were granted ${granted.join(', ') || 'nothing'}. Nothing was signed.`,
   );
 }
 

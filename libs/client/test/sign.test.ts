@@ -194,6 +194,25 @@ describe('signApplication', () => {
     expect(await layout.referrers(result.releaseArtifact.digest, MEDIA.notarySignature)).toHaveLength(1);
   });
 
+  it.each([
+    [
+      'application',
+      { ...claims, applicationIdPrefixes: ['com-other-'] },
+      /not granted the application id com-example-pump\./,
+    ],
+    ['component', { ...claims, ociNamespaces: ['registry.example/other'] }, new RegExp(`not granted ${PUMP}\\.`)],
+    ['anything', { applicationIdPrefixes: [], ociNamespaces: [] }, /id com-example-pump, .*granted nothing/],
+  ])('signs nothing when the vendor was not granted the %s', async (_what, granted, message) => {
+    const { application } = await loadPump();
+    const before = registry.registered.length;
+    await expect(signApplication({ application, claims: granted }, contextOf(vendor))).rejects.toMatchObject({
+      code: 'client/not-claimed',
+      message: expect.stringMatching(message),
+    });
+    expect(registry.registered).toHaveLength(before);
+    expect(await signaturesOf(pump)).toEqual([]);
+  });
+
   it('done again, leaves one release and one signature each', async () => {
     const { application } = await loadPump();
     await signApplication({ application, claims }, contextOf(vendor));
