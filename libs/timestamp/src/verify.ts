@@ -28,6 +28,11 @@ export interface TimestampTrust {
   readonly anchors: readonly (Uint8Array | Certificate)[];
   /** Further certificates, for tokens that bring none along. */
   readonly intermediates?: readonly (Uint8Array | Certificate)[];
+  /**
+   * The caller's memory for many tokens under these same anchors: paths that were verified, by fingerprint of the
+   * authority's certificate. Only validity in time is judged again.
+   */
+  readonly verifiedPaths?: Map<string, readonly Certificate[]>;
 }
 
 export interface VerifiedTimestamp {
@@ -122,20 +127,26 @@ function verifyAuthority(
   tsa: Certificate,
   others: readonly Certificate[],
   genTime: Date,
-  { anchors }: TimestampTrust,
+  { anchors, verifiedPaths }: TimestampTrust,
 ): void {
   // RFC 3161 §2.3: critical, and no other purpose beside it.
   const isCritical = findExtension(tsa.extensions, OID.extendedKeyUsage)?.critical;
   if (!isCritical || tsa.extendedKeyUsage?.join() !== OID.timeStamping) {
     throw untrusted('The certificate is not for time stamping alone.');
   }
+  const known = verifiedPaths?.get(tsa.fingerprint);
+  if (known?.every(({ notBefore, notAfter }) => notBefore <= genTime && genTime <= notAfter)) return;
   try {
-    verifyPath({ leaf: tsa, intermediates: others, anchors, at: genTime, eku: OID.timeStamping });
+    const { path } = verifyPath({ leaf: tsa, intermediates: others, anchors, at: genTime, eku: OID.timeStamping });
+    if (verifiedPaths && verifiedPaths.size < MAX_REMEMBERED) verifiedPaths.set(tsa.fingerprint, path);
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
     throw new TimestampFault('timestamp/untrusted', `The time-stamping authority: ${cause.message}`, { cause });
   }
 }
+
+/** A registry has a handful of authorities; what a peer makes up must not fill the memory. */
+const MAX_REMEMBERED = 64;
 
 function isSigner(certificate: Certificate, id: SignerId): boolean {
   if ('ski' in id) return certificate.ski !== undefined && areEqualBytes(certificate.ski, id.ski);

@@ -280,6 +280,16 @@ describe('verifyTimestampToken', () => {
     }
   });
 
+  it('judges a remembered path by the time of each stamp', () => {
+    const verifiedPaths = new Map();
+    const verify = (genTime: Date) =>
+      verifyTimestampToken(stamp(cas.tsa, { genTime }), message, { anchors, verifiedPaths }).genTime;
+    expect(verify(TEST_DAY)).toEqual(TEST_DAY);
+    expect([...verifiedPaths.keys()]).toEqual([cas.tsa.certificate.fingerprint]);
+    expect(verify(TEST_DAY)).toEqual(TEST_DAY);
+    expect(() => verify(new Date('2036-01-01T00:00:01Z'))).toThrow(fault('untrusted'));
+  });
+
   it('refuses a token whose certificate was exchanged for another of the same name, number and key', () => {
     const { certificate, key } = cas.tsa;
     const other = certify(

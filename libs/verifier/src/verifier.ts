@@ -62,10 +62,12 @@ export class Verifier {
   /** By chain: for which times its path to an anchor stands. */
   private readonly paths = new Map<string, Window>();
   private readonly leaves = new Map<string, Certificate>();
+  private readonly timestampAnchors: readonly { anchor: Anchor; verifiedPaths: Map<string, readonly Certificate[]> }[];
   private readonly vendors = new Map<string, PublishedVendor>();
 
   constructor(trust: TrustRoot) {
     this.trust = trust;
+    this.timestampAnchors = trust.timestampAnchors.map((anchor) => ({ anchor, verifiedPaths: new Map() }));
   }
 
   get freshness(): Freshness {
@@ -234,9 +236,10 @@ export class Verifier {
   /** A time-stamp that does not hold proves nothing and harms nothing: the log's time stands. */
   private earlier(logTime: Date, { timestampToken, cose }: Statement): Date {
     if (!timestampToken) return logTime;
-    for (const anchor of this.trust.timestampAnchors) {
+    for (const { anchor, verifiedPaths } of this.timestampAnchors) {
       try {
-        const { genTime } = verifyTimestampToken(timestampToken, cose.signature, { anchors: [anchor.certificate] });
+        const trust = { anchors: [anchor.certificate], verifiedPaths };
+        const { genTime } = verifyTimestampToken(timestampToken, cose.signature, trust);
         if (isWithinWindow(anchor, genTime)) return genTime < logTime ? genTime : logTime;
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
