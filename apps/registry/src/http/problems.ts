@@ -84,6 +84,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'revocation/invalid-date': { status: 422, title: 'Invalidity date not possible' },
   'revocation/narrower': { status: 409, title: 'Revocations are not taken back' },
 
+  'log/not-open': { status: 503, title: 'Not founded yet', retryAfterSeconds: 60 },
   'log/no-such-entry': { status: 404, title: 'Not Found' },
   'log/no-such-key': { status: 404, title: 'No such key' },
   'log/no-such-tile': { status: 404, title: 'No such tile' },

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { StartError } from '../start-error.ts';
 import { KeyObjectSigner } from './key-object-signer.ts';
 import type { Signer } from './signer.ts';
 import { keyFile, type KeySlot, type KeyType, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
@@ -31,7 +32,7 @@ export class KeyRing {
     const path = join(this.directory, keyFile(slot));
     const signer = new KeyObjectSigner(readKey(path, this.passphrase));
     const type: KeyType = { ...ONLINE_SLOTS, ...OFFLINE_SLOTS }[slot];
-    if (ALGORITHM[type] !== signer.algorithm) throw new Error(`${path} must hold a key of type ${type}.`);
+    if (ALGORITHM[type] !== signer.algorithm) throw new StartError(`${path} must hold a key of type ${type}.`);
     this.loaded.set(slot, signer);
     return signer;
   }
@@ -41,11 +42,11 @@ const ALGORITHM = { Ed25519: 'Ed25519', 'P-256': 'ES256', 'P-384': 'ES384' } as 
 
 /** Reads a PKCS#8 PEM, refusing a file that others may read. */
 export function readKey(path: string, passphrase?: string): KeyObject {
-  if (!existsSync(path)) throw new Error(`The key file ${path} is missing.`);
-  if ((statSync(path).mode & 0o077) !== 0) throw new Error(`${path} is open to others: run chmod 600 on it.`);
+  if (!existsSync(path)) throw new StartError(`The key file ${path} is missing.`);
+  if ((statSync(path).mode & 0o077) !== 0) throw new StartError(`${path} is open to others: run chmod 600 on it.`);
   try {
     return createPrivateKey({ key: readFileSync(path), ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (cause) {
-    throw new Error(`${path} does not open: is it a PKCS#8 PEM, and is KEYS_PASSPHRASE right?`, { cause });
+    throw new StartError(`${path} does not open: is it a PKCS#8 PEM, and is KEYS_PASSPHRASE right?`, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import { Fault } from '@margo-trust/fault';
 
-export type LogFaultCode = 'log/no-such-entry' | 'log/statement-erased' | 'log/no-such-tile' | 'log/no-such-key';
+export type LogFaultCode =
+  'log/not-open' | 'log/no-such-entry' | 'log/statement-erased' | 'log/no-such-tile' | 'log/no-such-key';
 
 /** A question the log cannot answer. */
 export class LogFault extends Fault<LogFaultCode> {}

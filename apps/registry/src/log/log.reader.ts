@@ -16,6 +16,7 @@ import type { Hash } from '@margo-trust/merkle';
 import { Db } from '../db/db.ts';
 import type { CommittedHead } from './head-signer.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogFault } from './log.fault.ts';
 import { toHead, type Head } from './log.store.ts';
 
 /** An entry as the database keeps it, without the statement. */
@@ -92,7 +93,7 @@ export class LogReader {
 
   async loadHead(): Promise<Head> {
     const head = await this.findHead();
-    if (!head) throw new Error('The log was never opened.');
+    if (!head) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
     return head;
   }
 

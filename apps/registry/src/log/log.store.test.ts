@@ -122,6 +122,12 @@ describe('the log in PostgreSQL', () => {
     expect(await reader.search({ term: 'name:never', limit: 1 })).toEqual([]);
   });
 
+  it('says so when it was never opened', async () => {
+    const nowhere = new LogReader(db, { logId: 2 } as LogIdentity);
+    await expect(nowhere.loadHead()).rejects.toMatchObject({ code: 'log/not-open' });
+    await expect(db.transaction((tx) => store.lockHead(tx, 2))).rejects.toMatchObject({ code: 'log/not-open' });
+  });
+
   it('refuses a writer whose epoch was taken over', async () => {
     const zombie = db.transaction(async (tx) => {
       const head = await store.lockHead(tx, LOG);

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import type { Hash } from '@margo-trust/merkle';
 import type { Tx } from '../db/db.ts';
+import { LogFault } from './log.fault.ts';
 
 /** The committed state of a log. `frontier` is its compact range, left to right. */
 export interface Head {
@@ -62,7 +63,7 @@ export class LogStore {
   /** Holds the head until the transaction ends: two writers cannot take the same index. */
   async lockHead(tx: Tx, logId: number): Promise<Head> {
     const [row] = (await tx.query('SELECT * FROM log_head WHERE log_id = $1 FOR UPDATE', [logId])) as HeadRecord[];
-    if (!row) throw new Error(`Log ${logId} was never opened.`);
+    if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
     return toHead(row);
   }
 
