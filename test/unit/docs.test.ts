@@ -11,7 +11,7 @@ const DOCUMENTS = [
   'README.md',
   ...readdirSync(join(root, 'docs'), { recursive: true })
     .map((name) => `docs/${name.toString()}`)
-    .filter((path) => path.endsWith('.md') && !path.startsWith('docs/plans/')),
+    .filter((path) => path.endsWith('.md')),
   ...['libs', 'apps'].flatMap((floor) =>
     readdirSync(join(root, floor))
       .map((name) => `${floor}/${name}/README.md`)
