@@ -1,6 +1,8 @@
 import { MIGRATIONS } from '@margo-trust/migrations';
+import { Client } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { StartError } from '../start-error.ts';
+import { explainRefusal, explainUnreachable } from './database-refusal.ts';
 import { ROWS } from './rows.ts';
 
 /** Where PostgreSQL is: a URL of the operator, or the socket directory of the embedded one. */
@@ -28,36 +30,35 @@ export function dataSourceOptions(address: DatabaseAddress): DataSourceOptions {
 /**
  * Connects, refuses a server older than PostgreSQL 15, and brings the schema up to date.
  * Several replicas may start at once: the first one migrates, the others wait for it.
+ * Throws StartError for what is wrong with a database that the operator named.
  */
 export async function openDatabase(address: DatabaseAddress): Promise<DataSource> {
+  if ('url' in address) await refuseUnfit(address.url);
   const source = new DataSource(dataSourceOptions(address));
+  await source.initialize();
   try {
-    await source.initialize();
-  } catch (cause) {
-    if (!('url' in address)) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause); // names host and user, never the password
-    throw new StartError(
-      `The database of DATABASE_URL lets nobody in: ${reason}. Check the address and the password.`,
-      {
-        cause,
-      },
-    );
-  }
-  try {
-    await refuseOldServer(source);
     await migrate(source);
   } catch (error) {
     await source.destroy();
-    throw error;
+    throw ('url' in address ? explainRefusal(error) : undefined) ?? error;
   }
   return source;
 }
 
-async function refuseOldServer(source: DataSource): Promise<void> {
-  const [row] = await source.query<{ version: string }[]>(`SELECT current_setting('server_version_num') AS version`);
-  if (Number(row?.version) < 150_000) {
-    throw new StartError(`PostgreSQL 15 or newer is needed; the server of DATABASE_URL has ${row?.version}.`);
+/** One connection of its own, because the pool would wait without end for a server that does not answer. */
+async function refuseUnfit(url: string): Promise<void> {
+  let version: string;
+  try {
+    const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+    await client.connect();
+    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+    await client.end();
+    version = rows[0]?.server_version ?? '';
+  } catch (cause) {
+    throw explainUnreachable(cause);
   }
+  if (Number.parseInt(version, 10) >= 15) return;
+  throw new StartError(`PostgreSQL 15 or newer is needed; the server of DATABASE_URL has ${version}.`);
 }
 
 async function migrate(source: DataSource): Promise<void> {
