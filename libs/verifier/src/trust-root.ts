@@ -17,6 +17,11 @@ export interface Anchor {
   readonly validUntil?: Date;
 }
 
+/** Whether signatures with this trusted time count under the anchor. */
+export function isWithinWindow({ validFrom, validUntil }: Anchor, at: Date): boolean {
+  return validFrom <= at && (validUntil === undefined || at < validUntil);
+}
+
 export interface TrustedLog {
   readonly origin: string;
   readonly checkpointKey: VerifierKey;

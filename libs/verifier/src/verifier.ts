@@ -1,8 +1,7 @@
-import { areEqualBytes, concatBytes, encodeHex } from '@margo-trust/bytes';
+import { encodeHex } from '@margo-trust/bytes';
 import { algorithmOf as coseAlgorithmOf } from '@margo-trust/cose';
 import { sha256, type SignatureAlgorithm } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
-import { verifyReceipt } from '@margo-trust/receipt';
 import {
   CONTENT,
   factsOfRelease,
@@ -19,14 +18,14 @@ import {
   type StatementFacts,
   type TargetArtifact,
 } from '@margo-trust/statement';
-import { verifyTimestampToken } from '@margo-trust/timestamp';
-import { parseCertificate, verifyPath, type Certificate } from '@margo-trust/x509';
+import type { Certificate } from '@margo-trust/x509';
 import { VerifyFault, type VerifyFaultCode } from './fault.ts';
-import { JsonReader } from './json.ts';
-import { readClaims, type Anchor, type PublishedVendor, type Revocation, type TrustRoot } from './trust-root.ts';
+import { SigningPaths } from './signing-paths.ts';
+import type { PublishedVendor, Revocation, TrustRoot } from './trust-root.ts';
+import { TrustedTime } from './trusted-time.ts';
+import { VendorDirectory } from './vendor-directory.ts';
 import { adviceFor, type Check, type CheckName, type Finding, type Freshness, type Verdict } from './verdict.ts';
 
-const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 const ALGORITHMS: readonly SignatureAlgorithm[] = ['ES256', 'ES384', 'PS256', 'PS384'];
 
 /** The artifact that the caller really holds. */
@@ -39,18 +38,6 @@ export interface HeldArtifact extends Pick<TargetArtifact, 'digest' | 'mediaType
   readonly applicationId?: string;
 }
 
-/** Half open: `from` belongs to it, `until` does not. */
-interface Window {
-  readonly from: Date;
-  readonly until: Date;
-}
-
-interface LogPlace {
-  readonly origin: string;
-  readonly index: bigint;
-  readonly size: bigint;
-}
-
 /**
  * Decides on statements under one trust root. Reads its arguments and nothing else: no network, disk, clock or
  * randomness. It remembers verified chains and vendor records, so keep one for many verdicts.
@@ -59,15 +46,15 @@ interface LogPlace {
  */
 export class Verifier {
   private readonly trust: TrustRoot;
-  /** By chain: for which times its path to an anchor stands. */
-  private readonly paths = new Map<string, Window>();
-  private readonly leaves = new Map<string, Certificate>();
-  private readonly timestampAnchors: readonly { anchor: Anchor; verifiedPaths: Map<string, readonly Certificate[]> }[];
-  private readonly vendors = new Map<string, PublishedVendor>();
+  private readonly time: TrustedTime;
+  private readonly paths: SigningPaths;
+  private readonly vendors: VendorDirectory;
 
   constructor(trust: TrustRoot) {
     this.trust = trust;
-    this.timestampAnchors = trust.timestampAnchors.map((anchor) => ({ anchor, verifiedPaths: new Map() }));
+    this.time = new TrustedTime(trust);
+    this.paths = new SigningPaths(trust);
+    this.vendors = new VendorDirectory(trust, this.time);
   }
 
   get freshness(): Freshness {
@@ -167,20 +154,20 @@ export class Verifier {
     });
     // First of all: no receipt holds over a damaged statement, and "damaged" is the better answer than "not logged".
     const { leaf } = step(checks, 'signature', () => {
-      const leaf = this.presentedLeaf(statement);
+      const leaf = this.paths.presentedLeaf(statement);
       verifyStatementSignature(statement, leaf.publicKey);
       return { leaf, detail: 'Made with the key of the certificate that travels with it.' };
     });
     const { place, time } = step(checks, 'log receipt', () => {
-      const { place, time } = this.trustedTime(statement);
+      const { place, time } = this.time.of(statement);
       return { place, time, detail: `Entry ${place.index} of ${place.origin}, known by ${text(time)}.` };
     });
     step(checks, 'certificate', () => {
-      this.verifyChain(leaf, statement, time);
+      this.paths.verify(leaf, statement, time);
       return { detail: `${leaf.subjectText}, valid then.` };
     });
     const { vendor } = step(checks, 'vendor', () => {
-      const vendor = this.loadVendor(statement.issuer, leaf);
+      const vendor = this.vendors.load(statement.issuer);
       if (vendor.status === 'suspended') {
         throw new VerifyFault(
           'verify/vendor-suspended',
@@ -205,138 +192,6 @@ export class Verifier {
       log: place,
       certificateFingerprint: leaf.fingerprint,
     };
-  }
-
-  /**
-   * The earliest time at which somebody we trust saw the signature: a log of the trust root (RFC 9942 receipt), or a
-   * time-stamping authority pinned there (RFC 3161). The log is not optional: a signature nobody can find does not count.
-   */
-  private trustedTime(statement: Statement): { place: LogPlace; time: Date } {
-    const keys = this.trust.logs.flatMap((log) => log.receiptKeys);
-    let failure: Fault | undefined;
-    for (const receipt of statement.receipts) {
-      try {
-        const { origin, index, size, issuedAt } = verifyReceipt(receipt, statement, keys);
-        if (!issuedAt) throw new VerifyFault('verify/not-logged', 'The receipt does not say when it was made.');
-        return { place: { origin, index, size }, time: this.earlier(issuedAt, statement) };
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error;
-        failure ??= error;
-      }
-    }
-    throw new VerifyFault(
-      'verify/not-logged',
-      failure ? `No log receipt holds: ${failure.message}` : 'No log receipt travels with it.',
-      {
-        ...(failure && { cause: failure }),
-      },
-    );
-  }
-
-  /** A time-stamp that does not hold proves nothing and harms nothing: the log's time stands. */
-  private earlier(logTime: Date, { timestampToken, cose }: Statement): Date {
-    if (!timestampToken) return logTime;
-    for (const { anchor, verifiedPaths } of this.timestampAnchors) {
-      try {
-        const trust = { anchors: [anchor.certificate], verifiedPaths };
-        const { genTime } = verifyTimestampToken(timestampToken, cose.signature, trust);
-        if (isWithinWindow(anchor, genTime)) return genTime < logTime ? genTime : logTime;
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error;
-      }
-    }
-    return logTime;
-  }
-
-  private verifyChain(leaf: Certificate, { chain, issuer }: Statement, at: Date): void {
-    const key = encodeHex(sha256(concatBytes(...chain.map((der) => sha256(der)))));
-    const known = this.paths.get(key);
-    if (!known || at < known.from || at >= known.until) {
-      remember(this.paths, key, this.buildPath(leaf, chain.slice(1), at));
-    }
-    if (leaf.uriSans.length !== 1 || leaf.sans.length !== 1 || leaf.uriSans[0] !== issuer) {
-      throw new VerifyFault(
-        'verify/issuer-mismatch',
-        'The certificate does not name the issuer of the statement, and only it.',
-      );
-    }
-  }
-
-  /** Builds a path at that time, and says for which times the same path stands. */
-  private buildPath(leaf: Certificate, intermediates: readonly Uint8Array[], at: Date): Window {
-    const anchors = this.trust.anchors.filter((anchor) => isWithinWindow(anchor, at));
-    const { path } = verifyPath({
-      leaf,
-      intermediates: [...intermediates, ...this.trust.intermediates],
-      anchors: anchors.map(({ certificate }) => certificate),
-      at,
-      eku: CODE_SIGNING,
-    });
-    const used = anchors.find(({ certificate }) => areEqualBytes(certificate, path.at(-1)?.der ?? certificate));
-    const starts = [...path.map(({ notBefore }) => notBefore), ...(used ? [used.validFrom] : [])];
-    const ends = [...path.map(({ notAfter }) => notAfter), ...(used?.validUntil ? [used.validUntil] : [])];
-    return {
-      from: new Date(Math.max(...starts.map(Number))),
-      until: new Date(Math.min(...ends.map(Number))),
-    };
-  }
-
-  /** The presented certificate, which nothing vouches for before its path is verified. */
-  private presentedLeaf({ chain, x5t }: Statement): Certificate {
-    const [der] = chain;
-    if (!der || !x5t) {
-      throw new VerifyFault('verify/no-certificate', 'No signing certificate travels with the statement.');
-    }
-    const key = encodeHex(x5t); // parseStatement has compared it with the certificate
-    return this.leaves.get(key) ?? remember(this.leaves, key, parseCertificate(der));
-  }
-
-  /**
-   * The vendor behind an issuer URI. The online role alone cannot add one: the record of its admission must be signed
-   * by the registry's record key, be in the log, and grant the claims that are published.
-   */
-  private loadVendor(uri: string, leaf: Certificate): PublishedVendor {
-    const known = this.vendors.get(uri);
-    if (known) return known;
-    const suffix = `.vendors.${this.trust.domain}/`;
-    const id = uri.startsWith('https://') && uri.endsWith(suffix) ? uri.slice(8, -suffix.length) : '';
-    const vendor = /^[0-9a-z-]{1,63}$/.test(id) ? this.trust.findVendor(id) : undefined;
-    if (!vendor || vendor.uri !== uri) {
-      throw new VerifyFault(
-        'verify/unknown-vendor',
-        `The trust root knows no vendor ${uri} (certificate of ${leaf.subjectText}).`,
-      );
-    }
-    this.verifyAdmission(vendor);
-    this.vendors.set(uri, vendor);
-    return vendor;
-  }
-
-  private verifyAdmission(vendor: PublishedVendor): void {
-    const unproven = (message: string, cause?: unknown) =>
-      new VerifyFault('verify/vendor-unproven', `The approval of ${vendor.legalName} is not proven: ${message}`, {
-        cause,
-      });
-    let record: Statement;
-    try {
-      record = parseStatement(vendor.record);
-      const signer = this.trust.records.find(({ kid }) => record.kid && areEqualBytes(kid, record.kid));
-      if (!signer || record.issuer !== this.trust.registry)
-        throw unproven('its record is signed by a key we do not know.');
-      verifyStatementSignature(record, signer.key);
-      if (this.trustedTime(record).time < signer.validFrom)
-        throw unproven('its record is older than the key that signed it.');
-    } catch (error) {
-      const isOurs = error instanceof VerifyFault && error.code === 'verify/vendor-unproven';
-      if (error instanceof Fault && !isOurs) throw unproven(error.message, error);
-      throw error;
-    }
-    const payload = JsonReader.parse(record.payload, 'record', { maxBytes: 65536 }, unproven);
-    payload.get('record').oneOf('vendor-admitted');
-    const isSame = record.subject === `vendor:${vendor.id}` && payload.get('uri').value === vendor.uri;
-    if (!isSame) throw unproven('its record is about somebody else.');
-    if (!isSubset(vendor.claims, readClaims(payload.get('claims'))))
-      throw unproven('it publishes claims that were not granted.');
   }
 
   private refuseRevoked(vendor: PublishedVendor, leaf: Certificate, digests: readonly string[], time: Date): void {
@@ -384,13 +239,6 @@ export function step<T extends { detail: string }>(checks: Check[], name: CheckN
   }
 }
 
-/** Keeps a bounded number of results: what a peer sends must not fill the memory. */
-function remember<T>(kept: Map<string, T>, key: string, value: T): T {
-  if (kept.size >= 1024) kept.clear();
-  kept.set(key, value);
-  return value;
-}
-
 function admittedAlgorithm(statement: Statement): SignatureAlgorithm {
   const algorithm = coseAlgorithmOf(statement.cose.protectedHeader);
   if (!ALGORITHMS.includes(algorithm))
@@ -428,17 +276,6 @@ function refuseIf(revocation: Revocation | undefined, time: Date, code: VerifyFa
   if (!revocation || (revocation.from && time < revocation.from)) return;
   const since = revocation.from ? ` for signatures since ${text(revocation.from)}` : '';
   throw new VerifyFault(code, `${message} (${revocation.reason})${since}.`);
-}
-
-function isSubset(published: Claims, granted: Claims): boolean {
-  return (
-    published.applicationIdPrefixes.every((prefix) => granted.applicationIdPrefixes.includes(prefix)) &&
-    published.ociNamespaces.every((namespace) => granted.ociNamespaces.includes(namespace))
-  );
-}
-
-function isWithinWindow({ validFrom, validUntil }: Anchor, at: Date): boolean {
-  return validFrom <= at && (validUntil === undefined || at < validUntil);
 }
 
 function text(time: Date): string {

@@ -1,0 +1,63 @@
+import { Fault } from '@margo-trust/fault';
+import { verifyReceipt } from '@margo-trust/receipt';
+import type { Statement } from '@margo-trust/statement';
+import { verifyTimestampToken } from '@margo-trust/timestamp';
+import type { Certificate } from '@margo-trust/x509';
+import { VerifyFault } from './fault.ts';
+import { isWithinWindow, type Anchor, type TrustRoot } from './trust-root.ts';
+
+/** Where in which log an entry lies; `size` is that of the tree that its receipt is about. */
+export interface LogPlace {
+  readonly origin: string;
+  readonly index: bigint;
+  readonly size: bigint;
+}
+
+/** Tells when a statement existed, by those whom the trust root believes about time. */
+export class TrustedTime {
+  private readonly trust: TrustRoot;
+  private readonly timestampAnchors: readonly { anchor: Anchor; verifiedPaths: Map<string, readonly Certificate[]> }[];
+
+  constructor(trust: TrustRoot) {
+    this.trust = trust;
+    this.timestampAnchors = trust.timestampAnchors.map((anchor) => ({ anchor, verifiedPaths: new Map() }));
+  }
+
+  /**
+   * The earliest time at which somebody we trust saw the signature: a log of the trust root (RFC 9942 receipt), or a
+   * time-stamping authority pinned there (RFC 3161). The log is not optional: a signature nobody can find does not count.
+   */
+  of(statement: Statement): { place: LogPlace; time: Date } {
+    const keys = this.trust.logs.flatMap((log) => log.receiptKeys);
+    let earliest: { place: LogPlace; time: Date } | undefined;
+    let failure: Fault | undefined;
+    for (const receipt of statement.receipts) {
+      try {
+        const { origin, index, size, issuedAt } = verifyReceipt(receipt, statement, keys);
+        if (!issuedAt) throw new VerifyFault('verify/not-logged', 'The receipt does not say when it was made.');
+        if (!earliest || issuedAt < earliest.time) earliest = { place: { origin, index, size }, time: issuedAt };
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        failure ??= error;
+      }
+    }
+    if (earliest) return { place: earliest.place, time: this.orStamp(earliest.time, statement) };
+    const why = failure ? `No log receipt holds: ${failure.message}` : 'No log receipt travels with it.';
+    throw new VerifyFault('verify/not-logged', why, { cause: failure });
+  }
+
+  /** A time-stamp that does not hold proves nothing and harms nothing: the log's time stands. */
+  private orStamp(logTime: Date, { timestampToken, cose }: Statement): Date {
+    if (!timestampToken) return logTime;
+    for (const { anchor, verifiedPaths } of this.timestampAnchors) {
+      try {
+        const trust = { anchors: [anchor.certificate], verifiedPaths };
+        const { genTime } = verifyTimestampToken(timestampToken, cose.signature, trust);
+        if (isWithinWindow(anchor, genTime)) return genTime < logTime ? genTime : logTime;
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+      }
+    }
+    return logTime;
+  }
+}
