@@ -35,6 +35,7 @@ describe('npm start -- --empty', () => {
 
     const second = starts.start({ DATA_DIR });
     expect(await readLog(await second.ready, log.size)).toEqual(log);
+    expect(second.output(), 'the port is another one').toContain(`Certificates of this registry name ${url} for CRLs`);
     second.child.kill('SIGINT');
     expect(await second.exit).toBe(0);
     expect(postgresOf(DATA_DIR)).toEqual([]);

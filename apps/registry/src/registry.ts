@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SystemClock } from './clock.ts';
+import { CertificateReader } from './certificates/certificate.reader.ts';
+import { findMovedAddress } from './certificates/publication-address.ts';
 import { type Config, readConfig, readHost, readPort, type Secrets } from './config.ts';
 import { createApp } from './create-app.ts';
 import { type DatabaseAddress, openDatabase } from './db/data-source.ts';
@@ -16,6 +18,8 @@ import { makeStateDirectory } from './state-directory.ts';
 
 export interface RunningRegistry {
   config: Config;
+  /** What the operator should know although the start has succeeded. It is in the log as well. */
+  warning: string | undefined;
   /** Finishes what is under way, then stops everything this process started. May be called again. */
   close(): Promise<void>;
 }
@@ -56,12 +60,14 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void):
     closers.push(() => drain(server));
 
     await runGenesis(app);
+    const warning = await findMovedAddress(app.get(CertificateReader), config.publicUrl);
+    if (warning !== undefined) logger.warn(warning);
     if (config.role !== 'api') {
       const worker = startWorker(app);
       closers.push(() => worker.stop());
     }
     door.open(rooms);
-    return { config, close };
+    return { config, warning, close };
   } catch (error) {
     await close();
     throw error;

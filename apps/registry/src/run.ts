@@ -39,6 +39,9 @@ export async function runRegistry(
     starting = startRegistry(env, lose);
     const registry = await starting;
     if (stop.signal.aborted) return;
+    const { config, warning } = registry;
+    // In production the log is what the operator sees.
+    if (warning !== undefined && config.mode === 'development') process.stderr.write(`${warning}\n`);
     await whenReady(registry, stop.signal);
     if (!stop.signal.aborted) process.stdout.write(`ready ${registry.config.publicUrl}\n`);
   } catch (error) {

@@ -17,6 +17,7 @@ import { startTestRegistry, type TestRegistry } from '../../../../test/registry.
 import { CertificateReader } from './certificate.reader.ts';
 import { CreateAuthorities } from './create-authorities.ts';
 import { Db } from '../db/db.ts';
+import { findMovedAddress } from './publication-address.ts';
 
 let registry: TestRegistry;
 let vendor: string;
@@ -57,6 +58,28 @@ describe('authorities', () => {
       eku: OID.timeStamping,
     });
     expect(path).toHaveLength(2);
+  });
+});
+
+describe('a registry that has moved', () => {
+  it('is told so, because its certificates name the old address', async () => {
+    const reader = registry.app.get(CertificateReader);
+    expect(await findMovedAddress(reader, registry.url)).toBeUndefined();
+    for (const url of ['http://127.0.0.1:1', 'https://registry.example']) {
+      const warning = await findMovedAddress(reader, url);
+      expect(warning).toContain(`name ${registry.url} for CRLs`);
+      expect(warning).toContain(`now it is at ${url}. Unless the old address answers`);
+    }
+  });
+
+  it('is not, while https stands in front of the plain http that certificates name', async () => {
+    const reader = { authorities: () => [1], publicationUrl: () => 'http://registry.example' } as never;
+    expect(await findMovedAddress(reader, 'https://registry.example')).toBeUndefined();
+    expect(await findMovedAddress(reader, 'https://registry.example:8443')).toBeUndefined();
+  });
+
+  it('cannot be, before it was founded', async () => {
+    expect(await findMovedAddress({ authorities: () => [] } as never, registry.url)).toBeUndefined();
   });
 });
 

@@ -20,6 +20,7 @@ import { Random } from '../random.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { type Authority, type AuthorityName, type AuthorityRole, CertificateReader } from './certificate.reader.ts';
 import { CertificateStore } from './certificate.store.ts';
+import { plainHttp } from './publication-address.ts';
 import { signCertificate } from './sign-certificate.ts';
 
 /**
@@ -112,12 +113,6 @@ const HEAD_START_MS = 3_600_000;
 function subjectOf(domain: string, role: string): SubjectFields {
   const organization = domain.length <= 64 ? domain : `…${domain.slice(-63)}`;
   return { country: 'XX', organization, commonName: `Margo Trust Registry ${role}` };
-}
-
-/** Notation fetches CRLs over plain HTTP only. An https registry answers /crl and /ca on port 80 as well. */
-function plainHttp(publicUrl: string): string {
-  const { protocol, host, hostname } = new URL(publicUrl);
-  return `http://${protocol === 'http:' ? host : hostname}`;
 }
 
 function refuse(name: AuthorityName, findings: readonly string[]): void {
