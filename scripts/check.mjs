@@ -17,7 +17,7 @@ export const checks = [
       'migrations',
     ),
   ],
-  ['unit tests', vitest('unit')],
+  ['unit tests', vitest('unit', '--maxWorkers=100%')],
 ];
 
 if (isProgram(import.meta.filename)) {
