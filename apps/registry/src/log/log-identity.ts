@@ -17,7 +17,7 @@ export interface NamedSigner {
 @Injectable()
 export class LogIdentity {
   /** The log's row. One log today; the tables are ready for more. */
-  readonly logId = 1;
+  readonly logId: number = 1;
   /** Bare host name: Sigstore clients take the host of `baseUrl` as origin and refuse one with a path. */
   readonly origin: string;
   /** `iss` of receipts and of the registry's own statements. */
