@@ -39,12 +39,24 @@ describe('keys', () => {
     );
   });
 
-  it('leaves existing keys alone', () => {
-    const before = readFileSync(join(directory, 'record.pem'), 'utf8');
-    rmSync(join(directory, 'tsa.pem'));
-    createDevelopmentKeys(directory);
-    expect(readFileSync(join(directory, 'record.pem'), 'utf8')).toBe(before);
-    expect(existsSync(join(directory, 'tsa.pem'))).toBe(true);
+  it('goes on where a crash cut it short, and leaves existing keys alone', () => {
+    const cut = join(parent, 'cut');
+    createDevelopmentKeys(cut);
+    const before = readFileSync(join(cut, 'record.pem'), 'utf8');
+    rmSync(join(cut, 'tsa.pem'));
+    writeFileSync(join(cut, 'DEVELOPMENT'), 'Made on first start, for development only.\n');
+    createDevelopmentKeys(cut);
+    expect(readFileSync(join(cut, 'record.pem'), 'utf8')).toBe(before);
+    expect(existsSync(join(cut, 'tsa.pem'))).toBe(true);
+  });
+
+  it('does not make a key anew that vanished from a whole set', () => {
+    const robbed = join(parent, 'robbed');
+    createDevelopmentKeys(robbed);
+    createDevelopmentKeys(robbed);
+    rmSync(join(robbed, 'log-receipt.pem'));
+    expect(() => createDevelopmentKeys(robbed)).toThrow(/once held log-receipt\.pem/);
+    expect(existsSync(join(robbed, 'log-receipt.pem'))).toBe(false);
   });
 
   it('does not add development keys to a directory that is not marked', () => {
