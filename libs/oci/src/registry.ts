@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { MEDIA } from '@margo-trust/margo';
 import { Authorization, type Access } from './authorization.ts';
 import { DEFAULT_MAX_BLOB_BYTES, collect, tooLarge, verifyContent, verifyStream } from './content.ts';
@@ -124,13 +125,7 @@ export class OciRegistry implements OciTarget {
     if (tag !== undefined && !TAG.test(tag))
       throw new OciFault('oci/bad-reference', 'A tag has characters it cannot have.');
     const { descriptor, subject, annotations } = parseManifest(bytes);
-    const headers = { 'content-type': descriptor.mediaType };
-    const answer = await this.ask(
-      `manifests/${tag ?? descriptor.digest}`,
-      { method: 'PUT', headers, body: bytes },
-      'pull,push',
-    );
-    if (answer.status !== 201) throw await this.refusal(answer, descriptor.digest);
+    const answer = await this.putManifest(bytes, descriptor, tag ?? descriptor.digest);
     await answer.discard();
     const stored = answer.headers.get('docker-content-digest');
     if (stored !== null && stored !== descriptor.digest) {
@@ -146,6 +141,21 @@ export class OciRegistry implements OciTarget {
       await this.updateFallback(subject.digest, descriptor.digest, listed);
     }
     return descriptor;
+  }
+
+  /**
+   * Docker's registry calls a digest invalid when it reads its own link to a blob while another upload is writing it; the
+   * digest was computed here, so the same request a moment later is right.
+   */
+  private async putManifest(body: Uint8Array, { mediaType, digest }: Descriptor, where: string): Promise<HttpAnswer> {
+    const headers = { 'content-type': mediaType };
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.ask(`manifests/${where}`, { method: 'PUT', headers, body }, 'pull,push');
+      if (answer.status === 201) return answer;
+      const reason = await readReason(answer);
+      if (attempt === MAX_ATTEMPTS || reason !== ', DIGEST_INVALID') throw await this.refusal(answer, digest, reason);
+      await pause(attempt * 100);
+    }
   }
 
   async removeReferrer(subject: string, referrer: Descriptor): Promise<void> {
@@ -287,9 +297,9 @@ export class OciRegistry implements OciTarget {
     return answer;
   }
 
-  private async refusal(answer: HttpAnswer, what: string): Promise<OciFault> {
+  private async refusal(answer: HttpAnswer, what: string, known?: string): Promise<OciFault> {
     const { status } = answer;
-    const reason = await readReason(answer);
+    const reason = known ?? (await readReason(answer));
     if (status === 404) return new OciFault('oci/not-found', `${what} is not in ${this.name}.`);
     if (status === 401 || status === 403) {
       return new OciFault('oci/unauthorized', `${this.name} does not allow this with the login used${reason}.`);
@@ -299,6 +309,8 @@ export class OciRegistry implements OciTarget {
     return new OciFault('oci/refused', `${this.name} refused ${what} (status ${status}${reason}).`);
   }
 }
+
+const MAX_ATTEMPTS = 3;
 
 function fallbackTag(digest: string): string {
   return digest.replace(':', '-');

@@ -62,6 +62,27 @@ const asIndex = { 'content-type': MEDIA.index };
 const asManifest = { 'content-type': MEDIA.manifest };
 
 describe('manifests', () => {
+  it('sends a manifest again when a busy registry misreads its own link, and gives up after three times', async () => {
+    const invalid = send(400, { 'content-type': 'application/json' }, '{"errors":[{"code":"DIGEST_INVALID"}]}');
+    const puts = () => seen.filter(({ method }) => method === 'PUT').length;
+    answer = (request, response) => (puts() < 3 ? invalid : send(201))(request, response);
+    await expect(open().writeManifest(sample.manifest)).resolves.toMatchObject({ digest: sample.descriptor.digest });
+    expect(puts()).toBe(3);
+
+    seen.length = 0;
+    answer = invalid;
+    await expect(open().writeManifest(sample.manifest)).rejects.toMatchObject({
+      code: 'oci/refused',
+      message: expect.stringContaining('DIGEST_INVALID') as string,
+    });
+    expect(puts()).toBe(3);
+
+    seen.length = 0;
+    answer = send(400, { 'content-type': 'application/json' }, '{"errors":[{"code":"MANIFEST_INVALID"}]}');
+    await expect(open().writeManifest(sample.manifest)).rejects.toMatchObject({ code: 'oci/refused' });
+    expect(puts()).toBe(1);
+  });
+
   it('refuses other bytes than the digest asked for', async () => {
     answer = send(200, asManifest, artifact('two').manifest);
     await expect(open().resolve(sample.descriptor.digest)).rejects.toMatchObject({ code: 'oci/digest-mismatch' });
