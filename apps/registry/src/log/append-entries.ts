@@ -32,6 +32,8 @@ const TILE_WIDTH = 256;
  * entries and completed tiles, moves the head. The inclusion paths come out of the old compact range and the batch
  * alone, without reading a tile (RFC 9162 §2.1.3.1).
  *
+ * `locked` is the head that the caller's transaction holds already.
+ *
  * A crash before the commit leaves nothing; after it, everything.
  */
 export async function appendEntries(
@@ -40,8 +42,9 @@ export async function appendEntries(
   logId: number,
   candidates: readonly NewEntry[],
   now: Date,
+  locked?: Head,
 ): Promise<Appended> {
-  const head = await store.lockHead(tx, logId);
+  const head = locked ?? (await store.lockHead(tx, logId));
   const known = await store.indexesOf(
     tx,
     logId,

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { encodeHex } from '@margo-trust/bytes';
-import { parsePublicKey } from '@margo-trust/crypto';
 import { checkSignatureOnPool } from '@margo-trust/crypto/async';
 import {
   CONTENT,
@@ -61,7 +60,7 @@ export class RegisterStatement {
     const vendor = await this.findVendor(statement.issuer);
     if (!vendor) throw new RegistrationFault('registration/unknown-vendor', 'No vendor of this registry has that URI.');
     refuseUnclaimed(vendor, facts);
-    const check = prepareStatementCheck(statement, parsePublicKey(leaf.spki));
+    const check = prepareStatementCheck(statement, leaf.publicKey);
     if (!REGISTRATION_POLICY.algorithms.includes(check.algorithm)) {
       throw new RegistrationFault(
         'registration/algorithm-refused',

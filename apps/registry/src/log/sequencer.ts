@@ -85,7 +85,7 @@ export class Sequencer implements OnApplicationShutdown {
   private async sealBatch(batch: readonly Waiting[]): Promise<void> {
     const { admitted, appended } = await this.db.transaction(async (tx) => {
       // The head first: a suspension or revocation needs it for its record, so none can commit between check and append.
-      await this.store.lockHead(tx, this.identity.logId);
+      const head = await this.store.lockHead(tx, this.identity.logId);
       const refusals = await this.lateCheck(
         tx,
         batch.map(({ entry }) => entry),
@@ -96,7 +96,7 @@ export class Sequencer implements OnApplicationShutdown {
         return !refusal;
       });
       const entries = admitted.map(({ entry }) => entry);
-      const appended = await appendEntries(tx, this.store, this.identity.logId, entries, this.clock.now());
+      const appended = await appendEntries(tx, this.store, this.identity.logId, entries, this.clock.now(), head);
       return { admitted, appended };
     });
     // From here on the batch is durable: whatever fails now, asking again gives the same index.
