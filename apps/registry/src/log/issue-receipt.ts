@@ -5,6 +5,7 @@ import { encodeTlogProof } from '@margo-trust/tlog';
 import { HeadSigner } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
+import { PublishedCheckpoint } from './published-checkpoint.ts';
 
 /** Proofs of one entry, derived on read, never stored. */
 @Injectable()
@@ -12,6 +13,7 @@ export class IssueReceipt {
   constructor(
     private readonly reader: LogReader,
     private readonly signer: HeadSigner,
+    private readonly published: PublishedCheckpoint,
   ) {}
 
   /** A COSE receipt (RFC 9942), always against the same head: the one that first covered the entry. */
@@ -38,11 +40,7 @@ export class IssueReceipt {
 
   /** A C2SP tlog-proof against the newest checkpoint. */
   async tlogProof({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
-    const head = await this.reader.loadHead();
-    const [path, checkpoint] = await Promise.all([
-      this.reader.inclusionPath(index, head.size),
-      this.signer.signCheckpoint(head),
-    ]);
-    return encodeTlogProof({ index, path, checkpoint });
+    const { size, note } = await this.published.load();
+    return encodeTlogProof({ index, path: await this.reader.inclusionPath(index, size), checkpoint: note });
   }
 }

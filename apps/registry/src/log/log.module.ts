@@ -11,6 +11,7 @@ import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
 import { OpenLog } from './open-log.ts';
+import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { RegisterStatement } from './register-statement.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { Sequencer } from './sequencer.ts';
@@ -27,9 +28,10 @@ import { TilesController } from './tiles.controller.ts';
     LogReader,
     LogStore,
     OpenLog,
+    PublishedCheckpoint,
     RegisterStatement,
     Sequencer,
   ],
-  exports: [AppendRecord, HeadSigner, IssueReceipt, LogIdentity, LogReader, OpenLog],
+  exports: [AppendRecord, HeadSigner, IssueReceipt, LogIdentity, LogReader, OpenLog, PublishedCheckpoint],
 })
 export class LogModule {}

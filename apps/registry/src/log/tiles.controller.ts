@@ -4,10 +4,11 @@ import type { Response } from 'express';
 import { encodeBase64, encodeBase64Url } from '@margo-trust/bytes';
 import { encodeVerifierKey, parseTilePath, TlogFault } from '@margo-trust/tlog';
 import { Requires } from '../callers/requires.ts';
-import { ed25519Raw, HeadSigner } from './head-signer.ts';
+import { ed25519Raw } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
+import { PublishedCheckpoint } from './published-checkpoint.ts';
 
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
@@ -18,7 +19,7 @@ const IMMUTABLE = 'public, max-age=31536000, immutable';
 export class TilesController {
   constructor(
     private readonly reader: LogReader,
-    private readonly signer: HeadSigner,
+    private readonly published: PublishedCheckpoint,
     private readonly identity: LogIdentity,
   ) {}
 
@@ -26,8 +27,8 @@ export class TilesController {
   @Header('Content-Type', 'text/plain; charset=utf-8')
   @Header('Cache-Control', 'public, max-age=1')
   async checkpoint(@Res() response: Response): Promise<void> {
-    const head = await this.reader.loadHead();
-    response.send(Buffer.from(await this.signer.signCheckpoint(head)));
+    const { note } = await this.published.load();
+    response.send(Buffer.from(note));
   }
 
   @Get('log.json')
