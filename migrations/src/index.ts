@@ -5,10 +5,11 @@ import { Vendors0004 } from './0004-vendors.ts';
 import { Certificates0010 } from './0010-certificates.ts';
 import { Crls0020 } from './0020-crls.ts';
 import { TrustRoot0030 } from './0030-trust-root.ts';
+import { RawLeaves0042 } from './0042-raw-leaves.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
- * Next numbers by area, so that two hands do not take the same: 10 certificates, 20 revocation, 30 trust root.
+ * Next numbers by area, so that two hands do not take the same: 10 certificates, 20 revocation, 30 trust root, 40 the log.
  */
 export const MIGRATIONS = [
   Ground0001,
@@ -18,4 +19,5 @@ export const MIGRATIONS = [
   Certificates0010,
   Crls0020,
   TrustRoot0030,
+  RawLeaves0042,
 ] as const;

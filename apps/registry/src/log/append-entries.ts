@@ -63,7 +63,7 @@ export async function appendEntries(
   if (fresh.length === 0) return { head, placed: indexes.map((index) => ({ index })) };
 
   const range: CompactRange = head.size === 0n ? emptyRange() : { size: head.size, hashes: head.frontier };
-  const leaves = fresh.map((entry) => hashLeaf(entry.entry));
+  const leaves = fresh.map(({ raw, entry }) => hashLeaf(raw ?? entry));
   const paths = provePathsOfAppended(range, leaves);
   const grown = appendLeaves(range, leaves);
   const next = { size: grown.size, root: rootOfRange(grown), frontier: grown.hashes, committedAt: now };
@@ -119,5 +119,5 @@ async function loadTail(
   count: number,
 ): Promise<readonly Hash[]> {
   if (level > 0) return store.tileRoots(tx, logId, level - 1, first, count);
-  return (await store.entries(tx, logId, first, count)).map(hashLeaf);
+  return (await store.leaves(tx, logId, first, count)).map(hashLeaf);
 }

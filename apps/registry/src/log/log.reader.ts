@@ -23,6 +23,8 @@ import { toHead, type Head } from './log.store.ts';
 export interface EntryRecord {
   readonly index: bigint;
   readonly entry: Uint8Array;
+  /** The leaf, where it is not `entry`. */
+  readonly raw?: Uint8Array;
   readonly contentType: string;
   readonly issuer: string;
   readonly subject: string;
@@ -66,6 +68,7 @@ interface EntryRow {
   application_id: string | null;
   version: string | null;
   certificate: Buffer | null;
+  raw: Buffer | null;
   registered_at: Date;
 }
 
@@ -185,8 +188,8 @@ export class LogReader {
 
   async findBundle(index: bigint, width: number): Promise<Uint8Array | undefined> {
     if (index >= TILE_LIMIT) return undefined;
-    const entries = await this.entries(index * BigInt(TILE_WIDTH), width);
-    return entries.length === width ? encodeEntryBundle(entries) : undefined;
+    const leaves = await this.leaves(index * BigInt(TILE_WIDTH), width);
+    return leaves.length === width ? encodeEntryBundle(leaves) : undefined;
   }
 
   private async loadTiles(nodes: readonly TreeNode[], size: bigint): Promise<(ref: TileRef) => Uint8Array> {
@@ -222,15 +225,15 @@ export class LogReader {
   }
 
   private async leafHashes(first: bigint, count: number): Promise<Hash[]> {
-    return (await this.entries(first, count)).map(hashLeaf);
+    return (await this.leaves(first, count)).map(hashLeaf);
   }
 
-  private async entries(first: bigint, count: number): Promise<Uint8Array[]> {
-    const rows = await this.db.query<{ entry: Buffer }>(
-      'SELECT entry FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index',
+  private async leaves(first: bigint, count: number): Promise<Uint8Array[]> {
+    const rows = await this.db.query<{ leaf: Buffer }>(
+      'SELECT coalesce(raw, entry) AS leaf FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index',
       [this.identity.logId, first.toString(), (first + BigInt(count)).toString()],
     );
-    return rows.map((row) => plain(row.entry));
+    return rows.map((row) => plain(row.leaf));
   }
 
   private async tileRoots(level: number, first: bigint, count: number): Promise<Hash[]> {
@@ -254,6 +257,7 @@ function toRecord(row: EntryRow): EntryRecord {
   return {
     index: BigInt(row.index),
     entry: plain(row.entry),
+    ...(row.raw && { raw: plain(row.raw) }),
     contentType: row.content_type,
     issuer: row.issuer,
     subject: row.subject,

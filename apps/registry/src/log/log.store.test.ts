@@ -13,7 +13,7 @@ import { LogStore, type NewEntry } from './log.store.ts';
 
 const LOG = 1;
 const now = new Date('2026-11-20T12:00:00Z');
-const newEntry = (name: string): NewEntry => {
+const newEntry = (name: string) => {
   const body = encodeUtf8(name);
   return {
     entry: sha256(body),
@@ -23,7 +23,11 @@ const newEntry = (name: string): NewEntry => {
     issuer: 'https://registry.example',
     subject: name,
     mentions: [`name:${name}`],
-  };
+  } satisfies NewEntry;
+};
+const newRawEntry = (name: string): NewEntry => {
+  const { body: raw, ...rest } = newEntry(name);
+  return { ...rest, raw, mentions: [] };
 };
 
 describe('the log in PostgreSQL', () => {
@@ -154,6 +158,37 @@ describe('the log in PostgreSQL', () => {
     ['DELETE FROM log_head', []],
   ])('refuses %s even from a prompt', async (sql, parameters) => {
     await expect(db.query(sql, parameters)).rejects.toThrow(/append-only|only grows/);
+  });
+
+  it('hashes and serves leaves of their own bytes among digests, in the batch and across a tile border', async () => {
+    const { size } = await reader.loadHead();
+    const count = 300;
+    const batch: NewEntry[] = Array.from({ length: count }, (_, i) =>
+      (i % 3 === 0 ? newRawEntry : newEntry)(`mixed ${i}`),
+    );
+    const { head, placed } = await db.transaction((tx) => appendEntries(tx, store, LOG, batch, now));
+    const later = await append(Array.from({ length: 300 }, (_, i) => `after mixed ${i}`));
+    for (const [i, { index, path }] of placed.entries()) {
+      const leaf = hashLeaf(batch[i]!.raw ?? batch[i]!.entry);
+      expect(rootFromInclusion(leaf, index, head.size, path!)).toEqual(Uint8Array.from(head.root));
+      const laterPath = await reader.inclusionPath(index, later.head.size);
+      expect(rootFromInclusion(leaf, index, later.head.size, laterPath)).toEqual(Uint8Array.from(later.head.root));
+    }
+    const first = parseEntryBundle((await reader.findBundle(size / 256n, Number(size % 256n) + 1))!).at(-1);
+    expect(first).toEqual(encodeUtf8('mixed 0'));
+    expect(await reader.findByEntry(batch[0]!.entry)).toMatchObject({ index: size, raw: batch[0]!.raw! });
+    expect(await reader.findStatement(batch[0]!.entry)).toBeUndefined();
+    const again = await db.transaction((tx) => appendEntries(tx, store, LOG, batch.slice(0, 1), now));
+    expect(again.placed).toEqual([{ index: size }]);
+  });
+
+  it.each([
+    ['is not what its digest says', { ...newRawEntry('a'), entry: sha256(encodeUtf8('b')) }],
+    ['could be taken for a digest', newRawEntry('x'.repeat(32))],
+    ['does not fit into a bundle', newRawEntry('x'.repeat(65_536))],
+  ])('refuses a leaf that %s', async (_, entry) => {
+    const refused = db.transaction((tx) => appendEntries(tx, store, LOG, [entry], now));
+    await expect(refused).rejects.toThrow(/log_entry_check|check constraint/);
   });
 
   it('keeps the statement apart from what the tree needs', async () => {

@@ -16,9 +16,12 @@ export interface Head {
 
 /** One statement on its way into the log, with what search needs to find it again. */
 export interface NewEntry {
+  /** SHA-256 of `body` or of `raw`, whichever there is. The leaf itself unless there is `raw`. */
   readonly entry: Uint8Array;
-  /** The statement with an empty unprotected header, byte for byte what `entry` is the digest of. */
-  readonly body: Uint8Array;
+  /** The statement with an empty unprotected header. Kept beside the tree, so that it may be forgotten. */
+  readonly body?: Uint8Array;
+  /** The leaf's bytes, where it is not a statement's digest: 65,535 at most and never 32. Part of the tree for ever. */
+  readonly raw?: Uint8Array;
   readonly chain: readonly Uint8Array[];
   readonly chainId?: Uint8Array;
   readonly timestampToken?: Uint8Array;
@@ -84,36 +87,21 @@ export class LogStore {
         chain.map((der) => Buffer.from(der)),
       ]);
     }
-    const bodies = pack(entries.map((e) => e.body));
-    const hashes = pack(entries.map((e) => e.entry));
-    const tokens = pack(entries.map((e) => e.timestampToken));
-    const certificates = pack(entries.map((e) => e.certificate));
-    await tx.query(
-      `INSERT INTO statement (entry, body, chain_id, timestamp_token)
-       SELECT substring($1::bytea FROM e FOR 32), substring($2::bytea FROM b FOR bn), c,
-              substring($3::bytea FROM t FOR tn)
-       FROM unnest($4::int[], $5::int[], $6::int[], $7::bytea[], $8::int[], $9::int[]) AS s (e, b, bn, c, t, tn)
-       ON CONFLICT DO NOTHING`,
-      [
-        hashes.bytes,
-        bodies.bytes,
-        tokens.bytes,
-        hashes.starts,
-        bodies.starts,
-        bodies.lengths,
-        entries.map((e) => buffer(e.chainId)),
-        tokens.starts,
-        tokens.lengths,
-      ],
+    await this.insertStatements(
+      tx,
+      entries.filter((e) => e.body !== undefined),
     );
+    const hashes = pack(entries.map((e) => e.entry));
+    const certificates = pack(entries.map((e) => e.certificate));
+    const raws = pack(entries.map((e) => e.raw));
     await tx.query(
       `INSERT INTO log_entry (log_id, index, entry, content_type, issuer, subject, vendor_id, application_id, version,
-                              certificate, registered_at)
+                              certificate, registered_at, raw)
        SELECT $1, $2::bigint + position - 1, substring($4::bytea FROM e FOR 32), content_type, issuer, subject, vendor_id,
-              application_id, version, substring($5::bytea FROM c FOR cn), $3
+              application_id, version, substring($5::bytea FROM c FOR cn), $3, substring($15::bytea FROM r FOR rn)
        FROM unnest($6::int[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-                   $14::text[]) WITH ORDINALITY
-            AS s (e, c, cn, content_type, issuer, subject, vendor_id, application_id, version, position)`,
+                   $14::text[], $16::int[], $17::int[]) WITH ORDINALITY
+            AS s (e, c, cn, content_type, issuer, subject, vendor_id, application_id, version, r, rn, position)`,
       [
         logId,
         first.toString(),
@@ -129,9 +117,37 @@ export class LogStore {
         entries.map((e) => e.vendorId ?? null),
         entries.map((e) => e.applicationId ?? null),
         entries.map((e) => e.version ?? null),
+        raws.bytes,
+        raws.starts,
+        raws.lengths,
       ],
     );
     await this.insertMentions(tx, logId, first, entries);
+  }
+
+  private async insertStatements(tx: Tx, statements: readonly NewEntry[]): Promise<void> {
+    if (statements.length === 0) return;
+    const bodies = pack(statements.map((e) => e.body));
+    const hashes = pack(statements.map((e) => e.entry));
+    const tokens = pack(statements.map((e) => e.timestampToken));
+    await tx.query(
+      `INSERT INTO statement (entry, body, chain_id, timestamp_token)
+       SELECT substring($1::bytea FROM e FOR 32), substring($2::bytea FROM b FOR bn), c,
+              substring($3::bytea FROM t FOR tn)
+       FROM unnest($4::int[], $5::int[], $6::int[], $7::bytea[], $8::int[], $9::int[]) AS s (e, b, bn, c, t, tn)
+       ON CONFLICT DO NOTHING`,
+      [
+        hashes.bytes,
+        bodies.bytes,
+        tokens.bytes,
+        hashes.starts,
+        bodies.starts,
+        bodies.lengths,
+        statements.map((e) => buffer(e.chainId)),
+        tokens.starts,
+        tokens.lengths,
+      ],
+    );
   }
 
   async insertTile(tx: Tx, logId: number, tile: FullTile): Promise<void> {
@@ -144,13 +160,13 @@ export class LogStore {
     ]);
   }
 
-  /** Entries `[first, first + count)` in order: the bytes that were hashed into leaves. */
-  async entries(tx: Tx, logId: number, first: bigint, count: number): Promise<Uint8Array[]> {
+  /** Leaves `[first, first + count)` in order: the bytes that are hashed into the tree. */
+  async leaves(tx: Tx, logId: number, first: bigint, count: number): Promise<Uint8Array[]> {
     const rows = (await tx.query(
-      'SELECT entry FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index',
+      'SELECT coalesce(raw, entry) AS leaf FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index',
       [logId, first.toString(), (first + BigInt(count)).toString()],
-    )) as { entry: Buffer }[];
-    return rows.map((row) => row.entry);
+    )) as { leaf: Buffer }[];
+    return rows.map((row) => row.leaf);
   }
 
   /** Hashes over the full tiles `[first, first + count)` of a level, in order. */
