@@ -1,10 +1,11 @@
-import { createHash, createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { draftArtifactStatement, finishStatement, parseStatement } from '@margo-trust/statement';
+import { parseStatement } from '@margo-trust/statement';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startService, type Service } from '../service.ts';
+import { statementsOf } from '../vendor-statements.ts';
 import { checkReceipt, leafHash, prefixRoots, readKeys } from './independent.ts';
 
 const KILLS = 10;
@@ -82,31 +83,6 @@ describe('a registry that is killed ten times under load', () => {
     }
   });
 });
-
-/** Distinct artifact signatures of the demo vendor, one a call. */
-async function statementsOf(dataDir: string): Promise<() => Uint8Array> {
-  const read = (name: string) => readFile(join(dataDir, 'demo/vendor', name), 'utf8');
-  const key = createPrivateKey(await read('key.pem'));
-  const chain = (await read('chain.pem'))
-    .split(/(?=-----BEGIN)/)
-    .filter((pem) => pem.startsWith('-----BEGIN'))
-    .map((pem) => Uint8Array.from(new X509Certificate(pem).raw));
-  const leafDer = chain[0]!;
-  const issuer = new X509Certificate(leafDer).subjectAltName?.replace(/^URI:/, '') ?? '';
-  return () => {
-    const digest = `sha256:${randomBytes(32).toString('hex')}`;
-    const draft = draftArtifactStatement({
-      algorithm: 'ES256',
-      issuer,
-      subject: `oci:image:${digest}`,
-      target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1 },
-      signingTime: new Date(),
-      leafDer,
-    });
-    const signature = sign('sha256', draft.toBeSigned, { key, dsaEncoding: 'ieee-p1363' });
-    return finishStatement(draft, Uint8Array.from(signature), { chain });
-  };
-}
 
 /** Every leaf hash of the published log, by its entry bundles, checked against the checkpoint's root. */
 async function leavesOf(url: string): Promise<Buffer[]> {

@@ -18,7 +18,9 @@ export const CLIENTS = [
   goProgram('oras', '1.3.6', 'oras.land/oras/cmd/oras'),
   goProgram('registry', `0.22.1-${sourceHash('registry')}`, '.'),
   goProgram('go-tuf', `2.4.2-${sourceHash('go-tuf')}`, '.'),
+  goProgram('go-checker', `0.30.0-${sourceHash('go-checker')}`, '.'),
   pythonPackages('python-tuf', '7.0.1'),
+  pythonPackages('py-checker', '6.3.0'),
 ];
 
 /** Debian's clients and the instruments around them: a program, a file that proves it is there, and its package. */
@@ -74,7 +76,7 @@ function pythonPackages(name, version) {
   };
 }
 
-/** Our own two programs are rebuilt when a source or a pin changes. */
+/** Programs of our own are rebuilt when a source or a pin changes. */
 function sourceHash(folder) {
   const hash = createHash('sha256');
   for (const file of readdirSync(join(here, folder)).sort()) hash.update(readFileSync(join(here, folder, file)));

@@ -1,0 +1,5 @@
+module interop/go-checker
+
+go 1.25.0
+
+require golang.org/x/mod v0.30.0
