@@ -3,6 +3,7 @@ import type { CborFault } from '@margo-trust/cbor';
 import type { CoseFault } from '@margo-trust/cose';
 import type { CryptoFault } from '@margo-trust/crypto';
 import type { Fault } from '@margo-trust/fault';
+import type { AdmissionFault, PolicyFault } from '@margo-trust/policy';
 import type { StatementFault } from '@margo-trust/statement';
 import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
@@ -30,6 +31,8 @@ type AnyFault =
   | RevocationFault
   | LogFault
   | RegistrationFault
+  | AdmissionFault
+  | PolicyFault
   | StatementFault
   | CborFault
   | CoseFault
@@ -99,7 +102,11 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'registration/unknown-vendor': { status: 400, title: 'Rejected' },
   'registration/vendor-not-active': { status: 400, title: 'Rejected' },
   'registration/algorithm-refused': { status: 400, title: 'Bad Signature Algorithm' },
+  'registration/statement-too-large': { status: 413, title: 'Statement too large' },
   'registration/overloaded': { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },
+
+  'policy/malformed': { status: 422, title: 'Not a registration policy' },
+  'policy/unknown-type': { status: 422, title: 'Not a registration policy' },
 
   'statement/bad-certificate-hash': { status: 400, title: 'Malformed request' },
   'statement/bad-chain': { status: 400, title: 'Malformed request' },

@@ -6,17 +6,7 @@ export type LogFaultCode =
 /** A question the log cannot answer. */
 export class LogFault extends Fault<LogFaultCode> {}
 
-export type RegistrationFaultCode =
-  | 'registration/content-type-refused'
-  | 'registration/algorithm-refused'
-  | 'registration/no-chain'
-  | 'registration/issuer-mismatch'
-  | 'registration/unknown-vendor'
-  | 'registration/vendor-not-active'
-  | 'registration/certificate-revoked'
-  | 'registration/application-not-claimed'
-  | 'registration/namespace-not-claimed'
-  | 'registration/overloaded';
+export type RegistrationFaultCode = 'registration/overloaded';
 
-/** A statement that the registration policy does not admit. */
+/** A registration that was not decided about; libs/policy has the faults of those that were refused. */
 export class RegistrationFault extends Fault<RegistrationFaultCode> {}

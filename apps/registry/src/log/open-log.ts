@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { EMPTY_ROOT } from '@margo-trust/merkle';
+import { describeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
 import { Clock } from '../clock.ts';
 import type { Tx } from '../db/db.ts';
 import { AppendRecord } from './append-record.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
-import { REGISTRATION_POLICY } from './registration-policy.ts';
 
 /**
  * Opens the log with its two genesis entries: the registration policy at index 0, the trust anchors at index 1
@@ -27,7 +27,7 @@ export class OpenLog {
     await this.append.run(tx, {
       subject: `policy:${origin}`,
       contentType: CONTENT.policy,
-      payload: REGISTRATION_POLICY,
+      payload: describeRegistrationPolicy(FOUNDING_POLICY),
     });
     await this.append.run(tx, { subject: `anchors:${origin}`, contentType: CONTENT.anchors, payload: anchors });
   }

@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { encodeReceipt } from '@margo-trust/receipt';
+import type { Fault } from '@margo-trust/fault';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { appendEntries, type Appended } from './append-entries.ts';
@@ -14,8 +15,8 @@ export interface Registered {
   readonly receipt: Uint8Array;
 }
 
-/** What must still hold when the batch commits: throws the Fault that refuses this entry alone. */
-export type LateCheck = (tx: Tx, entries: readonly NewEntry[]) => Promise<readonly (RegistrationFault | undefined)[]>;
+/** What must still hold when the batch commits: for each entry the Fault that refuses it alone, if any. */
+export type LateCheck = (tx: Tx, entries: readonly NewEntry[]) => Promise<readonly (Fault | undefined)[]>;
 
 interface Waiting {
   readonly entry: NewEntry;

@@ -1,5 +1,4 @@
-import { sha256 } from '@margo-trust/crypto';
-import { concatBytes } from '@margo-trust/bytes';
+import { chainId } from '@margo-trust/policy';
 import { readFacts, type Statement, type StatementFacts } from '@margo-trust/statement';
 import type { NewEntry } from './log.store.ts';
 
@@ -10,7 +9,7 @@ export function toNewEntry(statement: Statement, facts: StatementFacts = readFac
     entry: statement.entry,
     body: statement.stripped,
     chain,
-    ...(chain.length > 0 && { chainId: chainIdOf(chain) }),
+    ...(chain.length > 0 && { chainId: chainId(chain) }),
     ...(timestampToken && { timestampToken }),
     contentType: statement.contentType,
     issuer: statement.issuer,
@@ -20,8 +19,4 @@ export function toNewEntry(statement: Statement, facts: StatementFacts = readFac
     ...(x5t && { certificate: x5t }),
     mentions: [...facts.digests, ...facts.references],
   };
-}
-
-export function chainIdOf(chain: readonly Uint8Array[]): Uint8Array {
-  return sha256(concatBytes(...chain.map((der) => sha256(der))));
 }

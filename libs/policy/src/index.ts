@@ -1,0 +1,24 @@
+export { AdmissionFault, PolicyFault, type AdmissionFaultCode, type PolicyFaultCode } from './fault.ts';
+export {
+  describeRegistrationPolicy,
+  encodeRegistrationPolicy,
+  FOUNDING_POLICY,
+  parseRegistrationPolicy,
+  POLICY_LIMITS,
+  readRegistrationPolicy,
+  type AdmittedStatement,
+  type ClaimCheck,
+  type PayloadSchema,
+  type RateLimit,
+  type RegistrationPolicy,
+} from './policy.ts';
+export { chainId, isValidAt, VerifiedPaths, type SigningTrust } from './verified-paths.ts';
+export {
+  admitAlgorithm,
+  admitChain,
+  admitClaims,
+  admitContent,
+  decideAdmission,
+  refuseStanding,
+  type AdmissionFacts,
+} from './decide.ts';
