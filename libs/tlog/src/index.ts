@@ -5,11 +5,47 @@ export {
   ED25519_COSIGNATURE,
   ED25519_NOTE,
   encodeVerifierKey,
+  ML_DSA_44_COSIGNATURE,
   parseVerifierKey,
   verifierKeyId,
   type VerifierKey,
 } from './verifier-key.ts';
-export { cosignatureToBeSigned, encodeCosignature, verifyNote } from './verify-note.ts';
+export {
+  cosignatureToBeSigned,
+  encodeCosignature,
+  parseCosignature,
+  subtreeToBeSigned,
+  type Subtree,
+} from './cosignature.ts';
+export { verifyNote, type VerifyMlDsa44 } from './verify-note.ts';
+export {
+  encodePolicy,
+  isQuorum,
+  parsePolicy,
+  verifyWitnessed,
+  witnessesOfQuorum,
+  type Policy,
+  type PolicyGroup,
+  type PolicyLog,
+  type PolicyWitness,
+  type WitnessedCheckpoint,
+} from './policy.ts';
+export {
+  encodeAddCheckpoint,
+  encodeSignatureLines,
+  encodeSignSubtree,
+  encodeSizeAnswer,
+  judgeCheckpoint,
+  judgeSubtree,
+  originOfRequest,
+  parseAddCheckpoint,
+  parseSignatureLines,
+  parseSignSubtree,
+  parseSizeAnswer,
+  type AddCheckpoint,
+  type SignSubtree,
+  type WitnessedTree,
+} from './witness.ts';
 export { bundlePath, parseTilePath, tilePath, type BundleRef, type TileRef } from './tile.ts';
 export { encodeEntryBundle, parseEntryBundle } from './bundle.ts';
 export { hashesForConsistency, hashesForInclusion, hashesForRoot, type TreeNode } from './nodes.ts';

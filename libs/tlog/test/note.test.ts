@@ -121,7 +121,7 @@ describe('a verifier key', () => {
     ['an upper-case hash', vkey.replace('33d7', '33D7'), 'tlog/bad-verifier-key'],
     ['no key', 'example.com/log/testdata+33d7b496', 'tlog/bad-verifier-key'],
     ['a short key', 'example.com/log/testdata+33d7b496+AeHTu4Q3', 'tlog/bad-verifier-key'],
-    ['an unknown type', vkey.replace('+AeH', '+BuH'), 'tlog/unsupported-key'],
+    ['an unknown type', vkey.replace('+AeH', '+AuH'), 'tlog/unsupported-key'],
     ['a space in the name', `a ${vkey}`, 'tlog/bad-verifier-key'],
   ])('is refused with %s', (_, text, code) => {
     expect(() => parseVerifierKey(text)).toThrow(refusal(code));
