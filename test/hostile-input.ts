@@ -78,6 +78,8 @@ export const BAD_TILES: readonly string[] = [
       (index) => [`tile/${level}/${index}`, `tile/${level}/${index}.p/1`, `tile/${level}/${index}.p/255`],
     ),
   ),
+  ...['evidence/', 'evidence/001', 'evidence/000.p/0', 'evidence/000.p/255', 'evidence/0', 'evidence/x000/000'],
+  ...['evidence/x036/x028/x797/x018/x963/967', 'evidence/x072/x057/x594/x037/x927/935.p/1', 'evidence/%00'],
   ...['tile/0/x999/x999/x999/x999/x999/x999/999', 'tile/../checkpoint', 'checkpoint/..', '%00', 'log.json/x'],
 ];
 

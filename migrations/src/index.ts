@@ -6,6 +6,7 @@ import { Certificates0010 } from './0010-certificates.ts';
 import { Crls0020 } from './0020-crls.ts';
 import { TrustRoot0030 } from './0030-trust-root.ts';
 import { RawLeaves0042 } from './0042-raw-leaves.ts';
+import { LogEvidence0043 } from './0043-log-evidence.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
@@ -20,4 +21,5 @@ export const MIGRATIONS = [
   Crls0020,
   TrustRoot0030,
   RawLeaves0042,
+  LogEvidence0043,
 ] as const;

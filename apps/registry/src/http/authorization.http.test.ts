@@ -51,6 +51,8 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /.well-known/security.txt': ANYONE,
   'GET /log/checkpoint': ANYONE,
   'GET /log/log.json': ANYONE,
+  'GET /log/evidence/*path': ANYONE,
+  'GET /log/seals': ANYONE,
   'GET /log/tile/*path': ANYONE,
   'GET /livez': ANYONE,
   'GET /readyz': ANYONE,
@@ -187,6 +189,7 @@ describe('who may call what', () => {
       .replace(':serial', vendor.serial)
       .replace(':entryId', vendor.entryId)
       .replace(':kid', vendor.kid)
+      .replace('evidence/*path', 'evidence/000.p/1')
       .replace('*path', 'entries/000.p/1');
 
   /** Whether anything was decided, certified or logged. */

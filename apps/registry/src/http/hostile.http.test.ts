@@ -60,6 +60,8 @@ const UNDOCUMENTED = [
   'GET /.well-known/scitt-keys/:kid',
   'GET /log/checkpoint',
   'GET /log/log.json',
+  'GET /log/evidence/*path',
+  'GET /log/seals',
   'GET /log/tile/*path',
   'GET /openapi.json',
   'GET /livez',

@@ -4,6 +4,8 @@ import { KeysModule } from '../keys/keys.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { AppendRecord } from './append-record.ts';
 import { EntriesController } from './entries.controller.ts';
+import { EvidenceController } from './evidence.controller.ts';
+import { EvidenceReader } from './evidence.reader.ts';
 import { ExplorerController } from './explorer.controller.ts';
 import { HeadSigner } from './head-signer.ts';
 import { IssueReceipt } from './issue-receipt.ts';
@@ -16,12 +18,14 @@ import { RegisterStatement } from './register-statement.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { Sequencer } from './sequencer.ts';
 import { TilesController } from './tiles.controller.ts';
+import { WriteEvidence } from './write-evidence.ts';
 
 @Module({
   imports: [KeysModule, CertificateReaderModule, VendorReaderModule],
-  controllers: [EntriesController, ExplorerController, ScittKeysController, TilesController],
+  controllers: [EntriesController, EvidenceController, ExplorerController, ScittKeysController, TilesController],
   providers: [
     AppendRecord,
+    EvidenceReader,
     HeadSigner,
     IssueReceipt,
     LogIdentity,
@@ -31,6 +35,7 @@ import { TilesController } from './tiles.controller.ts';
     PublishedCheckpoint,
     RegisterStatement,
     Sequencer,
+    WriteEvidence,
   ],
   exports: [AppendRecord, HeadSigner, IssueReceipt, LogIdentity, LogReader, OpenLog, PublishedCheckpoint],
 })
