@@ -8,6 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signSomeArtifact } from '../../../../test/artifact.ts';
 import { admitVendor, ensurePki, issueTo, makeCsr } from '../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+import { Db } from '../db/db.ts';
+import { appendEntries } from './append-entries.ts';
+import { LogIdentity } from './log-identity.ts';
+import { LogStore } from './log.store.ts';
 
 describe('evidence over HTTP', () => {
   let registry: TestRegistry;
@@ -113,6 +117,26 @@ describe('evidence over HTTP', () => {
       Buffer.from(victim.entry),
       body,
     ]);
+  });
+
+  it('shows a leaf of its own bytes as such', async () => {
+    const raw = Buffer.from('{"kind":"hashedrekord"}');
+    const entry = sha256(raw);
+    const append = {
+      ...{ entry, raw, chain: [], contentType: 'application/json', issuer: 'https://vendor.example/', subject: 'raw' },
+      mentions: ['b', 'a'],
+    };
+    const { app } = registry;
+    await app
+      .get(Db)
+      .transaction((tx) => appendEntries(tx, app.get(LogStore), app.get(LogIdentity).logId, [append], new Date()));
+    const { rows } = parseEvidence((await get(`/log/evidence/000.p/${size + 1}`)).bytes);
+    const { kind, body, mentions } = rows.at(-1)!;
+    expect({ kind, text: Buffer.from(body!).toString(), mentions }).toEqual({
+      kind: 'raw',
+      text: raw.toString(),
+      mentions: ['a', 'b'],
+    });
   });
 
   it.each(['/log/evidence/000', '/log/evidence/001', '/log/evidence/000.p/0', '/log/evidence/0', '/log/evidence/tile'])(

@@ -4,8 +4,8 @@ import { compareBytes, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { Db } from '../db/db.ts';
 import { LogIdentity } from './log-identity.ts';
 
-/** A row whose body is still to be loaded. */
-export interface EvidenceItem extends Omit<EvidenceRow, 'body'> {
+/** A row whose statement is still to be loaded; a raw leaf is part of the entry. */
+export interface EvidenceItem extends EvidenceRow {
   /** Of the body; 0 when there is none. */
   readonly bodyBytes: number;
 }
@@ -20,6 +20,7 @@ interface ItemRecord {
   version: string | null;
   certificate: Buffer | null;
   registered_at: Date;
+  raw: Buffer | null;
   body_bytes: number | null;
   chain_id: Buffer | null;
   timestamp_token: Buffer | null;
@@ -33,12 +34,12 @@ export class EvidenceReader {
     private readonly identity: LogIdentity,
   ) {}
 
-  /** Entries `[first, first + count)` without their bodies; fewer when the log ends before. */
+  /** Entries `[first, first + count)` without their statements; fewer when the log ends before. */
   async items(first: bigint, count: number): Promise<EvidenceItem[]> {
     const [rows, mentions] = await Promise.all([
       this.db.query<ItemRecord>(
         `SELECT e.entry, e.content_type, e.issuer, e.subject, e.vendor_id, e.application_id, e.version, e.certificate,
-                e.registered_at, octet_length(s.body) AS body_bytes, s.chain_id, s.timestamp_token
+                e.registered_at, e.raw, octet_length(s.body) AS body_bytes, s.chain_id, s.timestamp_token
          FROM log_entry e LEFT JOIN statement s ON s.entry = e.entry
          WHERE e.log_id = $1 AND e.index >= $2 AND e.index < $3 ORDER BY e.index`,
         this.range(first, count),
@@ -47,9 +48,10 @@ export class EvidenceReader {
     ]);
     const chains = await this.chains(rows.flatMap((row) => row.chain_id ?? []));
     return rows.map((row, position) => ({
-      kind: row.body_bytes === null ? 'erased' : 'statement',
+      kind: row.raw ? 'raw' : row.body_bytes === null ? 'erased' : 'statement',
       entry: row.entry,
-      bodyBytes: row.body_bytes ?? 0,
+      ...(row.raw && { body: row.raw }),
+      bodyBytes: row.raw?.length ?? row.body_bytes ?? 0,
       registeredAt: row.registered_at,
       contentType: row.content_type,
       issuer: row.issuer,
@@ -64,8 +66,8 @@ export class EvidenceReader {
     }));
   }
 
-  /** The bodies behind these entries, by hex of the entry. */
-  async bodies(entries: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
+  /** The statements behind these entries, by hex of the entry. */
+  async statements(entries: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
     const rows = await this.db.query<{ entry: Buffer; body: Buffer }>(
       'SELECT entry, body FROM statement WHERE entry = ANY($1)',
       [entries.map((entry) => Buffer.from(entry))],

@@ -57,10 +57,11 @@ export class WriteEvidence {
 
   /** What was erased since the items were read is erased. */
   private async fill(items: readonly EvidenceItem[]): Promise<EvidenceRow[]> {
-    const kept = items.filter(({ kind }) => kind !== 'erased');
-    const bodies = await this.reader.bodies(kept.map(({ entry }) => entry));
-    return items.map(({ bodyBytes: _, ...item }) => {
-      const body = bodies.get(encodeHex(item.entry));
+    const kept = items.filter(({ kind }) => kind === 'statement');
+    const statements = await this.reader.statements(kept.map(({ entry }) => entry));
+    return items.map((item) => {
+      if (item.kind !== 'statement') return item;
+      const body = statements.get(encodeHex(item.entry));
       return body ? { ...item, body } : { ...item, kind: 'erased' };
     });
   }
