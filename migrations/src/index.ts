@@ -5,6 +5,7 @@ import { Vendors0004 } from './0004-vendors.ts';
 import { Certificates0010 } from './0010-certificates.ts';
 import { Crls0020 } from './0020-crls.ts';
 import { TrustRoot0030 } from './0030-trust-root.ts';
+import { LogWriter0041 } from './0041-log-writer.ts';
 import { RawLeaves0042 } from './0042-raw-leaves.ts';
 import { LogEvidence0043 } from './0043-log-evidence.ts';
 
@@ -20,6 +21,7 @@ export const MIGRATIONS = [
   Certificates0010,
   Crls0020,
   TrustRoot0030,
+  LogWriter0041,
   RawLeaves0042,
   LogEvidence0043,
 ] as const;

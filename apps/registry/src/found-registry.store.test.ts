@@ -49,6 +49,8 @@ beforeEach(async () => {
 afterEach(async () => {
   await app.close();
   if (source.isInitialized) await source.destroy();
+  // The next one has a database of its own, and knows nothing of this log.
+  rmSync(join(dataDirectory, 'high-water.json'), { force: true });
 });
 
 const count = async (table: string): Promise<number> =>
@@ -120,6 +122,19 @@ describe('genesis', () => {
     expect((await app.get(LogReader).loadHead()).size).toBe(3n);
     await foundRegistry(app);
     expect(await app.get(TrustRootReader).findCurrent()).toMatchObject({ live: 1, snapshot: 1, timestamp: 1 });
+  });
+
+  it('does not begin a second log under a key that has signed one', async () => {
+    await foundRegistry(app);
+    await app.close(); // and with it the database
+    source = await openTestDatabase();
+    const { config, secrets } = readConfig({ DATA_DIR: dataDirectory }, 8080);
+    const foundation = { config, secrets, clock, random: new SystemRandom(), source };
+    ({ app } = await createApp(foundation, pino({ level: 'silent' })));
+    await expect(foundRegistry(app)).rejects.toThrow(
+      /This log has 0 entries, .*high-water\.json has seen 4: .*new keys/,
+    );
+    expect(await count('log')).toBe(0);
   });
 
   it('refuses the database of another domain, and says how to go on', async () => {

@@ -9,6 +9,7 @@ import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.t
 import { KeyRing } from './keys/key-ring.ts';
 import { LogIdentity } from './log/log-identity.ts';
 import { OpenLog } from './log/open-log.ts';
+import { RollbackLatch } from './log/rollback-latch.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { StartError } from './start-error.ts';
 import { describeTrustRoot, encodeGrantedTargets } from './trust-root/granted-targets.ts';
@@ -40,7 +41,13 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
 }
 
 async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
-  const { domain } = app.get(Config);
+  const { domain, keysDirectory } = app.get(Config);
+  const complaint = app.get(RollbackLatch).complaint();
+  if (complaint !== undefined) {
+    throw new StartError(
+      `${complaint} Restore the database, or, to begin anew, do so with new keys: without ${keysDirectory} and DATA_DIR.`,
+    );
+  }
   await insertGenesis(tx, domain, app.get(Clock).now());
   const authorities = await app.get(CreateAuthorities).run(tx);
   const trustRoot = describeTrustRoot(domain, authorities, app.get(LogIdentity));

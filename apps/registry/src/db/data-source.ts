@@ -23,7 +23,15 @@ export function dataSourceOptions(address: DatabaseAddress): DataSourceOptions {
     synchronize: false,
     installExtensions: false,
     applicationName: 'margo-trust-registry',
-    extra: { max: 20 },
+    extra: {
+      max: 20,
+      // A server whose machine has vanished says no goodbye. Asked after ten silent seconds, given up ten seconds later.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      connectionTimeoutMillis: 10_000,
+      // Whoever stands still inside a transaction loses it: others may wait for its locks. Sealing allows itself less.
+      idle_in_transaction_session_timeout: 60_000,
+    },
   };
 }
 

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { Client } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
+import { asDatabaseFault, DatabaseFault } from './database.fault.ts';
 
 declare const inTransaction: unique symbol;
 
@@ -12,15 +14,34 @@ export class Db {
 
   constructor(private readonly source: DataSource) {}
 
-  /** Runs `work` in one READ COMMITTED transaction: committed when it returns, rolled back when it throws. */
+  /**
+   * Runs `work` in one READ COMMITTED transaction: committed when it returns, rolled back when it throws.
+   *
+   * When this returns, the commit is as durable as the database was told to make it. A wait for a standby that somebody
+   * cancelled is a failure here, though PostgreSQL only warns of it: the change is on the primary's disk and may be lost with
+   * it. Throws DatabaseFault for that, and for connections that break; the caller cannot know then whether it was kept.
+   */
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const runner = this.source.createQueryRunner();
     const effects: (() => void)[] = [];
-    const result = await this.source.transaction((manager) => {
-      this.whenCommitted.set(manager, effects);
-      return work(manager as Tx);
-    });
-    for (const effect of effects) effect();
-    return result;
+    let connection: WatchedConnection | undefined;
+    try {
+      connection = new WatchedConnection((await runner.connect()) as Client);
+      await runner.startTransaction();
+      this.whenCommitted.set(runner.manager, effects);
+      const result = await work(runner.manager as Tx);
+      connection.expectNoWarning();
+      await runner.commitTransaction();
+      connection.refuseDoubt();
+      for (const effect of effects) effect();
+      return result;
+    } catch (error) {
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      throw asDatabaseFault(error, connection?.isLost);
+    } finally {
+      connection?.leave();
+      await runner.release();
+    }
   }
 
   /**
@@ -40,7 +61,9 @@ export class Db {
 
   /** One read by SQL, outside any transaction. Rows come as node-postgres gives them: `bigint` columns are strings. */
   query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return this.source.query<Row[]>(sql, [...parameters]);
+    return this.source.query<Row[]>(sql, [...parameters]).catch((error: unknown) => {
+      throw asDatabaseFault(error);
+    });
   }
 
   /** What the database's clock says now: a second opinion for whoever must not trust the clock of this host alone. */
@@ -50,3 +73,43 @@ export class Db {
     return row.now;
   }
 }
+
+/** node-postgres below TypeORM, which passes on neither warnings nor the end of a connection. */
+class WatchedConnection {
+  isLost = false;
+  private warning: string | undefined;
+  private readonly onNotice = ({ code, message }: { code?: string | undefined; message?: string | undefined }) => {
+    if (code !== undefined && WARNING.test(code)) this.warning = message ?? code;
+  };
+  private readonly onEnd = () => (this.isLost = true);
+
+  constructor(private readonly client: Client) {
+    client.on('end', this.onEnd);
+    client.on('error', this.onEnd);
+  }
+
+  expectNoWarning(): void {
+    this.client.on('notice', this.onNotice);
+  }
+
+  refuseDoubt(): void {
+    if (this.warning === undefined) return;
+    throw new DatabaseFault(
+      'database/not-replicated',
+      'No standby has confirmed the change in time, so it does not count. Ask again.',
+      { cause: new Error(`PostgreSQL warned at the commit: ${this.warning}`) },
+    );
+  }
+
+  leave(): void {
+    this.client.off('end', this.onEnd);
+    this.client.off('error', this.onEnd);
+    this.client.off('notice', this.onNotice);
+  }
+}
+
+/**
+ * A commit has nothing else to warn of. `01000` is a wait for synchronous replication that was cancelled, `57P01` one that a
+ * shutdown ended; the text depends on the server's language.
+ */
+const WARNING = /^(?:01...|57P01)$/;

@@ -8,6 +8,7 @@ import type { StatementFault } from '@margo-trust/statement';
 import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
 import type { CertificateFault } from '../certificates/certificate.fault.ts';
+import type { DatabaseFault } from '../db/database.fault.ts';
 import type { LogFault, RegistrationFault } from '../log/log.fault.ts';
 import type { RevocationFault } from '../revocation/revocation.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
@@ -25,6 +26,7 @@ export interface ProblemKind {
 type AnyFault =
   | HttpFault
   | CallerFault
+  | DatabaseFault
   | BytesFault
   | VendorFault
   | CertificateFault
@@ -87,6 +89,12 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'revocation/invalid-date': { status: 422, title: 'Invalidity date not possible' },
   'revocation/narrower': { status: 409, title: 'Revocations are not taken back' },
 
+  'database/interrupted': { status: 503, title: 'Interrupted', retryAfterSeconds: 1 },
+  'database/not-replicated': { status: 503, title: 'Not replicated', retryAfterSeconds: 2 },
+  'database/unavailable': { status: 503, title: 'Database unreachable', retryAfterSeconds: 2 },
+
+  'log/behind': { status: 503, title: 'Log behind what others have seen', retryAfterSeconds: 60 },
+  'log/not-committed': { status: 503, title: 'Head not committed', retryAfterSeconds: 1 },
   'log/not-open': { status: 503, title: 'Not founded yet', retryAfterSeconds: 60 },
   'log/no-such-entry': { status: 404, title: 'Not Found' },
   'log/no-such-key': { status: 404, title: 'No such key' },

@@ -70,9 +70,8 @@ export async function appendEntries(
 
   await store.insertEntries(tx, logId, head.size, fresh, now);
   await insertCompletedTiles(tx, store, logId, head.size, leaves);
-  await store.advanceHead(tx, logId, head, next);
   return {
-    head: { ...next, epoch: head.epoch },
+    head: await store.advanceHead(tx, logId, head, next),
     placed: indexes.map((index) => {
       const path = index >= head.size ? paths[Number(index - head.size)] : undefined;
       return { index, ...(path && { path }) };

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { CONTENT, draftStatement, encodeJsonPayload, finishStatement, parseStatement } from '@margo-trust/statement';
 import { Clock } from '../clock.ts';
-import type { Tx } from '../db/db.ts';
+import { Db, type Tx } from '../db/db.ts';
 import { appendEntries } from './append-entries.ts';
+import { HeadGuard } from './head-guard.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
 import { toNewEntry } from './statement-facts.ts';
@@ -26,6 +27,8 @@ export interface RegistryRecord {
 @Injectable()
 export class AppendRecord {
   constructor(
+    private readonly db: Db,
+    private readonly guard: HeadGuard,
     private readonly store: LogStore,
     private readonly identity: LogIdentity,
     private readonly clock: Clock,
@@ -41,7 +44,9 @@ export class AppendRecord {
       ...(record.certificate && { certificate: record.certificate }),
       mentions: record.mentions ?? [],
     };
-    const { placed } = await appendEntries(tx, this.store, this.identity.logId, [entry], now);
+    const locked = await this.guard.lock(tx);
+    const { head, placed } = await appendEntries(tx, this.store, this.identity.logId, [entry], now, locked);
+    this.db.afterCommit(tx, () => this.guard.noteCommitted(head));
     const [place] = placed;
     if (!place) throw new Error('An append of one entry placed none.');
     return { index: place.index, entryId: parsed.entryId, statement };

@@ -7,10 +7,9 @@ import { encodeVerifierKey } from '@margo-trust/tlog';
 import { LogEntryDetail, LogEntryPage, LogSummary, type LogEntry } from '@margo-trust/wire';
 import { Requires } from '../callers/requires.ts';
 import { Endpoint } from '../http/endpoint.ts';
-import { ed25519Raw } from './head-signer.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
-import { LogIdentity } from './log-identity.ts';
+import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { readSearch } from './search.ts';
 

@@ -1,15 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { encodeUtf8 } from '@margo-trust/bytes';
+import { areEqualBytes, encodeUtf8 } from '@margo-trust/bytes';
 import { encodeReceiptProtected, receiptToBeSigned } from '@margo-trust/receipt';
 import { encodeCheckpoint, encodeNote, verifierKeyId } from '@margo-trust/tlog';
-import { LogIdentity } from './log-identity.ts';
-import type { Head } from './log.store.ts';
+import { HeadGuard } from './head-guard.ts';
+import { ed25519Raw, LogIdentity } from './log-identity.ts';
+import type { CommittedHead } from './log.store.ts';
 
-export type CommittedHead = Pick<Head, 'size' | 'root' | 'committedAt'>;
+export { ed25519Raw } from './log-identity.ts';
+export type { CommittedHead } from './log.store.ts';
 
 /** The part of a receipt that every entry of one tree size shares: the proof is all that differs. */
 export interface ReceiptHead {
   readonly size: bigint;
+  readonly root: Uint8Array;
   readonly protectedBytes: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -21,12 +24,17 @@ export interface ReceiptHead {
 @Injectable()
 export class HeadSigner {
   private receiptHead: ReceiptHead | undefined;
-  private checkpoint: { size: bigint; note: Uint8Array } | undefined;
+  private checkpoint: { size: bigint; root: Uint8Array; note: Uint8Array } | undefined;
 
-  constructor(private readonly identity: LogIdentity) {}
+  constructor(
+    private readonly identity: LogIdentity,
+    private readonly guard: HeadGuard,
+  ) {}
 
+  /** Throws what {@link HeadGuard.vouch} throws, before anything is signed. */
   async signForReceipts(head: CommittedHead): Promise<ReceiptHead> {
-    if (this.receiptHead?.size === head.size) return this.receiptHead;
+    if (this.receiptHead && isSame(this.receiptHead, head)) return this.receiptHead;
+    await this.guard.vouch(head);
     const { signer, kid } = this.identity.receipt;
     const protectedBytes = encodeReceiptProtected({
       kid,
@@ -37,26 +45,30 @@ export class HeadSigner {
       algorithm: signer.algorithm,
     });
     const signature = await signer.sign(receiptToBeSigned(protectedBytes, head.root));
-    const signed = { size: head.size, protectedBytes, signature };
-    if (this.receiptHead === undefined || this.receiptHead.size < head.size) this.receiptHead = signed;
+    this.guard.noteSigned(head);
+    const signed = { size: head.size, root: head.root, protectedBytes, signature };
+    if (head.size > (this.receiptHead?.size ?? 0n)) this.receiptHead = signed;
     return signed;
   }
 
-  /** The checkpoint as a C2SP signed note. */
+  /** The checkpoint as a C2SP signed note. Throws what {@link HeadGuard.vouch} throws, before anything is signed. */
   async signCheckpoint(head: CommittedHead): Promise<Uint8Array> {
-    if (this.checkpoint?.size === head.size) return this.checkpoint.note;
+    if (this.checkpoint && isSame(this.checkpoint, head)) return this.checkpoint.note;
+    await this.guard.vouch(head);
     const { origin, checkpoint: signer } = this.identity;
     const text = encodeCheckpoint({ origin, size: head.size, root: head.root, extensions: [] });
     const signature = await signer.sign(encodeUtf8(text));
     const keyHash = verifierKeyId(origin, ed25519Raw(signer.spki)).slice(0, 4);
     const note = encodeNote({ text, signatures: [{ name: origin, keyHash, signature }] });
-    if (this.checkpoint === undefined || this.checkpoint.size < head.size) this.checkpoint = { size: head.size, note };
+    this.guard.noteSigned(head);
+    if (head.size > (this.checkpoint?.size ?? 0n)) {
+      this.checkpoint = { size: head.size, root: head.root, note };
+    }
     return note;
   }
 }
 
-/** The 32 key bytes at the end of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4). */
-export function ed25519Raw(spki: Uint8Array): Uint8Array {
-  if (spki.length !== 44) throw new Error('The checkpoint key is not an Ed25519 key.');
-  return spki.slice(12);
+/** Of the same size alone does not do: two roots of one size would be a fork, and this the last place to notice. */
+function isSame(signed: Pick<CommittedHead, 'size' | 'root'>, head: CommittedHead): boolean {
+  return signed.size === head.size && areEqualBytes(signed.root, head.root);
 }

@@ -57,3 +57,9 @@ export class LogIdentity {
     return named;
   }
 }
+
+/** The 32 key bytes at the end of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4). */
+export function ed25519Raw(spki: Uint8Array): Uint8Array {
+  if (spki.length !== 44) throw new Error('The checkpoint key is not an Ed25519 key.');
+  return spki.slice(12);
+}

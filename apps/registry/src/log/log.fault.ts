@@ -1,7 +1,13 @@
 import { Fault } from '@margo-trust/fault';
 
 export type LogFaultCode =
-  'log/not-open' | 'log/no-such-entry' | 'log/statement-erased' | 'log/no-such-tile' | 'log/no-such-key';
+  | 'log/behind'
+  | 'log/not-committed'
+  | 'log/not-open'
+  | 'log/no-such-entry'
+  | 'log/statement-erased'
+  | 'log/no-such-tile'
+  | 'log/no-such-key';
 
 /** A question the log cannot answer. */
 export class LogFault extends Fault<LogFaultCode> {}

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CertificateReaderModule } from '../certificates/certificate-reader.module.ts';
+import { HttpModule } from '../http/http.module.ts';
+import { Readiness } from '../http/readiness.ts';
 import { KeysModule } from '../keys/keys.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { AppendRecord } from './append-record.ts';
@@ -7,7 +9,9 @@ import { EntriesController } from './entries.controller.ts';
 import { EvidenceController } from './evidence.controller.ts';
 import { EvidenceReader } from './evidence.reader.ts';
 import { ExplorerController } from './explorer.controller.ts';
+import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
+import { HighWaterFile } from './high-water-file.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
@@ -15,18 +19,21 @@ import { LogStore } from './log.store.ts';
 import { OpenLog } from './open-log.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { RegisterStatement } from './register-statement.ts';
+import { RollbackLatch } from './rollback-latch.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { Sequencer } from './sequencer.ts';
 import { TilesController } from './tiles.controller.ts';
 import { WriteEvidence } from './write-evidence.ts';
 
 @Module({
-  imports: [KeysModule, CertificateReaderModule, VendorReaderModule],
+  imports: [HttpModule, KeysModule, CertificateReaderModule, VendorReaderModule],
   controllers: [EntriesController, EvidenceController, ExplorerController, ScittKeysController, TilesController],
   providers: [
     AppendRecord,
     EvidenceReader,
+    HeadGuard,
     HeadSigner,
+    HighWaterFile,
     IssueReceipt,
     LogIdentity,
     LogReader,
@@ -34,9 +41,23 @@ import { WriteEvidence } from './write-evidence.ts';
     OpenLog,
     PublishedCheckpoint,
     RegisterStatement,
+    RollbackLatch,
     Sequencer,
     WriteEvidence,
   ],
-  exports: [AppendRecord, HeadSigner, IssueReceipt, LogIdentity, LogReader, OpenLog, PublishedCheckpoint],
+  exports: [
+    AppendRecord,
+    HeadSigner,
+    IssueReceipt,
+    LogIdentity,
+    LogReader,
+    OpenLog,
+    PublishedCheckpoint,
+    RollbackLatch,
+  ],
 })
-export class LogModule {}
+export class LogModule {
+  constructor(readiness: Readiness, latch: RollbackLatch) {
+    readiness.add('log', () => Promise.resolve(latch.complaint()));
+  }
+}

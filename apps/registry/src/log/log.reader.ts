@@ -14,10 +14,9 @@ import {
 } from '@margo-trust/tlog';
 import type { Hash } from '@margo-trust/merkle';
 import { Db } from '../db/db.ts';
-import type { CommittedHead } from './head-signer.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogFault } from './log.fault.ts';
-import { toHead, type Head } from './log.store.ts';
+import { toHead, type CommittedHead, type Head } from './log.store.ts';
 
 /** An entry as the database keeps it, without the statement. */
 export interface EntryRecord {
@@ -87,14 +86,15 @@ export class LogReader {
     private readonly identity: LogIdentity,
   ) {}
 
-  async findHead(): Promise<Head | undefined> {
+  async findHead(): Promise<(Head & CommittedHead) | undefined> {
+    const askedAt = performance.now();
     const [row] = await this.db.query<Parameters<typeof toHead>[0]>('SELECT * FROM log_head WHERE log_id = $1', [
       this.identity.logId,
     ]);
-    return row && toHead(row);
+    return row && { ...toHead(row), askedAt };
   }
 
-  async loadHead(): Promise<Head> {
+  async loadHead(): Promise<Head & CommittedHead> {
     const head = await this.findHead();
     if (!head) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
     return head;
@@ -105,13 +105,14 @@ export class LogReader {
    * time. Never a tree of one leaf, which a receipt cannot express.
    */
   async loadSeal(index: bigint): Promise<CommittedHead> {
+    const askedAt = performance.now();
     const [row] = await this.db.query<{ size: string; root: Buffer; committed_at: Date }>(
       `SELECT size, root, committed_at FROM log_seal
        WHERE log_id = $1 AND size > $2 AND size > 1 ORDER BY size LIMIT 1`,
       [this.identity.logId, index.toString()],
     );
     if (!row) throw new Error(`No head covers entry ${index}.`);
-    return { size: BigInt(row.size), root: plain(row.root), committedAt: row.committed_at };
+    return { size: BigInt(row.size), root: plain(row.root), committedAt: row.committed_at, askedAt };
   }
 
   async findByEntry(entry: Uint8Array): Promise<EntryRecord | undefined> {

@@ -6,6 +6,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDatabase } from '../../../../test/database.ts';
 import { Db } from '../db/db.ts';
+import { SystemRandom } from '../random.ts';
 import { appendEntries } from './append-entries.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
@@ -31,7 +32,7 @@ const newRawEntry = (name: string): NewEntry => {
 };
 
 describe('the log in PostgreSQL', () => {
-  const store = new LogStore();
+  const store = new LogStore(new SystemRandom());
   let source: DataSource;
   let db: Db;
   let reader: LogReader;
@@ -121,7 +122,7 @@ describe('the log in PostgreSQL', () => {
       throw new Error('the power went');
     });
     await expect(failing).rejects.toThrow('the power went');
-    expect(await reader.loadHead()).toEqual(before);
+    expect(await reader.loadHead()).toEqual({ ...before, askedAt: expect.any(Number) });
     expect(await reader.findByEntry(newEntry('never').entry)).toBeUndefined();
     expect(await reader.search({ term: 'name:never', limit: 1 })).toEqual([]);
   });
@@ -140,6 +141,43 @@ describe('the log in PostgreSQL', () => {
     await expect(zombie).rejects.toThrow('moved under its writer');
   });
 
+  it('takes the head over from another writer under a higher epoch, and keeps it otherwise', async () => {
+    const others = new LogStore(new SystemRandom());
+    const { epoch } = (await append(['mine'])).head;
+    const { head: theirs } = await db.transaction((tx) => appendEntries(tx, others, LOG, [newEntry('theirs')], now));
+    expect(theirs).toMatchObject({ epoch: epoch + 1n, writer: others.writer });
+    const { head: theirsAgain } = await db.transaction((tx) =>
+      appendEntries(tx, others, LOG, [newEntry('theirs again')], now),
+    );
+    expect(theirsAgain.epoch).toBe(theirs.epoch);
+    expect((await append(['mine again'])).head).toMatchObject({ epoch: epoch + 2n, writer: store.writer });
+  });
+
+  it('remembers the root of any size it ever had, and confirms no other', async () => {
+    const { head } = await append(['sealed']);
+    await append(['sealed later']);
+    const locked = await db.transaction((tx) => store.lockHead(tx, LOG, head.size));
+    expect(locked.rememberedRoot).toEqual(Buffer.from(head.root));
+    const confirm = (size: bigint, root: Uint8Array) =>
+      db.transaction((tx) => store.confirmSeal(tx, LOG, { size, root }));
+    expect(await confirm(head.size, head.root)).toEqual({ size: locked.size, isHeld: true });
+    expect(await confirm(head.size, locked.root)).toMatchObject({ isHeld: false });
+    expect(await confirm(head.size + 7n, head.root)).toMatchObject({ isHeld: false });
+  });
+
+  it('loses the head when its holder stands still, and says so as something to try again', async () => {
+    const stopped = db.transaction(async (tx) => {
+      await store.lockHead(tx, LOG);
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      return appendEntries(tx, store, LOG, [newEntry('from a zombie')], now);
+    });
+    const refused = expect(stopped).rejects.toMatchObject({ code: 'database/interrupted' });
+    await append(['from a healthy one']); // waits for the holder, and gets its turn
+    await refused;
+    expect(await reader.findByEntry(newEntry('from a zombie').entry)).toBeUndefined();
+    await append(['the pool has recovered']);
+  });
+
   it('finds what entries speak of, newest first, page by page', async () => {
     const [hit] = await reader.search({ term: 'name:entry 42', limit: 5 });
     expect(hit).toMatchObject({ index: 42n, subject: 'entry 42' });
@@ -155,6 +193,8 @@ describe('the log in PostgreSQL', () => {
     ['DELETE FROM log_seal', []],
     ['UPDATE log_head SET size = size - 1', []],
     ['UPDATE log_head SET epoch = epoch - 1', []],
+    ['UPDATE log_head SET root = sha256(root)', []],
+    ['UPDATE log_head SET writer = gen_random_uuid()', []],
     ['DELETE FROM log_head', []],
   ])('refuses %s even from a prompt', async (sql, parameters) => {
     await expect(db.query(sql, parameters)).rejects.toThrow(/append-only|only grows/);

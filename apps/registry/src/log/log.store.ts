@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import type { Hash } from '@margo-trust/merkle';
 import type { Tx } from '../db/db.ts';
+import { Random } from '../random.ts';
 import { LogFault } from './log.fault.ts';
 
 /** The committed state of a log. `frontier` is its compact range, left to right. */
@@ -11,7 +12,24 @@ export interface Head {
   readonly frontier: readonly Hash[];
   /** Fencing token: a writer that holds an older one can no longer move the head. */
   readonly epoch: bigint;
+  /** The run of a process that moved the head last. Absent until somebody has. */
+  readonly writer?: string;
   readonly committedAt: Date;
+}
+
+/** A head that the database has called committed. */
+export interface CommittedHead extends Pick<Head, 'size' | 'root' | 'committedAt'> {
+  /**
+   * When the database was last asked for it, on the clock of `performance.now()`, in milliseconds: before a read was sent, or
+   * the COMMIT. Without it the database is asked again before anything is signed.
+   */
+  readonly askedAt?: number;
+}
+
+/** A head that the caller's transaction holds. */
+export interface LockedHead extends Head {
+  /** The root that the log had at the size asked for, if it ever had that size. */
+  readonly rememberedRoot?: Hash;
 }
 
 /** One statement on its way into the log, with what search needs to find it again. */
@@ -48,26 +66,89 @@ interface HeadRecord {
   root: Buffer;
   frontier: Buffer;
   epoch: string;
+  writer: string | null;
   committed_at: Date;
 }
+
+/**
+ * Milliseconds that a transaction may sit idle, wait for a lock or run a statement while it holds the head. Its COMMIT is
+ * a statement too: a wait for a standby that does not answer ends. A process that was stopped in between loses the head
+ * after the first of them, and others go on.
+ */
+const HOLDING_LIMITS = { idle: '3000', lock: '8000', statement: '8000' };
+
+/** An operator may make commits of other things faster than durable, not these. */
+const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END`;
 
 /** The log's tables. Every method takes the caller's transaction; none opens its own, none knows a rule. */
 @Injectable()
 export class LogStore {
+  /** This run of this process. After a restart it is another writer. */
+  readonly writer: string;
+
+  constructor(random: Random) {
+    this.writer = encodeHex(random.bytes(16)).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  }
+
   async create(tx: Tx, logId: number, origin: string, root: Hash, now: Date): Promise<void> {
     await tx.query(`INSERT INTO log (id, origin, leaf_format, opened_at) VALUES ($1, $2, 'cose-digest', $3)`, [
       logId,
       origin,
       now,
     ]);
-    await tx.query(`INSERT INTO log_head VALUES ($1, 0, $2, '', 1, $3)`, [logId, Buffer.from(root), now]);
+    await tx.query(
+      `INSERT INTO log_head (log_id, size, root, frontier, epoch, committed_at) VALUES ($1, 0, $2, '', 1, $3)`,
+      [logId, Buffer.from(root), now],
+    );
   }
 
-  /** Holds the head until the transaction ends: two writers cannot take the same index. */
-  async lockHead(tx: Tx, logId: number): Promise<Head> {
-    const [row] = (await tx.query('SELECT * FROM log_head WHERE log_id = $1 FOR UPDATE', [logId])) as HeadRecord[];
+  /**
+   * Holds the head until the transaction ends: two writers cannot take the same index. From here on the transaction has
+   * limits of time, so that a holder that stands still does not stop the others.
+   *
+   * `remembered` is a size that the caller knows the root of.
+   */
+  async lockHead(tx: Tx, logId: number, remembered?: bigint): Promise<LockedHead> {
+    // The limits are set below the lock: a row of both must exist before it can be locked.
+    const [row] = (await tx.query(
+      `WITH limits AS MATERIALIZED (
+         SELECT set_config('idle_in_transaction_session_timeout', $2, true) AS idle,
+                set_config('lock_timeout', $3, true), set_config('statement_timeout', $4, true),
+                set_config('synchronous_commit', ${DURABLE}, true))
+       SELECT head.*, (SELECT seal.root FROM log_seal seal WHERE seal.log_id = $1 AND seal.size = $5) AS remembered
+       FROM limits, log_head head WHERE head.log_id = $1 AND limits.idle IS NOT NULL FOR UPDATE OF head`,
+      [
+        logId,
+        HOLDING_LIMITS.idle,
+        HOLDING_LIMITS.lock,
+        HOLDING_LIMITS.statement,
+        remembered === undefined ? null : remembered.toString(),
+      ],
+    )) as (HeadRecord & { remembered: Buffer | null })[];
     if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
-    return toHead(row);
+    return { ...toHead(row), ...(row.remembered && { rememberedRoot: row.remembered }) };
+  }
+
+  /**
+   * Whether `head` is committed and not ahead of the log, and the size of the log. Where there are synchronous standbys,
+   * committing the transaction shows that they have all of it: it writes a message to the WAL that nobody reads.
+   */
+  async confirmSeal(
+    tx: Tx,
+    logId: number,
+    head: Pick<Head, 'size' | 'root'>,
+  ): Promise<{ size: bigint; isHeld: boolean }> {
+    const [row] = (await tx.query(
+      `SELECT head.size, head.size >= $2 AND EXISTS (
+                SELECT FROM log_seal seal WHERE seal.log_id = $1 AND seal.size = $2 AND seal.root = $3) AS "isHeld",
+              set_config('statement_timeout', $4, true), set_config('synchronous_commit', ${DURABLE}, true),
+              CASE WHEN current_setting('synchronous_standby_names') <> ''
+                   THEN pg_logical_emit_message(true, 'margo-trust', 'confirm') END
+       FROM log_head head WHERE head.log_id = $1`,
+      [logId, head.size.toString(), buffer(head.root), HOLDING_LIMITS.statement],
+    )) as { size: string; isHeld: boolean }[];
+    if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
+    return { size: BigInt(row.size), isHeld: row.isHeld };
   }
 
   /** Which of these entries the log holds already, by hex of the entry. */
@@ -179,13 +260,20 @@ export class LogStore {
   }
 
   /**
-   * Moves the head from `old` to `next`, and keeps it as a seal. Compares size, root and epoch although the row is locked: a writer that lost
-   * its lock to a failover must fail here rather than fork the log.
+   * Moves the head from `old` to `next`, and keeps it as a seal. Compares size, root and epoch although the row is locked:
+   * a writer that lost its lock to a failover must fail here rather than fork the log. Whoever finds another writer's head
+   * takes over under the next epoch.
    */
-  async advanceHead(tx: Tx, logId: number, old: Head, next: Omit<Head, 'epoch'>): Promise<void> {
+  async advanceHead(
+    tx: Tx,
+    logId: number,
+    old: Head,
+    next: Pick<Head, 'size' | 'root' | 'frontier' | 'committedAt'>,
+  ): Promise<Head> {
+    const epoch = old.writer === this.writer ? old.epoch : old.epoch + 1n;
     const rows = (await tx.query(
       `WITH moved AS (
-         UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5
+         UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5, epoch = $9, writer = $10
          WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8 RETURNING log_id, size, root, committed_at),
        sealed AS (INSERT INTO log_seal SELECT * FROM moved)
        SELECT count(*)::int AS moved FROM moved`,
@@ -198,9 +286,12 @@ export class LogStore {
         old.size.toString(),
         buffer(old.root),
         old.epoch.toString(),
+        epoch.toString(),
+        this.writer,
       ],
     )) as { moved: number }[];
     if (rows[0]?.moved !== 1) throw new Error(`The head of log ${logId} moved under its writer.`);
+    return { ...next, epoch, writer: this.writer };
   }
 
   private async insertMentions(tx: Tx, logId: number, first: bigint, entries: readonly NewEntry[]): Promise<void> {
@@ -230,6 +321,7 @@ export function toHead(row: HeadRecord): Head {
     root: row.root,
     frontier,
     epoch: BigInt(row.epoch),
+    ...(row.writer !== null && { writer: row.writer }),
     committedAt: row.committed_at,
   };
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { type CommittedHead, HeadSigner } from './head-signer.ts';
+import { HeadSigner } from './head-signer.ts';
 import { LogReader } from './log.reader.ts';
+import type { CommittedHead } from './log.store.ts';
 
 /** A head and the signed note over it (C2SP tlog-checkpoint). */
 export interface SignedCheckpoint extends CommittedHead {
@@ -16,7 +17,7 @@ export class PublishedCheckpoint {
   ) {}
 
   async load(): Promise<SignedCheckpoint> {
-    const { size, root, committedAt } = await this.reader.loadHead();
-    return { size, root, committedAt, note: await this.signer.signCheckpoint({ size, root, committedAt }) };
+    const head = await this.reader.loadHead();
+    return { ...head, note: await this.signer.signCheckpoint(head) };
   }
 }

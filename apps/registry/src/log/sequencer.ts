@@ -4,11 +4,12 @@ import type { Fault } from '@margo-trust/fault';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { appendEntries, type Appended } from './append-entries.ts';
+import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
 import { RegistrationFault } from './log.fault.ts';
-import { LogStore, type NewEntry } from './log.store.ts';
+import { LogStore, type CommittedHead, type NewEntry } from './log.store.ts';
 
 export interface Registered {
   readonly index: bigint;
@@ -45,6 +46,7 @@ export class Sequencer implements OnApplicationShutdown {
     private readonly db: Db,
     private readonly store: LogStore,
     private readonly receipts: IssueReceipt,
+    private readonly guard: HeadGuard,
     private readonly signer: HeadSigner,
     private readonly identity: LogIdentity,
     private readonly clock: Clock,
@@ -78,15 +80,16 @@ export class Sequencer implements OnApplicationShutdown {
       try {
         await this.sealBatch(batch);
       } catch (error) {
+        this.guard.forget();
         for (const { reject } of batch) reject(error);
       }
     }
   }
 
   private async sealBatch(batch: readonly Waiting[]): Promise<void> {
-    const { admitted, appended } = await this.db.transaction(async (tx) => {
+    const { admitted, appended, askedAt } = await this.db.transaction(async (tx) => {
       // The head first: a suspension or revocation needs it for its record, so none can commit between check and append.
-      const head = await this.store.lockHead(tx, this.identity.logId);
+      const head = await this.guard.lock(tx);
       const refusals = await this.lateCheck(
         tx,
         batch.map(({ entry }) => entry),
@@ -98,13 +101,18 @@ export class Sequencer implements OnApplicationShutdown {
       });
       const entries = admitted.map(({ entry }) => entry);
       const appended = await appendEntries(tx, this.store, this.identity.logId, entries, this.clock.now(), head);
-      return { admitted, appended };
+      return { admitted, appended, askedAt: performance.now() };
     });
     // From here on the batch is durable: whatever fails now, asking again gives the same index.
-    await this.acknowledge(admitted, appended);
+    this.guard.noteCommitted(appended.head);
+    await this.acknowledge(admitted, appended.placed, { ...appended.head, askedAt });
   }
 
-  private async acknowledge(admitted: readonly Waiting[], { head, placed }: Appended): Promise<void> {
+  private async acknowledge(
+    admitted: readonly Waiting[],
+    placed: Appended['placed'],
+    head: CommittedHead,
+  ): Promise<void> {
     const signed = await this.signer.signForReceipts(head);
     for (const [position, { resolve, reject }] of admitted.entries()) {
       const place = placed[position];

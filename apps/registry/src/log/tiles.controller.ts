@@ -4,9 +4,8 @@ import type { Response } from 'express';
 import { encodeBase64, encodeBase64Url } from '@margo-trust/bytes';
 import { encodeVerifierKey, parseTilePath, TlogFault } from '@margo-trust/tlog';
 import { Requires } from '../callers/requires.ts';
-import { ed25519Raw } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
-import { LogIdentity } from './log-identity.ts';
+import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
 

@@ -3,7 +3,7 @@ import { encodeJsonPayload } from '@margo-trust/statement';
 import { encodeVerifierKey } from '@margo-trust/tlog';
 import { encodePem } from '@margo-trust/x509';
 import type { Authority, AuthorityName } from '../certificates/certificate.reader.ts';
-import { ed25519Raw } from '../log/head-signer.ts';
+import { ed25519Raw } from '../log/log-identity.ts';
 import type { LogIdentity, NamedSigner } from '../log/log-identity.ts';
 import { wireTime } from '../wire-time.ts';
 
