@@ -16,6 +16,8 @@ export interface CliOptions {
   readonly env?: Record<string, string>;
   readonly now?: Date;
   readonly terminal?: boolean;
+  /** Asks a command that waits to end. */
+  readonly stopped?: Promise<void>;
 }
 
 /** The command line tool in this process, at home in a directory of its own. */
@@ -32,6 +34,7 @@ export class TestCli {
       stderr: (text) => void (stderr += text),
       isTerminal: { stdout: isTerminal, stderr: isTerminal },
       home: () => undefined,
+      stopped: () => options.stopped ?? new Promise(() => undefined),
     };
     const code = await runCli(args, io);
     return { code, stdout, stderr, json: <T>() => JSON.parse(stdout) as T };

@@ -10,4 +10,6 @@ export interface Io {
   readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
   /** The user's home; undefined where there is none. */
   home(): string | undefined;
+  /** Resolves when the process is asked to end; until then a command that waits may go on. */
+  stopped(): Promise<void>;
 }

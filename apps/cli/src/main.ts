@@ -9,6 +9,10 @@ const io: Io = {
   stderr: (text) => void process.stderr.write(text),
   isTerminal: { stdout: process.stdout.isTTY, stderr: process.stderr.isTTY },
   home: findHome,
+  stopped: () =>
+    new Promise((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    }),
 };
 
 // `margo-trust log search | head` is no accident.

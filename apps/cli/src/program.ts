@@ -11,6 +11,7 @@ import { addRoot } from './commands/root.ts';
 import { addSign } from './commands/sign.ts';
 import { addVendor } from './commands/vendor.ts';
 import { addVerify } from './commands/verify.ts';
+import { addWitness } from './commands/witness.ts';
 import { VERSION } from './version.ts';
 
 /** The whole command line. `run` decides what becomes of a command's work. */
@@ -41,6 +42,7 @@ const COMMANDS = [
   addVerify,
   addBundle,
   addLog,
+  addWitness,
   addDemo,
   addCompletion,
 ];
