@@ -8,7 +8,7 @@ const AREA = '^apps/registry/src/(vendors|certificates|revocation|log|trust-root
 const RECORDS = ['^apps/registry/src/log/append-record\\.ts$', '^apps/registry/src/audit/audit-trail\\.store\\.ts$'];
 
 // What the log can prove to anybody, and the keys it does so with: derived on read, nothing is written.
-const PROOFS = '^apps/registry/src/log/(log-identity|head-signer|issue-receipt)\\.ts$';
+const PROOFS = '^apps/registry/src/log/(log-identity|head-signer|issue-receipt|sign-sct)\\.ts$';
 
 module.exports = {
   forbidden: [

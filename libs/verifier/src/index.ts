@@ -15,6 +15,7 @@ export {
   type RecordKey,
   type Revocation,
   type RevocationList,
+  type TimestampAnchor,
   type TrustedLog,
   type TrustRoot,
 } from './trust-root.ts';

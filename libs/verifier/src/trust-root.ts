@@ -17,6 +17,12 @@ export interface Anchor {
   readonly validUntil?: Date;
 }
 
+/** The CA of a time-stamping authority. */
+export interface TimestampAnchor extends Anchor {
+  /** The authority's own certificate, for clients that do not take it from the token; absent in older trust roots. */
+  readonly authority?: Uint8Array;
+}
+
 /** Whether signatures with this trusted time count under the anchor. */
 export function isWithinWindow({ validFrom, validUntil }: Anchor, at: Date): boolean {
   return validFrom <= at && (validUntil === undefined || at < validUntil);
@@ -25,6 +31,8 @@ export function isWithinWindow({ validFrom, validUntil }: Anchor, at: Date): boo
 export interface TrustedLog {
   readonly origin: string;
   readonly checkpointKey: VerifierKey;
+  /** What its promises in certificates (SCTs, RFC 6962) verify with; absent in older trust roots. */
+  readonly sctKey?: PublicKey;
   readonly receiptKeys: readonly ReceiptKey[];
 }
 
@@ -73,7 +81,7 @@ export interface TrustRoot {
   readonly domain: string;
   readonly anchors: readonly Anchor[];
   readonly intermediates: readonly Uint8Array[];
-  readonly timestampAnchors: readonly Anchor[];
+  readonly timestampAnchors: readonly TimestampAnchor[];
   readonly logs: readonly TrustedLog[];
   readonly records: readonly RecordKey[];
   readonly revocations: RevocationList;
@@ -100,7 +108,7 @@ export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
       .get('intermediates')
       .list(256)
       .map((item) => item.get('certificate').bytes(65536)),
-    timestampAnchors: json.get('tsa').list(64).map(readAnchor),
+    timestampAnchors: json.get('tsa').list(64).map(readTimestampAnchor),
     logs: json.get('logs').list(64).map(readLog),
     records: json.get('records').list(64).map(readRecordKey),
     revocations: readRevocations(open(tuf.target(REVOCATIONS), REVOCATIONS)),
@@ -155,12 +163,19 @@ function readAnchor(json: JsonReader): Anchor {
   };
 }
 
+function readTimestampAnchor(json: JsonReader): TimestampAnchor {
+  const authority = json.get('authority').optional((item) => item.bytes(65536));
+  return { ...readAnchor(json), ...(authority && { authority }) };
+}
+
 function readLog(json: JsonReader): TrustedLog {
   const origin = json.get('origin').text(253);
   const leafFormat = json.get('leafFormat').oneOf('cose-digest', 'cose-raw');
+  const sctKey = json.get('sctKey').optional((item) => item.publicKey());
   return {
     origin,
     checkpointKey: parseVerifierKey(json.get('checkpointKey').text()),
+    ...(sctKey && { sctKey }),
     receiptKeys: json
       .get('receiptKeys')
       .list(64)

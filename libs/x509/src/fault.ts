@@ -13,6 +13,7 @@ export type X509FaultCode =
   | 'x509/name-constraints'
   | 'x509/no-crl'
   | 'x509/no-path'
+  | 'x509/no-sct'
   | 'x509/not-a-ca'
   | 'x509/not-yet-valid'
   | 'x509/path-length'

@@ -22,6 +22,15 @@ export { encodePem, parsePem, type PemLabel } from './pem.ts';
 export { findExtension } from './extension.ts';
 
 export { verifyPath, type PathLimits, type PathRequest } from './path.ts';
+export {
+  embedScts,
+  readScts,
+  removeScts,
+  sctToBeSigned,
+  verifySct,
+  type PrecertificateEntry,
+  type Sct,
+} from './sct.ts';
 export { findRevocation, type RevocationRequest } from './revocation.ts';
 
 export { certificateSignatureAlgorithm, encodeSignatureAlgorithm, readSignatureAlgorithm } from './algorithm.ts';

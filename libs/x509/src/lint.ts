@@ -21,6 +21,7 @@ import { leafCanBeRevoked } from './profile/leaf-can-be-revoked.ts';
 import { leafCommonNameIsNoHost } from './profile/leaf-common-name-is-no-host.ts';
 import { leafHasNoOtherExtension } from './profile/leaf-has-no-other-extension.ts';
 import { leafHasOneVendorUri } from './profile/leaf-has-one-vendor-uri.ts';
+import { leafIsLogged } from './profile/leaf-is-logged.ts';
 import { leafIsNoCa } from './profile/leaf-is-no-ca.ts';
 import { leafKeyIsStrong } from './profile/leaf-key-is-strong.ts';
 import { leafKeyOnlySigns } from './profile/leaf-key-only-signs.ts';
@@ -64,6 +65,7 @@ export function lintLeaf(der: Uint8Array, context: LeafContext): string[] {
       leafCanBeRevoked,
       issuerCanBeFetched,
       leafNamesRegistry,
+      leafIsLogged,
       leafHasNoOtherExtension,
     ],
     parseCertificate(der),

@@ -41,6 +41,24 @@ export interface IssuedCertificate {
   };
 }
 
+/** What a certificate will say, as logged before it is signed. */
+export interface Precertificate {
+  /** Lower-case hex. */
+  readonly serial: string;
+  /** TBSCertificate in DER, without SCTs. */
+  readonly tbs: Uint8Array;
+  readonly vendorId: string;
+  readonly issuer: AuthorityName;
+  /** SHA-256 of the SubjectPublicKeyInfo. */
+  readonly spkiSha256: Uint8Array;
+  readonly shard: number;
+  /** Where the record that holds it is. */
+  readonly logIndex: bigint;
+  readonly entryId: string;
+  /** To the millisecond. */
+  readonly loggedAt: Date;
+}
+
 /** Reads certificates; lent to the log, to revocation and to the trust root. */
 @Injectable()
 export class CertificateReader {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { parseHex } from '@margo-trust/bytes';
 import type { Tx } from '../db/db.ts';
-import type { Authority, IssuedCertificate } from './certificate.reader.ts';
+import type { Authority, AuthorityName, IssuedCertificate, Precertificate } from './certificate.reader.ts';
 
 export interface NewCertificate extends Omit<IssuedCertificate, 'revocation'> {
   /** SHA-256 of the SubjectPublicKeyInfo. */
@@ -35,6 +35,33 @@ export class CertificateStore {
     return rows.length > 0;
   }
 
+  /** What was logged for this key, whether or not its certificate was signed. */
+  async findPrecertificate(tx: Tx, spkiSha256: Uint8Array): Promise<Precertificate | undefined> {
+    const [row] = await tx.query<PrecertificateRow[]>('SELECT * FROM precertificate WHERE spki_sha256 = $1', [
+      Buffer.from(spkiSha256),
+    ]);
+    return (
+      row && {
+        ...{ serial: row.serial, spkiSha256, vendorId: row.vendor_id, issuer: row.issuer, shard: row.shard },
+        ...{
+          tbs: Uint8Array.from(row.tbs),
+          logIndex: BigInt(row.log_index),
+          entryId: row.entry_id,
+          loggedAt: row.logged_at,
+        },
+      }
+    );
+  }
+
+  async insertPrecertificate(tx: Tx, precertificate: Precertificate): Promise<void> {
+    const { serial, spkiSha256, vendorId, issuer, shard, tbs, logIndex, entryId, loggedAt } = precertificate;
+    await tx.query(
+      `INSERT INTO precertificate (serial, spki_sha256, vendor_id, issuer, shard, tbs, log_index, entry_id, logged_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      [serial, Buffer.from(spkiSha256), vendorId, issuer, shard, Buffer.from(tbs), `${logIndex}`, entryId, loggedAt],
+    );
+  }
+
   async insert(tx: Tx, certificate: NewCertificate): Promise<void> {
     await tx.query(
       `INSERT INTO certificate (serial, fingerprint, spki_sha256, vendor_id, issuer, shard, der, not_before, not_after,
@@ -56,6 +83,17 @@ export class CertificateStore {
       ],
     );
   }
+}
+
+interface PrecertificateRow {
+  serial: string;
+  vendor_id: string;
+  issuer: AuthorityName;
+  shard: number;
+  tbs: Buffer;
+  log_index: string;
+  entry_id: string;
+  logged_at: Date;
 }
 
 const ISSUANCE_LOCK = 0x63657274; // "cert"

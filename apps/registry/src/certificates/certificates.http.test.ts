@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { parseBase64 } from '@margo-trust/bytes';
+import { encodeBase64, parseBase64 } from '@margo-trust/bytes';
+import { parsePublicKey } from '@margo-trust/crypto';
 import { parseStatement } from '@margo-trust/statement';
-import { lintLeaf, OID, parseCertificate, parsePem, verifyPath } from '@margo-trust/x509';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lintLeaf, OID, parseCertificate, parsePem, removeScts, verifyPath, verifySct } from '@margo-trust/x509';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   addMember,
   admitVendor,
@@ -15,9 +16,11 @@ import {
 } from '../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { CertificateReader } from './certificate.reader.ts';
+import { CertificateStore } from './certificate.store.ts';
 import { CreateAuthorities } from './create-authorities.ts';
 import { Db } from '../db/db.ts';
 import { findMovedAddress } from './publication-address.ts';
+import { SignLeaf } from './sign-leaf.ts';
 
 let registry: TestRegistry;
 let vendor: string;
@@ -120,10 +123,78 @@ describe('a certificate', () => {
     const record = JSON.parse(Buffer.from(statement.payload).toString()) as Record<string, string>;
     expect(record).toMatchObject({ record: 'certificate-issued', vendor, issuer: 'issuing-1', serial: issued.serial });
     expect(parseCertificate(parseBase64(record['certificate']!)).fingerprint).toBe(issued.fingerprint);
+    const announced = await call(registry, 'get', `/api/v1/log/entries/${record['announced']}`);
+    expect(announced.body).toMatchObject({ vendorId: vendor, subject: expect.stringMatching(/^precertificate:/) });
+    const draft = JSON.parse(
+      Buffer.from(parseStatement(parseBase64(announced.body.statement)).payload).toString(),
+    ) as Record<string, string>;
+    expect(draft).toMatchObject({ record: 'certificate-announced', vendor, serial: issued.serial });
+    expect(Number(announced.body.index)).toBeLessThan(Number(entry.body.index));
+    const leaf = parseCertificate(parseBase64(record['certificate']!));
+    expect(encodeBase64(removeScts(leaf.tbs)), 'what was logged is what was signed').toBe(draft['tbsCertificate']);
+
     const trail = await registry.source.query('SELECT action FROM audit_event WHERE subject = $1', [
       `certificate:${issued.fingerprint}`,
     ]);
     expect(trail).toEqual([{ action: 'certificate-issued' }]);
+  });
+
+  it('carries the promise of the log, by the key in log.json, dated when it was logged', async () => {
+    const issued = await issueTo(registry, vendor);
+    const [der] = parsePem('CERTIFICATE', issued.certificate);
+    const issuer = (await registry.app.get(CertificateReader).loadAuthority('issuing-1')).certificate;
+    const { sctKey } = (await call(registry, 'get', '/log/log.json')).body as { sctKey: string };
+    const log = parsePublicKey(parseBase64(sctKey));
+    const { time } = verifySct(parseCertificate(der!), issuer.spki, log);
+    const [row] = await registry.source.query<{ logged_at: Date; size: string }[]>(
+      `SELECT logged_at, (SELECT min(size) FROM log_seal WHERE size > log_index) AS size FROM precertificate
+       WHERE serial = $1`,
+      [issued.serial],
+    );
+    expect(time).toEqual(row!.logged_at);
+    expect(lintLeaf(der!, { issuer, registry: 'https://registry.localhost', log })).toEqual([]);
+  });
+
+  describe.each([
+    ['before the CA signs', SignLeaf, 'issue'],
+    ['before the certificate is stored', CertificateStore, 'insert'],
+  ] as const)('cut short %s', (_, token, method) => {
+    it('is logged, given to nobody, and given to whoever asks again for its key', async () => {
+      const own = await admitVendor(registry);
+      const csr = makeCsr().pem;
+      const crash = vi.spyOn(registry.app.get<SignLeaf & CertificateStore>(token), method);
+      crash.mockRejectedValueOnce(new Error('the power went'));
+      expect((await ask({ csr, commonName: 'First' }, 'victor', own)).status).toBe(500);
+      crash.mockRestore();
+
+      const [cut] = await registry.source.query<{ serial: string; entry_id: string }[]>(
+        'SELECT serial, entry_id FROM precertificate WHERE vendor_id = $1',
+        [own],
+      );
+      expect((await call(registry, 'get', `/api/v1/log/entries/${cut!.entry_id}`)).status).toBe(200);
+      expect((await call(registry, 'get', `/api/v1/certificates/${cut!.serial}`)).status).toBe(404);
+      const subject = (await call(registry, 'get', `/api/v1/log/entries?vendor=${own}`)).body.items[0]
+        .subject as string;
+      expect(subject).toMatch(/^precertificate:/);
+
+      const other = await admitVendor(registry);
+      expect((await ask({ csr }, 'victor', other)).body.code).toBe('certificate/key-used');
+      const again = await ask({ csr, commonName: 'Second' }, 'victor', own);
+      expect(again.status, again.text).toBe(201);
+      expect(again.body).toMatchObject({ serial: cut!.serial, subject: expect.stringContaining('CN=First') });
+      const count = 'SELECT count(*)::int AS n FROM precertificate WHERE vendor_id = $1';
+      expect(await registry.source.query(count, [own])).toEqual([{ n: 1 }]);
+    });
+  });
+
+  it('is not finished for a vendor that was suspended in between', async () => {
+    const own = await admitVendor(registry);
+    const csr = makeCsr().pem;
+    const crash = vi.spyOn(registry.app.get(SignLeaf), 'issue').mockRejectedValueOnce(new Error('the power went'));
+    await ask({ csr }, 'victor', own);
+    crash.mockRestore();
+    await call(registry, 'post', `/api/v1/vendors/${own}/suspension`, 'alice', { reason: 'Check.' });
+    expect((await ask({ csr }, 'victor', own)).body.code).toBe('certificate/vendor-not-active');
   });
 
   it('is found by serial number and among those of its vendor, page by page', async () => {

@@ -1,26 +1,31 @@
 import { Injectable } from '@nestjs/common';
 import { encodeBase64, encodeHex, parseHex } from '@margo-trust/bytes';
-import { sha256 } from '@margo-trust/crypto';
+import { type PublicKey, sha256 } from '@margo-trust/crypto';
 import type { CertificateRequest } from '@margo-trust/wire';
 import type { Certificate } from '@margo-trust/x509';
 import { AuditTrail } from '../audit/audit-trail.store.ts';
 import { CallerFault } from '../callers/caller.fault.ts';
 import type { Identity } from '../callers/identity.ts';
 import { Clock } from '../clock.ts';
-import { Db, type Tx } from '../db/db.ts';
+import { type Committed, Db, type Tx } from '../db/db.ts';
 import { AppendRecord } from '../log/append-record.ts';
-import { VendorReader } from '../vendors/vendor.reader.ts';
+import { type PublishingVendor, VendorReader } from '../vendors/vendor.reader.ts';
 import { wireTime } from '../wire-time.ts';
 import { CertificateFault } from './certificate.fault.ts';
+import type { Precertificate } from './certificate.reader.ts';
 import { CertificateStore } from './certificate.store.ts';
 import { readRequest } from './read-request.ts';
-import { ISSUER, SHARD, SignLeaf } from './sign-leaf.ts';
+import { ISSUER, type LeafDraft, SHARD, SignLeaf } from './sign-leaf.ts';
 
 /**
  * Issues a signing certificate to an active vendor. Returns its serial number.
  *
- * Certificate, its record in the log and its row are one transaction: a crash before the commit leaves a certificate that
- * nobody has seen, and none is handed out that is not logged.
+ * Log, then SCT, then certificate: no other order has the types. What the certificate will say is logged and committed; only
+ * then does the log promise that it is, and only with that promise does the CA sign. Certificate, its own record and its row
+ * are a second transaction, so none is handed out whose fingerprint is not logged either.
+ *
+ * A crash in between leaves a logged precertificate and no certificate that anybody has seen; whoever asks again for the same
+ * key gets what was logged then, its name included.
  */
 @Injectable()
 export class IssueCertificate {
@@ -42,33 +47,81 @@ export class IssueCertificate {
     if (vendor.status !== 'active') throw notActive();
     const key = readRequest(csr);
 
-    return this.db.transaction(async (tx) => {
-      await this.store.lockIssuance(tx);
-      const spkiSha256 = sha256(key.spki);
-      if (await this.store.isKeyUsed(tx, spkiSha256)) {
-        throw new CertificateFault('certificate/key-used', 'This key has been certified before: make a new one.');
-      }
-      const certificate = await this.leaf.run(vendor, key, commonName ?? defaultName(vendor.legalName));
-      const { index, entryId } = await this.log(tx, vendorId, certificate);
-      // The record holds the head of the log, and a suspension would need it: what is active now stays so.
-      if (!(await this.vendors.activeAmong(tx, [vendorId])).has(vendorId)) throw notActive();
+    const precertificate = await this.db.commit((tx) =>
+      this.announce(tx, vendor, key, commonName ?? defaultName(vendor.legalName)),
+    );
+    await this.db.transaction((tx) => this.issue(tx, caller, precertificate));
+    return precertificate.serial;
+  }
 
-      const { serialHex: serial, fingerprint, der, notBefore, notAfter } = certificate;
-      await this.store.insert(tx, {
-        ...{ serial, fingerprint, spkiSha256, vendorId, issuer: ISSUER, shard: SHARD, der, notBefore, notAfter },
-        ...{ logIndex: index, entryId, issuedAt: this.clock.now() },
-      });
-      await this.audit.append(tx, {
-        actor: caller.name,
-        action: 'certificate-issued',
-        subject: `certificate:${fingerprint}`,
-        detail: { vendor: vendorId, serial, entryId },
-      });
-      return serial;
+  /** Puts what the certificate will say on record, or finds what an earlier request has put there. */
+  private async announce(tx: Tx, vendor: PublishingVendor, key: PublicKey, name: string): Promise<Precertificate> {
+    await this.store.lockIssuance(tx);
+    const spkiSha256 = sha256(key.spki);
+    if (await this.store.isKeyUsed(tx, spkiSha256)) throw keyUsed();
+    const begun = await this.store.findPrecertificate(tx, spkiSha256);
+    if (begun !== undefined) {
+      if (begun.vendorId !== vendor.id) throw keyUsed();
+      return begun;
+    }
+
+    const draft = await this.leaf.draft(vendor, key, name);
+    const { index, entryId } = await this.logDraft(tx, vendor.id, draft);
+    await this.refuseInactive(tx, vendor.id);
+    const precertificate = {
+      ...{ serial: draft.serialHex, spkiSha256, vendorId: vendor.id, issuer: ISSUER, shard: SHARD, tbs: draft.tbs },
+      ...{ logIndex: index, entryId, loggedAt: this.clock.now() },
+    };
+    await this.store.insertPrecertificate(tx, precertificate);
+    return precertificate;
+  }
+
+  private async issue(tx: Tx, caller: Identity, logged: Committed<Precertificate>): Promise<void> {
+    await this.store.lockIssuance(tx);
+    const { serial, spkiSha256, vendorId, issuer, shard } = logged;
+    if (await this.store.isKeyUsed(tx, spkiSha256)) throw keyUsed();
+    const certificate = await this.leaf.issue(logged);
+    const { index, entryId } = await this.logCertificate(tx, logged, certificate);
+    await this.refuseInactive(tx, vendorId);
+
+    const { fingerprint, der, notBefore, notAfter } = certificate;
+    await this.store.insert(tx, {
+      ...{ serial, fingerprint, spkiSha256, vendorId, issuer, shard, der, notBefore, notAfter },
+      ...{ logIndex: index, entryId, issuedAt: this.clock.now() },
+    });
+    await this.audit.append(tx, {
+      actor: caller.name,
+      action: 'certificate-issued',
+      subject: `certificate:${fingerprint}`,
+      detail: { vendor: vendorId, serial, entryId },
     });
   }
 
-  private log(tx: Tx, vendor: string, certificate: Certificate): Promise<{ index: bigint; entryId: string }> {
+  /** A record holds the head of the log, and a suspension would need it: asked after one, what is active stays so. */
+  private async refuseInactive(tx: Tx, vendorId: string): Promise<void> {
+    if (!(await this.vendors.activeAmong(tx, [vendorId])).has(vendorId)) throw notActive();
+  }
+
+  private logDraft(tx: Tx, vendor: string, draft: LeafDraft) {
+    const { tbs, serialHex, notBefore, notAfter, spki } = draft;
+    return this.record.run(tx, {
+      subject: `precertificate:${encodeHex(sha256(tbs))}`,
+      vendorId: vendor,
+      payload: {
+        record: 'certificate-announced',
+        at: wireTime(this.clock.now()),
+        vendor,
+        issuer: ISSUER,
+        serial: serialHex,
+        spkiSha256: encodeHex(sha256(spki)),
+        notBefore: wireTime(notBefore),
+        notAfter: wireTime(notAfter),
+        tbsCertificate: encodeBase64(tbs),
+      },
+    });
+  }
+
+  private logCertificate(tx: Tx, { vendorId: vendor, entryId }: Precertificate, certificate: Certificate) {
     const { fingerprint, serialHex, notBefore, notAfter, der, spki } = certificate;
     return this.record.run(tx, {
       subject: `certificate:${fingerprint}`,
@@ -84,6 +137,7 @@ export class IssueCertificate {
         spkiSha256: encodeHex(sha256(spki)),
         notBefore: wireTime(notBefore),
         notAfter: wireTime(notAfter),
+        announced: entryId,
         certificate: encodeBase64(der),
       },
     });
@@ -98,4 +152,8 @@ function defaultName(legalName: string): string {
 
 function notActive(): CertificateFault {
   return new CertificateFault('certificate/vendor-not-active', 'Only an active vendor gets certificates.');
+}
+
+function keyUsed(): CertificateFault {
+  return new CertificateFault('certificate/key-used', 'This key has been certified before: make a new one.');
 }

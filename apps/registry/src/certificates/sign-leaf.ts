@@ -1,18 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import { parsePublicKey, type PublicKey } from '@margo-trust/crypto';
-import { type Certificate, leafProfile, lintLeaf, shapeSerial } from '@margo-trust/x509';
+import {
+  type Certificate,
+  embedScts,
+  leafProfile,
+  type LeafContext,
+  lintLeaf,
+  encodeTbsCertificate,
+  shapeSerial,
+  verifySct,
+} from '@margo-trust/x509';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
+import type { Committed } from '../db/db.ts';
 import { generateKey } from '../keys/development-keys.ts';
 import { KeyObjectSigner } from '../keys/key-object-signer.ts';
 import { KeyRing } from '../keys/key-ring.ts';
 import type { Signer } from '../keys/signer.ts';
+import { SignSct } from '../log/sign-sct.ts';
 import { Random } from '../random.ts';
 import type { PublishingVendor } from '../vendors/vendor.reader.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { CertificateFault } from './certificate.fault.ts';
-import { type AuthorityName, CertificateReader } from './certificate.reader.ts';
-import { signCertificate } from './sign-certificate.ts';
+import { type AuthorityName, CertificateReader, type Precertificate } from './certificate.reader.ts';
+import { signTbs } from './sign-certificate.ts';
 
 export const ISSUER: AuthorityName = 'issuing-1';
 
@@ -24,7 +35,16 @@ const VALID_DAYS = 397;
 /** For clocks that lag behind ours. */
 const BACK_DATED_MS = 60_000;
 
-/** Signs a vendor's certificate that keeps the profile, or none at all. */
+/** A certificate that nobody has signed yet. */
+export type LeafDraft = Pick<Certificate, 'tbs' | 'serialHex' | 'spki' | 'notBefore' | 'notAfter'>;
+
+/**
+ * Makes a vendor's certificate that keeps the profile, or none at all, in two steps: what it will say, which must be logged;
+ * then the CA's signature, which nobody gets without the log's promise.
+ *
+ * The lint looks at finished bytes. So the same bytes are first signed with a key that vouches for nothing, and the CA's key
+ * signs only what passed: a signature once made can't be taken back. Then it looks at what the CA has signed.
+ */
 @Injectable()
 export class SignLeaf {
   private throwAway: Signer | undefined;
@@ -32,18 +52,15 @@ export class SignLeaf {
   constructor(
     private readonly reader: CertificateReader,
     private readonly keys: KeyRing,
+    private readonly sct: SignSct,
     private readonly config: Config,
     private readonly clock: Clock,
     private readonly random: Random,
   ) {}
 
-  /**
-   * The lint looks at finished bytes. So the same bytes are first signed with a key that vouches for nothing, and the CA's key
-   * signs only what passed: a signature once made can't be taken back. Then it looks at what the CA has signed.
-   */
-  async run(vendor: PublishingVendor, publicKey: PublicKey, commonName: string): Promise<Certificate> {
+  /** What the certificate will say, without the promise that it is logged. Throws when it breaks the profile. */
+  async draft(vendor: PublishingVendor, publicKey: PublicKey, commonName: string): Promise<LeafDraft> {
     const { certificate: issuer } = await this.reader.loadAuthority(ISSUER);
-    const registry = `https://${this.config.domain}`;
     const notBefore = new Date(wholeSeconds(this.clock.now()).getTime() - BACK_DATED_MS);
     const { C: country, ST: state, O: organization } = vendor.subject;
     const spec = leafProfile({
@@ -54,23 +71,40 @@ export class SignLeaf {
       publicKey,
       issuer,
       vendorUri: vendor.uri,
-      registry,
+      registry: this.registry,
       assurance: 'software',
       crlUrl: await this.reader.publicationUrl(`/crl/${ISSUER}/${SHARD}.crl`),
       caIssuersUrl: await this.reader.publicationUrl(`/ca/${ISSUER}.crt`),
     });
+    return this.rehearse(encodeTbsCertificate(spec), issuer);
+  }
 
-    this.throwAway ??= new KeyObjectSigner(generateKey('P-384'));
-    const { spki } = this.throwAway;
-    const rehearsal = await signCertificate(spec, this.throwAway);
-    const standIn = { ...issuer, publicKey: parsePublicKey(spki), spki };
-    const findings = lintLeaf(rehearsal.der, { issuer: standIn, registry });
-    if (findings.length > 0) {
-      throw new CertificateFault('certificate/profile-violation', `This would not do: ${findings.join('; ')}.`);
-    }
-    const certificate = await signCertificate(spec, this.keys.load('ca-issuing-1'));
-    const late = lintLeaf(certificate.der, { issuer, registry });
+  /** The certificate itself, with the log's promise in it. */
+  async issue(logged: Committed<Precertificate>): Promise<Certificate> {
+    const { certificate: issuer } = await this.reader.loadAuthority(ISSUER);
+    const { log } = this.sct;
+    const promised = embedScts(logged.tbs, [await this.sct.run(logged, issuer.spki)]);
+    verifySct(await this.rehearse(promised, issuer), issuer.spki, log);
+    const certificate = await signTbs(promised, this.keys.load('ca-issuing-1'));
+    const late = this.lint(certificate, { issuer, log });
     if (late.length > 0) throw new Error(`The CA signed what it must not hand out: ${late.join('; ')}.`);
     return certificate;
+  }
+
+  private async rehearse(tbs: Uint8Array, issuer: Certificate): Promise<Certificate> {
+    this.throwAway ??= new KeyObjectSigner(generateKey('P-384'));
+    const { spki } = this.throwAway;
+    const rehearsal = await signTbs(tbs, this.throwAway);
+    const findings = this.lint(rehearsal, { issuer: { ...issuer, publicKey: parsePublicKey(spki), spki } });
+    if (findings.length === 0) return rehearsal;
+    throw new CertificateFault('certificate/profile-violation', `This would not do: ${findings.join('; ')}.`);
+  }
+
+  private lint({ der }: Certificate, context: Omit<LeafContext, 'registry'>): string[] {
+    return lintLeaf(der, { ...context, registry: this.registry });
+  }
+
+  private get registry(): string {
+    return `https://${this.config.domain}`;
   }
 }

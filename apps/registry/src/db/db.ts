@@ -8,6 +8,11 @@ declare const inTransaction: unique symbol;
 /** An entity manager that is known to be inside a transaction. Only {@link Db.transaction} makes one. */
 export type Tx = EntityManager & { readonly [inTransaction]: true };
 
+declare const committed: unique symbol;
+
+/** Something whose transaction has been committed, for whoever may act on nothing less. Only {@link Db.commit} makes one. */
+export type Committed<T extends object> = T & { readonly [committed]: true };
+
 @Injectable()
 export class Db {
   private readonly whenCommitted = new WeakMap<EntityManager, (() => void)[]>();
@@ -42,6 +47,11 @@ export class Db {
       connection?.leave();
       await runner.release();
     }
+  }
+
+  /** As {@link transaction}; the type of the result says that it was committed. */
+  async commit<T extends object>(work: (tx: Tx) => Promise<T>): Promise<Committed<T>> {
+    return (await this.transaction(work)) as Committed<T>;
   }
 
   /**

@@ -169,6 +169,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'x509/name-constraints': { status: 400, title: 'Certificate refused' },
   'x509/no-crl': { status: 400, title: 'Certificate refused' },
   'x509/no-path': { status: 400, title: 'No path to a trust anchor' },
+  'x509/no-sct': { status: 400, title: 'Certificate refused' },
   'x509/not-a-ca': { status: 400, title: 'Certificate refused' },
   'x509/not-yet-valid': { status: 400, title: 'Certificate not yet valid' },
   'x509/path-length': { status: 400, title: 'Certificate refused' },

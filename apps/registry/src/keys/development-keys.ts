@@ -30,21 +30,38 @@ export function createDevelopmentKeys(directory: string, passphrase?: string): v
   if (missing.length < slots.length && !existsSync(mark)) {
     throw new StartError(`Keys are missing in ${directory}, which is not a directory of development keys.`);
   }
-  if (existsSync(mark) && readFileSync(mark, 'utf8').includes(WHOLE)) {
-    const names = missing.map(([slot]) => keyFile(slot)).join(', ');
+  const held = existsSync(mark) ? wholeSet(readFileSync(mark, 'utf8')) : [];
+  if (held.length > 0) {
+    const names = missing.map(([slot]) => keyFile(slot));
+    const hasVanished = names.some((name) => held.includes(name));
     throw new StartError(
-      `${directory} once held ${names}. Put back what is missing, or begin anew with another DATA_DIR.`,
+      hasVanished
+        ? `${directory} once held ${names.join(', ')}. Put back what is missing, or begin anew with another DATA_DIR.`
+        : `${directory} was made by an earlier version, without ${names.join(', ')}, which a registry cannot get later. ` +
+            'Begin anew with another DATA_DIR.',
     );
   }
 
   mkdirSync(join(directory, 'offline'), { recursive: true, mode: 0o700 });
   writeFileSync(mark, MARK, { mode: 0o600 });
   for (const [slot, type] of missing) writeKey(join(directory, keyFile(slot)), generateKey(type), passphrase);
-  writeFileSync(mark, `${MARK}${WHOLE}\n`, { mode: 0o600 });
+  writeFileSync(mark, `${MARK}${WHOLE}: ${slots.map(([slot]) => keyFile(slot)).join(' ')}\n`, { mode: 0o600 });
 }
 
 const MARK = 'Made on first start, for development only.\n';
-const WHOLE = 'The set is whole.';
+const WHOLE = 'The set is whole';
+
+/** Files of a whole set, by its mark; none if it never was. Earlier versions only said that it is whole. */
+function wholeSet(mark: string): readonly string[] {
+  const line = mark.split('\n').find((candidate) => candidate.startsWith(WHOLE));
+  if (line === undefined) return [];
+  return line === `${WHOLE}.` ? FIRST_SET : line.slice(WHOLE.length + 2).split(' ');
+}
+
+/** What earlier versions made: all but the key of SCTs. */
+const FIRST_SET = ([...Object.keys(ONLINE_SLOTS), ...Object.keys(OFFLINE_SLOTS)] as KeySlot[])
+  .filter((slot) => slot !== 'log-sct')
+  .map(keyFile);
 
 /** A new private key of this type. */
 export function generateKey(type: KeyType): KeyObject {

@@ -59,6 +59,16 @@ describe('keys', () => {
     expect(existsSync(join(robbed, 'log-receipt.pem'))).toBe(false);
   });
 
+  it('says so when an earlier version made the set, which lacks a key of today', () => {
+    const old = join(parent, 'old');
+    createDevelopmentKeys(old);
+    rmSync(join(old, 'log-sct.pem'));
+    writeFileSync(join(old, 'DEVELOPMENT'), 'Made on first start, for development only.\nThe set is whole.\n');
+    expect(() => createDevelopmentKeys(old)).toThrow(/made by an earlier version, without log-sct\.pem/);
+    rmSync(join(old, 'tsa.pem'));
+    expect(() => createDevelopmentKeys(old)).toThrow(/once held .*tsa\.pem/);
+  });
+
   it('does not add development keys to a directory that is not marked', () => {
     const real = join(parent, 'real');
     writeKey(join(real, 'record.pem'), generateKey('P-256'));

@@ -5,6 +5,7 @@ export type KeyType = 'Ed25519' | 'P-256' | 'P-384';
 export const ONLINE_SLOTS = {
   'log-checkpoint': 'Ed25519',
   'log-receipt': 'P-256',
+  'log-sct': 'P-256',
   record: 'P-256',
   'ca-issuing-1': 'P-384',
   tsa: 'P-256',

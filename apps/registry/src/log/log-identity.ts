@@ -41,6 +41,11 @@ export class LogIdentity {
     return this.named('log-receipt');
   }
 
+  /** ES256: promises that a certificate is logged (RFC 6962), in DER. */
+  get sct(): Signer {
+    return this.keys.load('log-sct');
+  }
+
   /** ES256: the registry's own statements. */
   get record(): NamedSigner {
     return this.named('record');

@@ -22,6 +22,7 @@ import { RegisterStatement } from './register-statement.ts';
 import { RollbackLatch } from './rollback-latch.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { Sequencer } from './sequencer.ts';
+import { SignSct } from './sign-sct.ts';
 import { TilesController } from './tiles.controller.ts';
 import { WriteEvidence } from './write-evidence.ts';
 
@@ -43,6 +44,7 @@ import { WriteEvidence } from './write-evidence.ts';
     RegisterStatement,
     RollbackLatch,
     Sequencer,
+    SignSct,
     WriteEvidence,
   ],
   exports: [
@@ -54,6 +56,7 @@ import { WriteEvidence } from './write-evidence.ts';
     OpenLog,
     PublishedCheckpoint,
     RollbackLatch,
+    SignSct,
   ],
 })
 export class LogModule {

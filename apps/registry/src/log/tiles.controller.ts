@@ -33,12 +33,13 @@ export class TilesController {
   @Get('log.json')
   @Header('Cache-Control', 'public, max-age=60')
   description(): object {
-    const { origin, issuer, checkpoint, receipt } = this.identity;
+    const { origin, issuer, checkpoint, receipt, sct } = this.identity;
     return {
       origin,
       issuer,
       leafFormat: 'cose-digest',
       checkpointKey: encodeVerifierKey(origin, ed25519Raw(checkpoint.spki)),
+      sctKey: encodeBase64(sct.spki),
       receiptKeys: [{ kid: encodeBase64Url(receipt.kid), spki: encodeBase64(receipt.signer.spki), issuer }],
       retention: 'Tiles of every published size are kept for ever.',
     };

@@ -14,7 +14,8 @@ import { wireTime } from '../wire-time.ts';
 export function describeTrustRoot(domain: string, authorities: readonly Authority[], identity: LogIdentity): object {
   const root = named(authorities, 'root');
   const issuing = named(authorities, 'issuing-1');
-  const tsa = named(authorities, 'tsa-ca');
+  const tsaCa = named(authorities, 'tsa-ca');
+  const tsa = named(authorities, 'tsa');
   // Authorities are the first thing that a registry makes: nothing that its keys signed is older.
   const validFrom = wireTime(root.createdAt);
   return {
@@ -24,12 +25,13 @@ export function describeTrustRoot(domain: string, authorities: readonly Authorit
     profile: 1,
     anchors: [{ name: 'root', purpose: 'artifact-signing', ...anchor(root) }],
     intermediates: [{ name: 'issuing-1', certificate: encodeBase64(issuing.der) }],
-    tsa: [{ name: 'tsa', ...anchor(tsa) }],
+    tsa: [{ name: 'tsa', ...anchor(tsaCa), authority: encodeBase64(tsa.der) }],
     logs: [
       {
         origin: identity.origin,
         leafFormat: 'cose-digest',
         checkpointKey: encodeVerifierKey(identity.origin, ed25519Raw(identity.checkpoint.spki)),
+        sctKey: encodeBase64(identity.sct.spki),
         receiptKeys: [{ ...verifyingKey(identity.receipt), issuer: identity.issuer, validFrom }],
       },
     ],

@@ -1,3 +1,4 @@
+import type { PublicKey } from '@margo-trust/crypto';
 import type { Certificate, Crl } from '../model.ts';
 import type { CrlScope } from '../tbs-crl.ts';
 
@@ -19,6 +20,8 @@ export interface LeafContext extends IssuedContext {
   /** `https://<domain>` */
   readonly registry: string;
   readonly policyArc?: string;
+  /** Whose SCT the certificate must carry. Without it none is asked for, as before the log has given one. */
+  readonly log?: PublicKey;
 }
 
 export interface CaContext extends IssuedContext {
