@@ -63,7 +63,8 @@ function classify(q: string): Partial<EntryFilter> {
   if (/^sha256:[0-9a-f]{64}$/.test(q)) return { term: q };
   if (/^[0-9a-f]{64}$/.test(q)) return { certificate: parseHex(q) };
   if (/^[0-9a-hjkmnp-tv-z]{26}$/i.test(q) || /\.vendors\./.test(q)) return { vendorId: vendorIdOf(q) };
-  if (/^(release|vendor|certificate|precertificate|tuf|policy|anchors|oci):/.test(q) && !q.startsWith('oci://')) return { subject: q };
+  if (/^(release|vendor|certificate|precertificate|tuf|policy|anchors|oci):/.test(q) && !q.startsWith('oci://'))
+    return { subject: q };
   if (/[/:]/.test(q)) return { term: bareReference(q) };
   return { applicationId: q };
 }
