@@ -1,6 +1,32 @@
 import { Fault } from '@margo-trust/fault';
 
 /** Stable. One row each in docs/errors.md; retire a code, never rename it. */
-export type AuditorFaultCode = 'audit/bad-evidence';
+export type AuditorFaultCode =
+  | 'audit/back-dated-policy'
+  | 'audit/bad-checkpoint'
+  | 'audit/bad-evidence'
+  | 'audit/changed-statement'
+  | 'audit/fork'
+  | 'audit/missing-entry'
+  | 'audit/other-log'
+  | 'audit/rollback'
+  | 'audit/unexplained-erasure'
+  | 'audit/wrong-admission'
+  | 'audit/wrong-facts'
+  | 'audit/wrong-genesis'
+  | 'audit/wrong-receipt'
+  | 'audit/wrong-root'
+  | 'audit/wrong-seal'
+  | 'audit/wrong-signature'
+  | 'audit/wrong-tile';
 
-export class AuditorFault extends Fault<AuditorFaultCode> {}
+/** What an audit found. The message names the first thing that differs, with both sides where there are two. */
+export class AuditorFault extends Fault<AuditorFaultCode> {
+  /** The entry that it is about. */
+  readonly index?: bigint;
+
+  constructor(code: AuditorFaultCode, message: string, options: ErrorOptions & { index?: bigint } = {}) {
+    super(code, message, options);
+    if (options.index !== undefined) this.index = options.index;
+  }
+}

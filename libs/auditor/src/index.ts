@@ -3,3 +3,9 @@ export type { EvidenceKind, EvidenceRow, LogEvidence, Seal } from './evidence.ts
 export { encodeEvidence, encodeSeals, EvidenceEncoder } from './encode-evidence.ts';
 export { parseEvidence, parseSeals } from './parse-evidence.ts';
 export { evidencePath, parseEvidencePath } from './evidence-path.ts';
+export { LogCheck, type CheckedRow } from './log-check.ts';
+export { rangeFromTiles, TileBuilder, type Tile } from './tile-builder.ts';
+export { refuseOtherRoot, verifyCheckpoint } from './verify-checkpoint.ts';
+export { checkReceipt, type SealedEntry } from './check-receipt.ts';
+export { readGenesis, type Genesis } from './genesis.ts';
+export { AdmissionReplay, type ReplayReport } from './replay.ts';

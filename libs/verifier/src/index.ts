@@ -9,6 +9,7 @@ export {
 } from './bundle.ts';
 export {
   parseTrustRoot,
+  parseTrustRootDocument,
   vendorShard,
   type Anchor,
   type PublishedVendor,
@@ -18,6 +19,7 @@ export {
   type TimestampAnchor,
   type TrustedLog,
   type TrustRoot,
+  type TrustRootDocument,
 } from './trust-root.ts';
 export { adviceFor, type Check, type CheckName, type Finding, type Freshness, type Verdict } from './verdict.ts';
 export { Verifier, type HeldArtifact } from './verifier.ts';

@@ -74,8 +74,8 @@ export interface RevocationList {
   readonly digests: ReadonlyMap<string, Revocation>;
 }
 
-/** What a device trusts, as TUF delivered it. */
-export interface TrustRoot {
+/** What grants trust: `margo.trust-root.v1.json`, which is also the payload of the second entry of the log. */
+export interface TrustRootDocument {
   /** `https://<domain>`. */
   readonly registry: string;
   readonly domain: string;
@@ -84,6 +84,10 @@ export interface TrustRoot {
   readonly timestampAnchors: readonly TimestampAnchor[];
   readonly logs: readonly TrustedLog[];
   readonly records: readonly RecordKey[];
+}
+
+/** What a device trusts, as TUF delivered it. */
+export interface TrustRoot extends TrustRootDocument {
   readonly revocations: RevocationList;
   /** Roles whose metadata has expired by the clock that opened the snapshot. Reported, never judged here. */
   readonly stale: readonly StaleRole[];
@@ -97,7 +101,17 @@ const MAX_BYTES = 16 << 20;
 
 /** Reads the Margo targets out of an accepted TUF snapshot (trust-roots page of the documentation, "Targets"). */
 export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
-  const json = open(tuf.target(TRUST_ROOT), TRUST_ROOT);
+  return {
+    ...parseTrustRootDocument(tuf.target(TRUST_ROOT)),
+    revocations: readRevocations(open(tuf.target(REVOCATIONS), REVOCATIONS)),
+    stale: tuf.stale ?? [],
+    findVendor: (id) => findVendor(tuf, id),
+  };
+}
+
+/** Reads what grants trust. Whoever signed for these bytes is the caller's concern. */
+export function parseTrustRootDocument(bytes: Uint8Array): TrustRootDocument {
+  const json = open(bytes, TRUST_ROOT);
   json.get('type').oneOf('margo.trust-root.v1');
   const purpose = json.get('anchors').list(256);
   return {
@@ -111,9 +125,6 @@ export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
     timestampAnchors: json.get('tsa').list(64).map(readTimestampAnchor),
     logs: json.get('logs').list(64).map(readLog),
     records: json.get('records').list(64).map(readRecordKey),
-    revocations: readRevocations(open(tuf.target(REVOCATIONS), REVOCATIONS)),
-    stale: tuf.stale ?? [],
-    findVendor: (id) => findVendor(tuf, id),
   };
 }
 

@@ -1,0 +1,317 @@
+import { encodeHex } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
+import { Fault } from '@margo-trust/fault';
+import { decideAdmission, parseRegistrationPolicy, VerifiedPaths, type RegistrationPolicy } from '@margo-trust/policy';
+import { CONTENT, type Claims, type Statement } from '@margo-trust/statement';
+import type { VerifierKey } from '@margo-trust/tlog';
+import { parseCertificate } from '@margo-trust/x509';
+import { findOverlap } from './claims-overlap.ts';
+import { AuditorFault, type AuditorFaultCode } from './fault.ts';
+import { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
+import type { CheckedRow } from './log-check.ts';
+import { RecordPayload } from './record.ts';
+
+/** What was decided again. */
+export interface ReplayReport {
+  /** Statements of vendors, admitted then and now. */
+  readonly admissions: number;
+  /** Statements of the registry: records, policies, anchors. */
+  readonly records: number;
+  /** Leaves of Sigstore tools. */
+  readonly raw: number;
+  /** Statements that are no longer kept, so that nobody can decide about them again. */
+  readonly erased: number;
+  readonly policies: number;
+}
+
+interface Vendor {
+  readonly id: string;
+  readonly uri: string;
+  readonly subject: string;
+  readonly claims: Claims;
+  isActive: boolean;
+}
+
+interface IssuedCertificate {
+  readonly vendor: string;
+  readonly notBefore: Date;
+  revocation?: Revocation;
+}
+
+/** From when on signatures do not count, and whether it is on the CRL. */
+interface Revocation {
+  readonly begin: number;
+  readonly isOnCrl: boolean;
+}
+
+/** Governance members who must say yes to a vendor. */
+const QUORUM = 2;
+/** How long a statement may wait between its verification and its commit. */
+const LONGEST_WAIT_MS = 60_000;
+/** How far the clock of a replica may be ahead of the one that commits. */
+const SKEW_MS = 5_000;
+const KEEPS_OLDER = ['superseded', 'affiliationChanged', 'cessationOfOperation'];
+
+/**
+ * Takes every decision of a registry again, in order, from what its log says alone: policy as last committed, anchors,
+ * vendors with their claims and standing, certificates issued and revoked, and the chain at the time of registration
+ * (RFC 9943 §5.1.1: "replay"). The first decision that comes out otherwise is thrown, with both sides.
+ *
+ * Rows must come from a `LogCheck` over the same log, all of them, from the first one on.
+ *
+ * What this does not show: whom the registry refused, and what governance looked at before it agreed.
+ */
+export class AdmissionReplay {
+  private readonly logKey: VerifierKey;
+  private readonly opening: CheckedRow[] = [];
+  private genesis: Genesis | undefined;
+  private policy: { readonly index: bigint; readonly document: RegistrationPolicy } | undefined;
+  private paths: VerifiedPaths | undefined;
+  private readonly vendors = new Map<string, Vendor>();
+  private readonly byUri = new Map<string, Vendor>();
+  private readonly certificates = new Map<string, IssuedCertificate>();
+  private readonly keys = new Set<string>();
+  private lastRegisteredAt = new Date(0);
+  private readonly counts = { admissions: 0, records: 0, raw: 0, erased: 0, policies: 1 };
+  /** An admission that the policy of its time refuses: held until the end, since a later policy may explain it. */
+  private refused: { readonly checked: CheckedRow; readonly fault: AuditorFault } | undefined;
+
+  constructor(logKey: VerifierKey) {
+    this.logKey = logKey;
+  }
+
+  add(rows: readonly CheckedRow[]): void {
+    for (const row of rows) this.addRow(row);
+  }
+
+  /** What was replayed; throws what was held back. */
+  conclude(): ReplayReport {
+    if (this.refused) throw this.refused.fault;
+    if (!this.genesis)
+      throw new AuditorFault('audit/wrong-genesis', 'A log begins with two entries, and this has less.');
+    return this.counts;
+  }
+
+  private addRow(checked: CheckedRow): void {
+    const { index, row, statement } = checked;
+    if (!this.genesis) return this.open(checked);
+    if (this.refused) return this.explain(checked, this.refused);
+    if (row.kind === 'raw') this.counts.raw += 1;
+    else if (!statement) this.noteErased(checked);
+    else if (statement.issuer === this.genesis.trust.registry) this.addRecord(checked, statement, this.genesis);
+    else this.admit(checked, statement);
+    if (row.registeredAt > this.lastRegisteredAt) this.lastRegisteredAt = row.registeredAt;
+    else if (row.registeredAt < this.lastRegisteredAt) {
+      throw wrong(index, `was registered before the one in front of it`);
+    }
+  }
+
+  private open(checked: CheckedRow): void {
+    this.opening.push(checked);
+    if (this.opening.length < 2) return;
+    this.genesis = readGenesis(this.opening, this.logKey);
+    const { policy, trust } = this.genesis;
+    this.policy = { index: 0n, document: policy };
+    this.paths = new VerifiedPaths({
+      anchors: trust.anchors.map(({ certificate }) => certificate),
+      issuing: trust.intermediates,
+    });
+    this.counts.records = 2;
+    this.lastRegisteredAt = checked.row.registeredAt;
+  }
+
+  private noteErased({ index, row }: CheckedRow): void {
+    if (row.issuer === this.genesis?.trust.registry) {
+      const what = 'is a statement of the registry itself and is not shown: nobody can follow its decisions';
+      throw wrong(index, what, 'audit/unexplained-erasure');
+    }
+    this.counts.erased += 1;
+  }
+
+  private admit(checked: CheckedRow, statement: Statement): void {
+    const { index, row } = checked;
+    const refusal = this.decide(checked, statement);
+    if (refusal) {
+      const { index: from, document } = this.policyNow();
+      const message = `Entry ${index} was admitted; by the policy of entry ${from} (version ${document.version}) it is refused: ${refusal.code}: ${refusal.message}`;
+      const fault = new AuditorFault('audit/wrong-admission', message, { index, cause: refusal });
+      this.refused = { checked, fault };
+      return;
+    }
+    const vendor = this.byUri.get(statement.issuer);
+    if (row.vendorId !== vendor?.id) {
+      throw wrong(
+        index,
+        `is shown as of the vendor "${row.vendorId ?? ''}", and is of "${vendor?.id ?? ''}"`,
+        'audit/wrong-facts',
+      );
+    }
+    this.counts.admissions += 1;
+  }
+
+  private decide({ row }: CheckedRow, statement: Statement, policy = this.policyNow().document): Fault | undefined {
+    const { paths } = this;
+    if (!paths) throw new Error('Nothing is decided before genesis.');
+    const vendor = this.byUri.get(statement.issuer);
+    const isRevoked =
+      statement.x5t !== undefined && this.certificates.get(encodeHex(statement.x5t))?.revocation !== undefined;
+    const decideAt = (at: Date) => decideAdmission(statement, { policy, at, paths, vendor, isRevoked });
+    const refusal = decideAt(row.registeredAt);
+    // The chain is judged when the statement comes in, shortly before it is committed.
+    if (refusal?.code !== 'x509/expired') return refusal;
+    return decideAt(new Date(row.registeredAt.getTime() - LONGEST_WAIT_MS));
+  }
+
+  /** Looks for a later policy under which the admission would have been right: then that one was applied before it counted. */
+  private explain({ index, statement }: CheckedRow, { checked, fault }: NonNullable<typeof this.refused>): void {
+    if (statement?.contentType !== CONTENT.policy || !checked.statement) return;
+    const policy = this.readPolicy(index, statement);
+    if (this.decide(checked, checked.statement, policy)) return;
+    throw new AuditorFault(
+      'audit/back-dated-policy',
+      `${fault.message} Only the policy of entry ${index} (version ${policy.version}) admits it, and that was committed later.`,
+      { index: checked.index, cause: fault },
+    );
+  }
+
+  private addRecord({ index, row }: CheckedRow, statement: Statement, { trust }: Genesis): void {
+    verifyRecord(index, statement, trust.registry, trust.records);
+    this.refuseOtherTime(index, statement, row.registeredAt);
+    this.counts.records += 1;
+    if (statement.contentType === CONTENT.policy) return this.changePolicy(index, statement);
+    if (statement.contentType !== CONTENT.record) return;
+    const record = new RecordPayload(statement.payload, index);
+    const apply = this.rules[record.name];
+    if (!apply) return;
+    const about = apply(record, index, row.registeredAt);
+    if (row.vendorId !== about) {
+      throw wrong(
+        index,
+        `is shown as of the vendor "${row.vendorId ?? ''}", and speaks of "${about}"`,
+        'audit/wrong-facts',
+      );
+    }
+  }
+
+  /** The registry writes the time of the commit into what it signs. */
+  private refuseOtherTime(index: bigint, { issuedAt, contentType }: Statement, registeredAt: Date): void {
+    const isEarly = issuedAt && issuedAt.getTime() + 1000 < this.lastRegisteredAt.getTime() - LONGEST_WAIT_MS;
+    const isLate = issuedAt && issuedAt.getTime() > registeredAt.getTime() + SKEW_MS;
+    if (issuedAt && !isEarly && !isLate) return;
+    const code = contentType === CONTENT.policy ? 'audit/back-dated-policy' : 'audit/wrong-admission';
+    const said = issuedAt ? `says it was made at ${issuedAt.toISOString()}` : 'does not say when it was made';
+    throw wrong(index, `${said}, and was committed at ${registeredAt.toISOString()}`, code);
+  }
+
+  private changePolicy(index: bigint, statement: Statement): void {
+    const policy = this.readPolicy(index, statement);
+    const { document, index: from } = this.policyNow();
+    if (policy.version !== document.version + 1) {
+      const what = `is a policy of version ${policy.version}, after version ${document.version} at entry ${from}`;
+      throw wrong(index, what, 'audit/back-dated-policy');
+    }
+    this.policy = { index, document: policy };
+    this.counts.policies += 1;
+  }
+
+  private readPolicy(index: bigint, statement: Statement): RegistrationPolicy {
+    try {
+      return parseRegistrationPolicy(statement.payload);
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause;
+      throw wrong(index, `is no registration policy: ${cause.message}`);
+    }
+  }
+
+  private policyNow(): NonNullable<typeof this.policy> {
+    if (!this.policy) throw new Error('There is a policy from the first entry on.');
+    return this.policy;
+  }
+
+  /** What each record means, and the vendor that it is about. Others change nothing that a decision rests on. */
+  private readonly rules: Readonly<Record<string, (record: RecordPayload, index: bigint, at: Date) => string>> = {
+    'vendor-admitted': (record, index) => this.admitVendor(record, index),
+    'vendor-suspended': (record, index) => this.changeStanding(record, index, true),
+    'vendor-reinstated': (record, index) => this.changeStanding(record, index, false),
+    'certificate-issued': (record, index, at) => this.issueCertificate(record, index, at),
+    'certificate-revoked': (record, index) => this.revokeCertificate(record, index),
+  };
+
+  private admitVendor(record: RecordPayload, index: bigint): string {
+    const [id, uri, subject, claims] = [record.text('vendor'), record.text('uri'), record.subject(), record.claims()];
+    if (record.count('approvals') < QUORUM) throw wrong(index, `admits a vendor with less than ${QUORUM} approvals`);
+    if (this.vendors.has(id) || this.byUri.has(uri)) throw wrong(index, `admits the vendor ${id} a second time`);
+    for (const other of this.vendors.values()) {
+      const taken = findOverlap(claims, other.claims);
+      if (taken !== undefined) throw wrong(index, `grants "${taken}", which overlaps with a claim of ${other.id}`);
+      if (other.subject === subject) throw wrong(index, `admits a vendor under the name of ${other.id}`);
+    }
+    const vendor = { id, uri, subject, claims, isActive: true };
+    this.vendors.set(id, vendor);
+    this.byUri.set(uri, vendor);
+    return id;
+  }
+
+  private changeStanding(record: RecordPayload, index: bigint, isSuspension: boolean): string {
+    const vendor = this.loadVendor(record, index);
+    if (vendor.isActive !== isSuspension) {
+      throw wrong(index, `${isSuspension ? 'suspends' : 'reinstates'} ${vendor.id}, which is so already`);
+    }
+    vendor.isActive = !isSuspension;
+    return vendor.id;
+  }
+
+  private issueCertificate(record: RecordPayload, index: bigint, at: Date): string {
+    const vendor = this.loadVendor(record, index);
+    const der = record.bytes('certificate');
+    const fingerprint = encodeHex(sha256(der));
+    if (!vendor.isActive) throw wrong(index, `issues a certificate to ${vendor.id}, which is suspended`);
+    if (record.text('fingerprint') !== fingerprint)
+      throw wrong(index, 'names a fingerprint that is not its certificate’s');
+    let certificate: ReturnType<typeof parseCertificate>;
+    try {
+      certificate = parseCertificate(der);
+      this.paths?.find([der], new Date(Math.max(at.getTime(), certificate.notBefore.getTime())));
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause;
+      throw wrong(index, `issues a certificate that leads to no anchor: ${cause.message}`);
+    }
+    if (certificate.uriSans.length !== 1 || certificate.uriSans[0] !== vendor.uri) {
+      throw wrong(index, `issues a certificate for "${certificate.uriSans.join(' ')}" to ${vendor.uri}`);
+    }
+    const key = encodeHex(sha256(certificate.spki));
+    if (this.keys.has(key)) throw wrong(index, 'certifies a key a second time');
+    this.keys.add(key);
+    this.certificates.set(fingerprint, { vendor: vendor.id, notBefore: certificate.notBefore });
+    return vendor.id;
+  }
+
+  private revokeCertificate(record: RecordPayload, index: bigint): string {
+    const certificate = this.certificates.get(record.text('fingerprint'));
+    if (!certificate) throw wrong(index, 'revokes a certificate that was never issued');
+    const revocation = readRevocation(record);
+    const before = certificate.revocation;
+    if (before && (revocation.begin > before.begin || (before.isOnCrl && !revocation.isOnCrl))) {
+      throw wrong(index, 'would trust signatures again that an earlier revocation refuses');
+    }
+    certificate.revocation = revocation;
+    return certificate.vendor;
+  }
+
+  private loadVendor(record: RecordPayload, index: bigint): Vendor {
+    const vendor = this.vendors.get(record.text('vendor'));
+    if (!vendor) throw wrong(index, `speaks of the vendor ${record.text('vendor')}, which was never admitted`);
+    return vendor;
+  }
+}
+
+function readRevocation(record: RecordPayload): Revocation {
+  const reason = record.text('reason');
+  const decided = KEEPS_OLDER.includes(reason) ? record.time('at').getTime() : -Infinity;
+  const begin = record.optionalText('invalidityDate') === undefined ? decided : record.time('invalidityDate').getTime();
+  return { begin, isOnCrl: reason !== 'superseded' };
+}
+
+function wrong(index: bigint, what: string, code: AuditorFaultCode = 'audit/wrong-admission'): AuditorFault {
+  return new AuditorFault(code, `Entry ${index} ${what}.`, { index });
+}
