@@ -308,7 +308,8 @@ export class World {
     };
   }
 
-  private trustRootTarget(validUntil: Date | undefined): object {
+  /** What grants trust, as in the target of the trust root and in the second entry of the log. */
+  trustRootTarget(validUntil?: Date): object {
     const { receipt, record, checkpoint } = this.keys;
     const validFrom = encodeTufTime(this.later(-3600));
     const named = ({ publicKey }: KeyPair) => ({

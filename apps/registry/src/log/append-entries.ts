@@ -66,9 +66,11 @@ export async function appendEntries(
   const leaves = fresh.map(({ raw, entry }) => hashLeaf(raw ?? entry));
   const paths = provePathsOfAppended(range, leaves);
   const grown = appendLeaves(range, leaves);
-  const next = { size: grown.size, root: rootOfRange(grown), frontier: grown.hashes, committedAt: now };
+  // Heads never go back in time, though the clocks of two replicas may: receipts are dated by them.
+  const at = now < head.committedAt ? head.committedAt : now;
+  const next = { size: grown.size, root: rootOfRange(grown), frontier: grown.hashes, committedAt: at };
 
-  await store.insertEntries(tx, logId, head.size, fresh, now);
+  await store.insertEntries(tx, logId, head.size, fresh, at);
   await insertCompletedTiles(tx, store, logId, head.size, leaves);
   return {
     head: await store.advanceHead(tx, logId, head, next),

@@ -1,0 +1,242 @@
+import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
+import { CONTENT } from '@margo-trust/statement';
+import { World } from '@margo-trust/testkit';
+import { describe, expect, it } from 'vitest';
+import { AdmissionReplay, LogCheck, type ReplayReport } from '../src/index.ts';
+import { idOf, WorldLog } from './world-log.ts';
+
+function replay(log: WorldLog): ReplayReport {
+  const [checked, again] = [new LogCheck(log.world.origin), new AdmissionReplay(log.key)];
+  for (const bundle of log.bundles()) again.add(checked.add(bundle));
+  return again.conclude();
+}
+
+const code = (name: string) => expect.objectContaining({ code: `audit/${name}` }) as Error;
+const releasesOnly = {
+  ...FOUNDING_POLICY,
+  version: 2,
+  statements: FOUNDING_POLICY.statements.filter(({ contentType }) => contentType === CONTENT.release),
+};
+const policy = (log: WorldLog, document: typeof FOUNDING_POLICY, at?: Date) =>
+  log.own(`policy:${log.world.origin}`, CONTENT.policy, encodeRegistrationPolicy(document), {}, at);
+
+describe('AdmissionReplay', () => {
+  it('decides as an honest registry did, through suspensions, revocations and new policies', () => {
+    const log = new WorldLog();
+    const [acme, zeta] = [log.admit('acme'), log.admit('zeta')];
+    log.publish(acme);
+    log.record('vendor-suspended', `vendor:${idOf('acme')}`, { vendor: idOf('acme'), reason: 'Test.' }, idOf('acme'));
+    log.publish(zeta);
+    log.record('vendor-reinstated', `vendor:${idOf('acme')}`, { vendor: idOf('acme') }, idOf('acme'));
+    log.publish(acme);
+    log.revoke(acme, 'superseded');
+    log.revoke(acme, 'keyCompromise');
+    policy(log, { ...FOUNDING_POLICY, version: 2 });
+    log.publish(zeta);
+    log.record('tuf-published', 'tuf:timestamp:2', { roles: {} }, undefined as unknown as string);
+    expect(replay(log)).toEqual({ admissions: 4, records: 12, raw: 0, erased: 0, policies: 2 });
+  });
+
+  it.each<[string, RegExp, string, (log: WorldLog) => void]>([
+    [
+      'wrong-admission',
+      /namespace-not-claimed/,
+      'of a vendor that claims what it was not granted',
+      (log) => log.publish(log.admit('acme'), 'registry.example/other/app:1'),
+    ],
+    [
+      'wrong-admission',
+      /unknown-vendor/,
+      'of a vendor that nobody admitted',
+      (log) => log.publish(log.world.vendor(idOf('ghast'))),
+    ],
+    [
+      'wrong-admission',
+      /vendor-not-active/,
+      'of a suspended vendor',
+      (log) => {
+        const acme = log.admit('acme');
+        log.record('vendor-suspended', `vendor:${idOf('acme')}`, { vendor: idOf('acme') }, idOf('acme'));
+        log.publish(acme);
+      },
+    ],
+    [
+      'wrong-admission',
+      /certificate-revoked/,
+      'with a revoked certificate',
+      (log) => {
+        const acme = log.admit('acme');
+        log.revoke(acme, 'superseded');
+        log.publish(acme);
+      },
+    ],
+    [
+      'wrong-admission',
+      /x509/,
+      'with a certificate of somebody else',
+      (log) => {
+        log.admit('acme');
+        log.publish(new World().vendor(idOf('acme')));
+      },
+    ],
+    [
+      'wrong-admission',
+      /content-type-refused/,
+      'that the policy no longer admits',
+      (log) => {
+        const acme = log.admit('acme');
+        policy(log, releasesOnly);
+        log.publish(acme);
+      },
+    ],
+    [
+      'back-dated-policy',
+      /entry 5 \(version 2\)/,
+      'under a policy that was committed later',
+      (log) => {
+        log.rows.splice(0, 1);
+        log.seals.splice(0);
+        const [anchors] = log.rows.splice(0);
+        log.own('policy', CONTENT.policy, encodeRegistrationPolicy({ ...releasesOnly, version: 1 }));
+        log.rows.push(anchors!);
+        log.publish(log.admit('acme'));
+        policy(log, { ...FOUNDING_POLICY, version: 2 });
+        log.reseal();
+      },
+    ],
+    [
+      'back-dated-policy',
+      /says it was made at/,
+      'under a policy that is dated back',
+      (log) => {
+        log.publish(log.admit('acme'));
+        policy(log, { ...FOUNDING_POLICY, version: 2 }, log.world.later(-86_400));
+      },
+    ],
+    [
+      'back-dated-policy',
+      /version 3, after version 1/,
+      'under a policy whose predecessor is not shown',
+      (log) => policy(log, { ...FOUNDING_POLICY, version: 3 }),
+    ],
+    [
+      'wrong-facts',
+      /shown as of the vendor ".*zeta"/,
+      'that is shown as of another vendor',
+      (log) => {
+        log.admit('zeta');
+        log.publish(log.admit('acme'), undefined, { vendorId: idOf('zeta') });
+      },
+    ],
+    [
+      'wrong-admission',
+      /before it|in front of it/,
+      'that is older than the one before',
+      (log) => log.publish(log.admit('acme'), undefined, { registeredAt: log.world.now }),
+    ],
+  ])('finds %s (%s): a statement %s', (name, message, _what, lie) => {
+    const log = new WorldLog();
+    lie(log);
+    const wrong = code(name);
+    expect(() => replay(log)).toThrow(wrong);
+    expect(() => replay(log)).toThrow(message);
+  });
+
+  it.each<[RegExp, string, (log: WorldLog) => void]>([
+    [/less than 2 approvals/, 'an admission by one alone', (log) => void log.admit('acme', { approvals: 1 })],
+    [
+      /a second time/,
+      'an admission twice',
+      (log) => {
+        log.admit('acme');
+        log.admit('acme');
+      },
+    ],
+    [
+      /overlaps with a claim of .*acme/,
+      'a claim that is taken',
+      (log) => {
+        log.admit('acme');
+        log.admit('zeta', { claims: { applicationIdPrefixes: ['com-acme-pump'], ociNamespaces: [] } });
+      },
+    ],
+    [
+      /suspended/,
+      'a certificate for a suspended vendor',
+      (log) => {
+        const acme = log.admit('acme');
+        log.record('vendor-suspended', `vendor:${idOf('acme')}`, { vendor: idOf('acme') }, idOf('acme'));
+        log.certify({ ...acme, certificate: log.world.vendor(idOf('acme')).certificate });
+      },
+    ],
+    [/certifies a key a second time/, 'a certificate for a key that has one', (log) => log.certify(log.admit('acme'))],
+    [
+      /issues a certificate for/,
+      'a certificate in the name of another',
+      (log) => {
+        log.admit('zeta');
+        const acme = log.admit('acme');
+        log.certify({ ...acme, certificate: log.world.vendor(idOf('acme')).certificate }, idOf('zeta'));
+      },
+    ],
+    [
+      /leads to no anchor/,
+      'a certificate of another authority',
+      (log) => {
+        const acme = log.admit('acme');
+        log.certify({ ...acme, certificate: new World().vendor(idOf('acme')).certificate });
+      },
+    ],
+    [
+      /never issued/,
+      'a revocation of what was never issued',
+      (log) => log.revoke(log.world.vendor(idOf('acme')), 'superseded'),
+    ],
+    [
+      /trust signatures again/,
+      'a revocation that is taken back',
+      (log) => {
+        const acme = log.admit('acme');
+        log.revoke(acme, 'keyCompromise');
+        log.revoke(acme, 'superseded');
+      },
+    ],
+    [
+      /never admitted/,
+      'a suspension of nobody',
+      (log) => log.record('vendor-suspended', `vendor:${idOf('x')}`, { vendor: idOf('x') }, idOf('x')),
+    ],
+    [
+      /which is so already/,
+      'a reinstatement of an active vendor',
+      (log) => {
+        log.admit('acme');
+        log.record('vendor-reinstated', `vendor:${idOf('acme')}`, { vendor: idOf('acme') }, idOf('acme'));
+      },
+    ],
+  ])('finds %s: %s', (message, _what, lie) => {
+    const log = new WorldLog();
+    lie(log);
+    expect(() => replay(log)).toThrow(code('wrong-admission'));
+    expect(() => replay(log)).toThrow(message);
+  });
+
+  it('believes no record that the registry did not sign', () => {
+    const log = new WorldLog();
+    log.push(log.world.record('vendor:x', { record: 'vendor-admitted' }, log.world.keys.receipt));
+    expect(() => replay(log)).toThrow(code('wrong-signature'));
+  });
+
+  it('counts what was erased, and refuses that the registry hides a statement of its own', () => {
+    const log = new WorldLog();
+    log.publish(log.admit('acme'));
+    const erase = (index: number) => {
+      const { body: _, ...row } = log.rows[index]!;
+      log.rows[index] = { ...row, kind: 'erased', chain: [] };
+    };
+    erase(4);
+    expect(replay(log)).toMatchObject({ admissions: 0, erased: 1 });
+    erase(2);
+    expect(() => replay(log)).toThrow(code('unexplained-erasure'));
+  });
+});
