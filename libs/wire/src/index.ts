@@ -11,6 +11,16 @@ export {
   TextsField,
   TimeField,
 } from './fields.ts';
+export {
+  LoggedPolicy,
+  PolicyDocument,
+  PolicyProposal,
+  PolicyProposalList,
+  PolicyProposalRequest,
+  PolicyRate,
+  PolicyState,
+  PolicyStatement,
+} from './policy.ts';
 export { FieldError, Problem } from './problem.ts';
 export {
   ApprovalRequest,

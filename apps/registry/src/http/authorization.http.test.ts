@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { encodeTimestampRequest } from '@margo-trust/timestamp';
-import type { MemberRole } from '@margo-trust/wire';
+import type { MemberRole, PolicyState } from '@margo-trust/wire';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signSomeArtifact } from '../../../../test/artifact.ts';
 import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
@@ -39,6 +39,10 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /api/v1/log': ANYONE,
   'GET /api/v1/log/entries': ANYONE,
   'GET /api/v1/log/entries/:id': ANYONE,
+  'GET /api/v1/log/policy': ANYONE,
+  'POST /api/v1/log/policy': GOVERNANCE,
+  'GET /api/v1/log/policy/proposals': GOVERNANCE,
+  'POST /api/v1/log/policy/proposals/:id/approvals': GOVERNANCE,
   'POST /tsa': ANYONE,
   'POST /entries': ANYONE, // the signature is the credential
   'GET /entries/:entryId': ANYONE,
@@ -154,6 +158,13 @@ describe('who may call what', () => {
     return { serial, chain };
   }
 
+  async function nextPolicyBody(): Promise<object> {
+    const { current } = json(await ask('nobody', 'GET', '/api/v1/log/policy')) as PolicyState;
+    return { policy: { ...current.policy, version: current.policy.version + 1 }, reason: 'Test.' };
+  }
+
+  const nextPolicy = async () => asJson(await nextPolicyBody());
+
   /** What a route needs to succeed for those it lets in: a vendor or certificate in the right state, and a body. */
   const PREPARE: Record<string, () => Promise<Prepared> | Prepared> = {
     'POST /api/v1/vendors': () => asJson(application()),
@@ -175,6 +186,11 @@ describe('who may call what', () => {
       path: `/api/v1/certificates/${(await certify(vendor.id)).serial}/revocation`,
       ...asJson({ reason: 'superseded' }),
     }),
+    'POST /api/v1/log/policy': nextPolicy,
+    'POST /api/v1/log/policy/proposals/:id/approvals': async () => {
+      const proposal = await must('second governance', 'POST', '/api/v1/log/policy', await nextPolicyBody());
+      return { path: `/api/v1/log/policy/proposals/${proposal['id']}/approvals`, ...asJson({ note: 'Checked.' }) };
+    },
     'POST /entries': () => ({ mediaType: 'application/cose', body: vendor.statement }),
     'POST /tsa': () => ({
       mediaType: 'application/timestamp-query',

@@ -9,7 +9,7 @@ import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
 import type { CertificateFault } from '../certificates/certificate.fault.ts';
 import type { DatabaseFault } from '../db/database.fault.ts';
-import type { LogFault, RegistrationFault } from '../log/log.fault.ts';
+import type { LogFault, PolicyDecisionFault, RegistrationFault } from '../log/log.fault.ts';
 import type { RevocationFault } from '../revocation/revocation.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
 import type { HttpFault } from './http.fault.ts';
@@ -35,6 +35,7 @@ type AnyFault =
   | RegistrationFault
   | AdmissionFault
   | PolicyFault
+  | PolicyDecisionFault
   | StatementFault
   | CborFault
   | CoseFault
@@ -112,8 +113,13 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'registration/algorithm-refused': { status: 400, title: 'Bad Signature Algorithm' },
   'registration/statement-too-large': { status: 413, title: 'Statement too large' },
   'registration/overloaded': { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },
+  'registration/policy-changed': { status: 503, title: 'Policy changed', retryAfterSeconds: 1 },
 
   'policy/malformed': { status: 422, title: 'Not a registration policy' },
+  'policy/no-such-proposal': { status: 404, title: 'No such proposal' },
+  'policy/own-proposal': { status: 403, title: 'Not your own proposal' },
+  'policy/passed-over': { status: 409, title: 'Another policy was adopted' },
+  'policy/wrong-version': { status: 409, title: 'Not the next version' },
   'policy/unknown-type': { status: 422, title: 'Not a registration policy' },
 
   'statement/bad-certificate-hash': { status: 400, title: 'Malformed request' },

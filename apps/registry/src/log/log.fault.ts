@@ -12,7 +12,13 @@ export type LogFaultCode =
 /** A question the log cannot answer. */
 export class LogFault extends Fault<LogFaultCode> {}
 
-export type RegistrationFaultCode = 'registration/overloaded';
+export type PolicyDecisionFaultCode =
+  'policy/wrong-version' | 'policy/no-such-proposal' | 'policy/passed-over' | 'policy/own-proposal';
+
+/** A change of the registration policy that cannot be made so. */
+export class PolicyDecisionFault extends Fault<PolicyDecisionFaultCode> {}
+
+export type RegistrationFaultCode = 'registration/overloaded' | 'registration/policy-changed';
 
 /** A registration that was not decided about; libs/policy has the faults of those that were refused. */
 export class RegistrationFault extends Fault<RegistrationFaultCode> {}

@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module.ts';
 import { CertificateReaderModule } from '../certificates/certificate-reader.module.ts';
 import { HttpModule } from '../http/http.module.ts';
 import { Readiness } from '../http/readiness.ts';
 import { KeysModule } from '../keys/keys.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { AppendRecord } from './append-record.ts';
+import { ApprovePolicy } from './approve-policy.ts';
 import { EntriesController } from './entries.controller.ts';
 import { EvidenceController } from './evidence.controller.ts';
 import { EvidenceReader } from './evidence.reader.ts';
@@ -17,6 +19,10 @@ import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
 import { OpenLog } from './open-log.ts';
+import { PolicyController } from './policy.controller.ts';
+import { PolicyReader } from './policy.reader.ts';
+import { PolicyStore } from './policy.store.ts';
+import { ProposePolicy } from './propose-policy.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { RegisterStatement } from './register-statement.ts';
 import { RollbackLatch } from './rollback-latch.ts';
@@ -27,10 +33,18 @@ import { TilesController } from './tiles.controller.ts';
 import { WriteEvidence } from './write-evidence.ts';
 
 @Module({
-  imports: [HttpModule, KeysModule, CertificateReaderModule, VendorReaderModule],
-  controllers: [EntriesController, EvidenceController, ExplorerController, ScittKeysController, TilesController],
+  imports: [AuditModule, HttpModule, KeysModule, CertificateReaderModule, VendorReaderModule],
+  controllers: [
+    EntriesController,
+    EvidenceController,
+    ExplorerController,
+    PolicyController,
+    ScittKeysController,
+    TilesController,
+  ],
   providers: [
     AppendRecord,
+    ApprovePolicy,
     EvidenceReader,
     HeadGuard,
     HeadSigner,
@@ -40,6 +54,9 @@ import { WriteEvidence } from './write-evidence.ts';
     LogReader,
     LogStore,
     OpenLog,
+    PolicyReader,
+    PolicyStore,
+    ProposePolicy,
     PublishedCheckpoint,
     RegisterStatement,
     RollbackLatch,

@@ -15,6 +15,8 @@ export interface Head {
   /** The run of a process that moved the head last. Absent until somebody has. */
   readonly writer?: string;
   readonly committedAt: Date;
+  /** Where the registration policy is logged under which the next entry is admitted. */
+  readonly policyIndex: bigint;
 }
 
 /** A head that the database has called committed. */
@@ -50,6 +52,14 @@ export interface NewEntry {
   readonly applicationId?: string;
   readonly version?: string;
   readonly certificate?: Uint8Array;
+  /** What a vendor's statement was judged by before it came to wait; judged again when its batch is sealed. */
+  readonly admission?: {
+    /** Of the registration policy. */
+    readonly policyIndex: bigint;
+    /** While the certificates of its path are valid, both ends included. */
+    readonly from: Date;
+    readonly until: Date;
+  };
   /** Digests and references that the statement speaks of. */
   readonly mentions: readonly string[];
 }
@@ -68,6 +78,7 @@ interface HeadRecord {
   epoch: string;
   writer: string | null;
   committed_at: Date;
+  policy_index: string;
 }
 
 /**
@@ -291,7 +302,7 @@ export class LogStore {
       ],
     )) as { moved: number }[];
     if (rows[0]?.moved !== 1) throw new Error(`The head of log ${logId} moved under its writer.`);
-    return { ...next, epoch, writer: this.writer };
+    return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex };
   }
 
   private async insertMentions(tx: Tx, logId: number, first: bigint, entries: readonly NewEntry[]): Promise<void> {
@@ -323,6 +334,7 @@ export function toHead(row: HeadRecord): Head {
     epoch: BigInt(row.epoch),
     ...(row.writer !== null && { writer: row.writer }),
     committedAt: row.committed_at,
+    policyIndex: BigInt(row.policy_index),
   };
 }
 

@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import { parseUtf8 } from '@margo-trust/bytes';
 import { EMPTY_ROOT } from '@margo-trust/merkle';
-import { describeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
+import { describeRegistrationPolicy, encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
 import { Clock } from '../clock.ts';
 import type { Tx } from '../db/db.ts';
 import { AppendRecord } from './append-record.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
+import { PolicyStore } from './policy.store.ts';
 
 /**
  * Opens the log with its two genesis entries: the registration policy at index 0, the trust anchors at index 1
@@ -16,6 +18,7 @@ import { LogStore } from './log.store.ts';
 export class OpenLog {
   constructor(
     private readonly store: LogStore,
+    private readonly policies: PolicyStore,
     private readonly append: AppendRecord,
     private readonly identity: LogIdentity,
     private readonly clock: Clock,
@@ -24,11 +27,13 @@ export class OpenLog {
   async run(tx: Tx, anchors: object): Promise<void> {
     const { logId, origin } = this.identity;
     await this.store.create(tx, logId, origin, EMPTY_ROOT, this.clock.now());
-    await this.append.run(tx, {
+    const { index } = await this.append.run(tx, {
       subject: `policy:${origin}`,
       contentType: CONTENT.policy,
       payload: describeRegistrationPolicy(FOUNDING_POLICY),
     });
+    const document = parseUtf8(encodeRegistrationPolicy(FOUNDING_POLICY));
+    await this.policies.insertPolicy(tx, logId, { version: 1, index, document, at: this.clock.now() });
     await this.append.run(tx, { subject: `anchors:${origin}`, contentType: CONTENT.anchors, payload: anchors });
   }
 }

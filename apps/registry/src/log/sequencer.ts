@@ -9,7 +9,7 @@ import { HeadSigner } from './head-signer.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
 import { RegistrationFault } from './log.fault.ts';
-import { LogStore, type CommittedHead, type NewEntry } from './log.store.ts';
+import { LogStore, type CommittedHead, type Head, type NewEntry } from './log.store.ts';
 
 export interface Registered {
   readonly index: bigint;
@@ -17,7 +17,12 @@ export interface Registered {
 }
 
 /** What must still hold when the batch commits: for each entry the Fault that refuses it alone, if any. */
-export type LateCheck = (tx: Tx, entries: readonly NewEntry[]) => Promise<readonly (Fault | undefined)[]>;
+export type LateCheck = (
+  tx: Tx,
+  entries: readonly NewEntry[],
+  /** The head that the transaction holds, and the time that the entries will be registered at. */
+  sealing: { readonly head: Head; readonly now: Date },
+) => Promise<readonly (Fault | undefined)[]>;
 
 interface Waiting {
   readonly entry: NewEntry;
@@ -90,9 +95,11 @@ export class Sequencer implements OnApplicationShutdown {
     const { admitted, appended, askedAt } = await this.db.transaction(async (tx) => {
       // The head first: a suspension or revocation needs it for its record, so none can commit between check and append.
       const head = await this.guard.lock(tx);
+      const now = this.clock.now();
       const refusals = await this.lateCheck(
         tx,
         batch.map(({ entry }) => entry),
+        { head, now },
       );
       const admitted = batch.filter((waiting, position) => {
         const refusal = refusals[position];
@@ -100,7 +107,7 @@ export class Sequencer implements OnApplicationShutdown {
         return !refusal;
       });
       const entries = admitted.map(({ entry }) => entry);
-      const appended = await appendEntries(tx, this.store, this.identity.logId, entries, this.clock.now(), head);
+      const appended = await appendEntries(tx, this.store, this.identity.logId, entries, now, head);
       return { admitted, appended, askedAt: performance.now() };
     });
     // From here on the batch is durable: whatever fails now, asking again gives the same index.
