@@ -8,6 +8,7 @@ import { TrustRoot0030 } from './0030-trust-root.ts';
 import { LogWriter0041 } from './0041-log-writer.ts';
 import { RawLeaves0042 } from './0042-raw-leaves.ts';
 import { LogEvidence0043 } from './0043-log-evidence.ts';
+import { LogSearch0044 } from './0044-log-search.ts';
 import { Admission0048 } from './0048-admission.ts';
 import { Precertificates0049 } from './0049-precertificates.ts';
 
@@ -26,6 +27,7 @@ export const MIGRATIONS = [
   LogWriter0041,
   RawLeaves0042,
   LogEvidence0043,
+  LogSearch0044,
   Admission0048,
   Precertificates0049,
 ] as const;

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { Db } from './db/db.ts';
+import { IndexForSearch } from './log/index-for-search.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 
@@ -14,15 +15,22 @@ export interface Job {
   run(): Promise<void>;
 }
 
-/** The registry's dated work, in this order: CRLs are part of the trust root. */
-export function startWorker(app: INestApplicationContext): Worker {
-  const [crls, trustRoot] = [app.get(IssueCrl), app.get(PublishTrustRoot)];
-  const worker = new Worker(app.get(Db), [
-    { name: 'CRLs', lock: 1, isDue: () => crls.isDue(), run: () => crls.run() },
-    { name: 'trust root', lock: 2, isDue: () => trustRoot.isDue(), run: () => trustRoot.run() },
-  ]);
-  worker.start();
-  return worker;
+/**
+ * The registry's dated work, in this order: CRLs are part of the trust root. What catches up with the log has a worker of
+ * its own, since it may be long and a revocation must not wait for it.
+ */
+export function startWorker(app: INestApplicationContext): Pick<Worker, 'stop'> {
+  const [crls, trustRoot, search] = [app.get(IssueCrl), app.get(PublishTrustRoot), app.get(IndexForSearch)];
+  const db = app.get(Db);
+  const workers = [
+    new Worker(db, [
+      { name: 'CRLs', lock: 1, isDue: () => crls.isDue(), run: () => crls.run() },
+      { name: 'trust root', lock: 2, isDue: () => trustRoot.isDue(), run: () => trustRoot.run() },
+    ]),
+    new Worker(db, [{ name: 'search', lock: 11, isDue: () => search.isDue(), run: () => search.run() }]),
+  ];
+  for (const worker of workers) worker.start();
+  return { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) };
 }
 
 /**

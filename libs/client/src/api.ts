@@ -35,15 +35,24 @@ export interface LogQuery {
   readonly q?: string;
   readonly vendor?: string;
   readonly applicationId?: string;
+  readonly version?: string;
   readonly digest?: string;
   readonly reference?: string;
   readonly certificate?: string;
   readonly subject?: string;
   /** Content type, or its short name: artifact, release, record. */
   readonly type?: string;
-  /** The cursor `next` of the page before. */
+  /** Registered at this time or later: `YYYY-MM-DDTHH:MM:SSZ`. */
+  readonly since?: string;
+  /** Registered before this time. */
+  readonly until?: string;
+  /** Smallest index, decimal. */
+  readonly from?: string;
+  /** Entries below this index: the cursor `next` of the page before. */
   readonly before?: string;
   readonly limit?: number;
+  /** Asks for a checkpoint and each entry's path to it. */
+  readonly proof?: boolean;
 }
 
 export interface PageQuery {
@@ -155,7 +164,9 @@ function segment(text: string): string {
   return encodeURIComponent(text);
 }
 
-function queryOf(query: Readonly<Record<string, string | number | undefined>> | LogQuery | PageQuery): string {
+function queryOf(
+  query: Readonly<Record<string, string | number | boolean | undefined>> | LogQuery | PageQuery,
+): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)] as [string, string]],
   );

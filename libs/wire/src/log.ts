@@ -1,4 +1,4 @@
-import { ObjectsField, TextField, TimeField } from './fields.ts';
+import { ObjectsField, TextField, TextsField, TimeField } from './fields.ts';
 
 /** The log at a glance. Proofs start from /log/checkpoint, never from this. */
 export class LogSummary {
@@ -49,6 +49,14 @@ export class LogEntry {
 
   @TextField({ max: 64, optional: true, description: 'SHA-256 of the signing or spoken-of certificate, hex.' })
   certificateFingerprint?: string;
+
+  @TextsField({
+    max: 44,
+    maxItems: 64,
+    optional: true,
+    description: 'From the leaf’s sibling upwards, base64: the entry is in the tree of the page’s checkpoint.',
+  })
+  inclusionPath?: string[];
 }
 
 /** One entry with its evidence. */
@@ -67,6 +75,13 @@ export class LogEntryPage {
 
   @TextField({ max: 200, optional: true, description: 'Cursor of the next page; absent on the last one.' })
   next?: string;
+
+  @TextField({
+    max: 100_000,
+    optional: true,
+    description: 'Signed note (C2SP tlog-checkpoint) that the paths lead to.',
+  })
+  checkpoint?: string;
 }
 
 /** How many items a page may have. */

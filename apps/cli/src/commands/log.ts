@@ -4,7 +4,7 @@ import type { LogEntry, LogEntryDetail } from '@margo-trust/wire';
 import { parseStatement } from '@margo-trust/statement';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Run } from '../command.ts';
-import { factLines, tableLines, type Outcome } from '../outcome.ts';
+import { factLines, tableLines, timeText, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
 
 export function addLog(program: Command, run: Run): void {
@@ -16,9 +16,12 @@ export function addLog(program: Command, run: Run): void {
     .argument('[text]', 'digest, reference, application id, vendor, EntryID, fingerprint or index')
     .option('--vendor <id>')
     .option('--application-id <id>')
+    .option('--application-version <version>')
     .option('--digest <digest>')
     .option('--reference <reference>')
     .option('--type <type>', 'artifact, release, record, policy, anchors, or a content type')
+    .option('--since <time>', 'registered at this time or later: 2026-01-31 or 2026-01-31T12:00:00Z', time)
+    .option('--until <time>', 'registered before this time', time)
     .option('--limit <n>', 'at most this many, up to 200', count, 50)
     .option('--before <cursor>', 'go on where a page ended')
     .action(run(search));
@@ -35,11 +38,18 @@ async function show(session: Session, id: string | undefined): Promise<Outcome> 
   };
 }
 
-async function search(session: Session, text: string | undefined, options: Omit<LogQuery, 'q'>): Promise<Outcome> {
+interface SearchOptions extends Omit<LogQuery, 'q' | 'version'> {
+  readonly applicationVersion?: string;
+}
+
+async function search(session: Session, text: string | undefined, options: SearchOptions): Promise<Outcome> {
   const api = await session.api();
-  const { items, next } = await api.searchLog({ ...options, ...(text !== undefined && { q: text }) });
+  const { applicationVersion: version, ...rest } = options;
+  const query = { ...rest, ...(version !== undefined && { version }), ...(text !== undefined && { q: text }) };
+  const { items, next } = await api.searchLog(query);
   const rows = items.map(({ index, registeredAt, subject, issuer }) => [index, registeredAt, subject, issuer]);
-  const lines = items.length === 0 ? ['Nothing found.'] : tableLines(rows);
+  const nothing = next === undefined ? 'Nothing found.' : 'Nothing found yet.';
+  const lines = items.length === 0 ? [nothing] : tableLines(rows);
   if (next !== undefined) session.printer.note(`There is more: --before ${next}`);
   return { data: { entries: items, ...(next !== undefined && { next }) }, lines };
 }
@@ -68,6 +78,14 @@ function payloadLines({ statement }: LogEntryDetail): string[] {
   if (statement === undefined) return ['The statement behind this entry is no longer kept.'];
   const { payload } = parseStatement(parseBase64(statement), { maxBytes: 2 << 20 });
   return ['', ...JSON.stringify(JSON.parse(new TextDecoder().decode(payload)), null, 2).split('\n')];
+}
+
+function time(text: string): string {
+  const value = new Date(text);
+  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$/.test(text) || Number.isNaN(value.getTime())) {
+    throw new InvalidArgumentError('It must be a day such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z.');
+  }
+  return timeText(value);
 }
 
 function count(text: string): number {

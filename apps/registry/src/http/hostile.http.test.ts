@@ -137,7 +137,7 @@ describe('hostile input over HTTP', () => {
     (await callApi(registry, 'get', '/api/v1/log')).body as unknown,
     await registry.source.query(
       `SELECT (SELECT count(*) FROM log_entry) AS entries, (SELECT count(*) FROM statement) AS statements,
-         (SELECT count(*) FROM certificate_chain) AS chains, (SELECT count(*) FROM log_mention) AS mentions`,
+         (SELECT count(*) FROM certificate_chain) AS chains, (SELECT count(*) FROM log_seal) AS seals`,
     ),
   ];
 

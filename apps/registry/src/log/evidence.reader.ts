@@ -21,6 +21,7 @@ interface ItemRecord {
   certificate: Buffer | null;
   registered_at: Date;
   raw: Buffer | null;
+  mentions: string[];
   body_bytes: number | null;
   chain_id: Buffer | null;
   timestamp_token: Buffer | null;
@@ -36,18 +37,15 @@ export class EvidenceReader {
 
   /** Entries `[first, first + count)` without their statements; fewer when the log ends before. */
   async items(first: bigint, count: number): Promise<EvidenceItem[]> {
-    const [rows, mentions] = await Promise.all([
-      this.db.query<ItemRecord>(
-        `SELECT e.entry, e.content_type, e.issuer, e.subject, e.vendor_id, e.application_id, e.version, e.certificate,
-                e.registered_at, e.raw, octet_length(s.body) AS body_bytes, s.chain_id, s.timestamp_token
-         FROM log_entry e LEFT JOIN statement s ON s.entry = e.entry
-         WHERE e.log_id = $1 AND e.index >= $2 AND e.index < $3 ORDER BY e.index`,
-        this.range(first, count),
-      ),
-      this.mentions(first, count),
-    ]);
+    const rows = await this.db.query<ItemRecord>(
+      `SELECT e.entry, e.content_type, e.issuer, e.subject, e.vendor_id, e.application_id, e.version, e.certificate,
+              e.registered_at, e.raw, e.mentions, octet_length(s.body) AS body_bytes, s.chain_id, s.timestamp_token
+       FROM log_entry e LEFT JOIN statement s ON s.entry = e.entry
+       WHERE e.log_id = $1 AND e.index >= $2 AND e.index < $3 ORDER BY e.index`,
+      [this.identity.logId, first.toString(), (first + BigInt(count)).toString()],
+    );
     const chains = await this.chains(rows.flatMap((row) => row.chain_id ?? []));
-    return rows.map((row, position) => ({
+    return rows.map((row) => ({
       kind: row.raw ? 'raw' : row.body_bytes === null ? 'erased' : 'statement',
       entry: row.entry,
       ...(row.raw && { body: row.raw }),
@@ -62,7 +60,7 @@ export class EvidenceReader {
       ...(row.certificate && { certificate: row.certificate }),
       chain: (row.chain_id && chains.get(encodeHex(row.chain_id))) ?? [],
       ...(row.timestamp_token && { timestampToken: row.timestamp_token }),
-      mentions: mentions.get(position) ?? [],
+      mentions: row.mentions.length > 1 ? row.mentions.sort(compareTexts) : row.mentions,
     }));
   }
 
@@ -85,21 +83,6 @@ export class EvidenceReader {
     return rows.map((row) => ({ size: BigInt(row.size), root: row.root, committedAt: row.committed_at }));
   }
 
-  /** By distance from `first`; each list in bytewise order. */
-  private async mentions(first: bigint, count: number): Promise<Map<number, string[]>> {
-    const rows = await this.db.query<{ index: string; term: string }>(
-      'SELECT index, term FROM log_mention WHERE log_id = $1 AND index >= $2 AND index < $3',
-      this.range(first, count),
-    );
-    const found = new Map<number, string[]>();
-    for (const { index, term } of rows) {
-      const position = Number(BigInt(index) - first);
-      found.set(position, [...(found.get(position) ?? []), term]);
-    }
-    for (const terms of found.values()) if (terms.length > 1) terms.sort(compareTexts);
-    return found;
-  }
-
   private async chains(ids: readonly Buffer[]): Promise<Map<string, readonly Uint8Array[]>> {
     const wanted = new Map(ids.map((id) => [encodeHex(id), id]));
     if (wanted.size === 0) return new Map();
@@ -108,10 +91,6 @@ export class EvidenceReader {
       [[...wanted.values()]],
     );
     return new Map(rows.map((row) => [encodeHex(row.id), row.certificates]));
-  }
-
-  private range(first: bigint, count: number): unknown[] {
-    return [this.identity.logId, first.toString(), (first + BigInt(count)).toString()];
   }
 }
 

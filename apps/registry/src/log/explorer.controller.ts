@@ -1,12 +1,13 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { encodeBase64, encodeBase64Url, encodeHex, parseBase64Url } from '@margo-trust/bytes';
+import { encodeBase64, encodeBase64Url, encodeHex, parseBase64Url, parseUtf8 } from '@margo-trust/bytes';
 import { encodeTufTime } from '@margo-trust/tuf';
 import { encodeVerifierKey } from '@margo-trust/tlog';
 import { LogEntryDetail, LogEntryPage, LogSummary, type LogEntry } from '@margo-trust/wire';
 import { Requires } from '../callers/requires.ts';
 import { Endpoint } from '../http/endpoint.ts';
+import { FindEntries } from './find-entries.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
@@ -20,6 +21,7 @@ import { readSearch } from './search.ts';
 export class ExplorerController {
   constructor(
     private readonly reader: LogReader,
+    private readonly find: FindEntries,
     private readonly receipts: IssueReceipt,
     private readonly identity: LogIdentity,
   ) {}
@@ -42,54 +44,64 @@ export class ExplorerController {
   @Endpoint({
     summary: 'Search the log, newest entries first',
     description:
-      '`q` takes a digest, OCI reference, application id, vendor, EntryID, certificate fingerprint or index.',
+      '`q` takes a digest, OCI reference, application id, vendor, EntryID, certificate fingerprint or index. What is given is combined. ' +
+      'A page may hold fewer entries than asked for, even none, and still name a next one: a question costs only so much. ' +
+      'With `proof=true` the page holds a checkpoint, and each entry below its size the inclusion path.',
     answers: LogEntryPage,
     refuses: ['http/invalid-query'],
   })
   @ApiQuery({ name: 'q', required: false, schema: { type: 'string', maxLength: 1024 } })
   @ApiQuery({ name: 'vendor', required: false, schema: { type: 'string', maxLength: 300 } })
   @ApiQuery({ name: 'applicationId', required: false, schema: { type: 'string', maxLength: 200 } })
+  @ApiQuery({ name: 'version', required: false, schema: { type: 'string', maxLength: 128 } })
   @ApiQuery({ name: 'digest', required: false, schema: { type: 'string', maxLength: 80 } })
   @ApiQuery({ name: 'reference', required: false, schema: { type: 'string', maxLength: 1024 } })
   @ApiQuery({ name: 'certificate', required: false, schema: { type: 'string', maxLength: 64 } })
   @ApiQuery({ name: 'subject', required: false, schema: { type: 'string', maxLength: 512 } })
   @ApiQuery({ name: 'type', required: false, schema: { type: 'string', maxLength: 255 } })
+  @ApiQuery({ name: 'since', required: false, schema: { type: 'string', format: 'date-time' } })
+  @ApiQuery({ name: 'until', required: false, schema: { type: 'string', format: 'date-time' } })
+  @ApiQuery({ name: 'from', required: false, schema: { type: 'string', maxLength: 18 } })
   @ApiQuery({ name: 'before', required: false, schema: { type: 'string', maxLength: 200 } })
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: 1, maximum: 200 } })
+  @ApiQuery({ name: 'proof', required: false, schema: { type: 'boolean' } })
   async search(
     @Query() query: Record<string, unknown>,
     @Res({ passthrough: true }) response: Response,
   ): Promise<LogEntryPage> {
-    const filter = readSearch(query);
-    const records = await this.reader.search({ ...filter, limit: filter.limit + 1 });
-    const page = records.slice(0, filter.limit);
-    const last = page.at(-1);
-    if (records.length <= filter.limit || !last) return { items: page.map(toLogEntry) };
+    const { records, paths, checkpoint, ...page } = await this.find.run(readSearch(query));
+    const items = records.map((record, i) => ({ ...toLogEntry(record), ...pathOf(paths?.[i]) }));
+    const proven = checkpoint && { checkpoint: parseUtf8(checkpoint) };
+    if (page.next === undefined) return { items, ...proven };
 
-    const next = last.index.toString();
+    const next = page.next.toString();
     const parameters = new URLSearchParams(
       Object.entries(query).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
     );
     parameters.set('before', next);
     response.setHeader('Link', `</api/v1/log/entries?${parameters.toString()}>; rel="next"`);
-    return { items: page.map(toLogEntry), next };
+    return { items, next, ...proven };
   }
 
   @Get('entries/:id')
   @Endpoint({ summary: 'One entry by index or EntryID', answers: LogEntryDetail, refuses: ['log/no-such-entry'] })
   async entry(@Param('id') id: string): Promise<LogEntryDetail> {
-    const record = await this.find(id);
+    const record = await this.findById(id);
     if (!record) throw new LogFault('log/no-such-entry', 'The log holds no such entry.');
     const stored = await this.reader.findStatement(record.entry);
     if (!stored) return toLogEntry(record);
     return { ...toLogEntry(record), statement: encodeBase64(await this.receipts.transparentStatement(record)) };
   }
 
-  private async find(id: string): Promise<EntryRecord | undefined> {
+  private async findById(id: string): Promise<EntryRecord | undefined> {
     if (/^\d{1,19}$/.test(id)) return this.reader.findByIndex(BigInt(id));
     if (/^[\w-]{43}$/.test(id)) return this.reader.findByEntry(parseBase64Url(id));
     return undefined;
   }
+}
+
+function pathOf(path: readonly Uint8Array[] | undefined): Pick<LogEntry, 'inclusionPath'> {
+  return path ? { inclusionPath: path.map(encodeBase64) } : {};
 }
 
 function toLogEntry(record: EntryRecord): LogEntry {

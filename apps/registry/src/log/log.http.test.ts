@@ -1,8 +1,8 @@
 import { randomBytes, sign, type KeyObject } from 'node:crypto';
-import { encodeBase64Url, encodeHex, encodeUtf8, parseUtf8 } from '@margo-trust/bytes';
+import { encodeBase64Url, encodeHex, encodeUtf8, parseBase64, parseBase64Url, parseUtf8 } from '@margo-trust/bytes';
 import { decodeCbor, type CborMap } from '@margo-trust/cbor';
 import { parseCoseKey } from '@margo-trust/cose';
-import { hashLeaf, verifyConsistency } from '@margo-trust/merkle';
+import { hashLeaf, rootFromInclusion, verifyConsistency } from '@margo-trust/merkle';
 import { verifyReceipt } from '@margo-trust/receipt';
 import {
   attachToStatement,
@@ -227,6 +227,29 @@ describe('the log over HTTP', () => {
     );
     expect(await find(`q=${parseCertificate(vendor.chain[0]!).fingerprint}`)).toContain(entryId);
     expect(await find(`q=sha256:${'00'.repeat(32)}`)).toEqual([]);
+    expect(await find(`vendor=${vendor.id}&version=7.7.7`)).toEqual([parseStatement(release).entryId]);
+    const { registeredAt, index } = (
+      (await call(registry, 'get', `/api/v1/log/entries?q=${entryId}`)).body as LogEntryPage
+    ).items[0]!;
+    expect(await find(`since=${registeredAt}&digest=${digest}`)).toEqual([entryId]);
+    expect(await find(`until=${registeredAt}&digest=${digest}`)).toEqual([]);
+    expect(await find(`from=${index}&before=${Number(index) + 1}`)).toEqual([entryId]);
+  });
+
+  it('proves each hit on demand, all of a page against one checkpoint', async () => {
+    const page = (await call(registry, 'get', `/api/v1/log/entries?vendor=${vendor.id}&proof=true`))
+      .body as LogEntryPage;
+    const note = parseNote(encodeUtf8(page.checkpoint!));
+    verifyNote(note, [parseVerifierKey((await summary()).checkpointKey)]);
+    const { size, root } = parseCheckpoint(note.text);
+    expect(page.items.length).toBeGreaterThan(2);
+    for (const { index, entryId, inclusionPath } of page.items) {
+      const path = inclusionPath!.map((hash) => parseBase64(hash));
+      expect(rootFromInclusion(hashLeaf(parseBase64Url(entryId)), BigInt(index), size, path)).toEqual(root);
+    }
+    const plain = (await call(registry, 'get', `/api/v1/log/entries?vendor=${vendor.id}`)).body as LogEntryPage;
+    expect(plain).not.toHaveProperty('checkpoint');
+    expect(plain.items[0]).not.toHaveProperty('inclusionPath');
   });
 
   it('pages with a cursor until the first entry', async () => {
@@ -240,14 +263,23 @@ describe('the log over HTTP', () => {
     expect(seen).toEqual(Array.from({ length: Number(size) }, (_, i) => String(Number(size) - 1 - i)));
   });
 
-  it.each(['limit=0', 'limit=201', 'limit=x', 'digest=sha256:zz', 'before=-1', 'nonsense=1', 'type=a&type=b'])(
-    'refuses the query %s',
-    async (query) => {
-      const response = await call(registry, 'get', `/api/v1/log/entries?${query}`);
-      expect(response.status).toBe(400);
-      expect(response.body).toMatchObject({ code: 'http/invalid-query' });
-    },
-  );
+  it.each([
+    'limit=0',
+    'limit=201',
+    'limit=x',
+    'digest=sha256:zz',
+    'before=-1',
+    'from=1e3',
+    'nonsense=1',
+    'type=a&type=b',
+    'since=yesterday',
+    'until=2026-02-31T00:00:00Z',
+    'proof=1',
+  ])('refuses the query %s', async (query) => {
+    const response = await call(registry, 'get', `/api/v1/log/entries?${query}`);
+    expect(response.status).toBe(400);
+    expect(response.body).toMatchObject({ code: 'http/invalid-query' });
+  });
 
   it.each<[string, () => Uint8Array | Promise<Uint8Array>, number, string]>([
     [

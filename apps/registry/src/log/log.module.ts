@@ -11,9 +11,11 @@ import { EntriesController } from './entries.controller.ts';
 import { EvidenceController } from './evidence.controller.ts';
 import { EvidenceReader } from './evidence.reader.ts';
 import { ExplorerController } from './explorer.controller.ts';
+import { FindEntries } from './find-entries.ts';
 import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { HighWaterFile } from './high-water-file.ts';
+import { IndexForSearch } from './index-for-search.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
@@ -27,6 +29,8 @@ import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { RegisterStatement } from './register-statement.ts';
 import { RollbackLatch } from './rollback-latch.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
+import { SearchReader } from './search.reader.ts';
+import { SearchStore } from './search.store.ts';
 import { Sequencer } from './sequencer.ts';
 import { SignSct } from './sign-sct.ts';
 import { TilesController } from './tiles.controller.ts';
@@ -46,9 +50,11 @@ import { WriteEvidence } from './write-evidence.ts';
     AppendRecord,
     ApprovePolicy,
     EvidenceReader,
+    FindEntries,
     HeadGuard,
     HeadSigner,
     HighWaterFile,
+    IndexForSearch,
     IssueReceipt,
     LogIdentity,
     LogReader,
@@ -60,6 +66,8 @@ import { WriteEvidence } from './write-evidence.ts';
     PublishedCheckpoint,
     RegisterStatement,
     RollbackLatch,
+    SearchReader,
+    SearchStore,
     Sequencer,
     SignSct,
     WriteEvidence,
@@ -67,6 +75,7 @@ import { WriteEvidence } from './write-evidence.ts';
   exports: [
     AppendRecord,
     HeadSigner,
+    IndexForSearch,
     IssueReceipt,
     LogIdentity,
     LogReader,

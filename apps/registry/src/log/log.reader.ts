@@ -42,22 +42,7 @@ export interface StoredStatement {
   readonly timestampToken?: Uint8Array;
 }
 
-export interface EntryFilter {
-  readonly vendorId?: string;
-  readonly applicationId?: string;
-  readonly contentType?: string;
-  readonly certificate?: Uint8Array;
-  readonly subject?: string;
-  readonly index?: bigint;
-  readonly entry?: Uint8Array;
-  /** A digest or reference that the entry speaks of. */
-  readonly term?: string;
-  /** Only entries below this index: the cursor. */
-  readonly before?: bigint;
-  readonly limit: number;
-}
-
-interface EntryRow {
+export interface EntryRow {
   index: string;
   entry: Buffer;
   content_type: string;
@@ -138,37 +123,18 @@ export class LogReader {
     };
   }
 
-  /** Newest first. */
-  async search(filter: EntryFilter): Promise<EntryRecord[]> {
-    const parameters: unknown[] = [this.identity.logId];
-    const conditions = ['e.log_id = $1'];
-    const where = (condition: string, value: unknown) => {
-      if (value === undefined) return;
-      parameters.push(value);
-      conditions.push(condition.replace('?', `$${parameters.length}`));
-    };
-    where('e.vendor_id = ?', filter.vendorId);
-    where('e.application_id = ?', filter.applicationId);
-    where('e.content_type = ?', filter.contentType);
-    where('e.certificate = ?', filter.certificate && Buffer.from(filter.certificate));
-    where('e.subject = ?', filter.subject);
-    where('e.index = ?', filter.index?.toString());
-    where('e.entry = ?', filter.entry && Buffer.from(filter.entry));
-    where('m.term = ?', filter.term);
-    where(`${filter.term === undefined ? 'e' : 'm'}.index < ?`, filter.before?.toString());
-    parameters.push(filter.limit);
-    const mention = filter.term === undefined ? '' : 'JOIN log_mention m ON m.log_id = e.log_id AND m.index = e.index';
-    const rows = await this.db.query<EntryRow>(
-      `SELECT e.* FROM log_entry e ${mention} WHERE ${conditions.join(' AND ')}
-       ORDER BY e.index DESC LIMIT $${parameters.length}`,
-      parameters,
-    );
-    return rows.map(toRecord);
-  }
-
   async inclusionPath(index: bigint, size: bigint): Promise<Hash[]> {
     const loaded = await this.loadTiles(hashesForInclusion(index, size), size);
     return inclusionFromTiles(index, size, loaded);
+  }
+
+  /** The paths of several leaves in one tree: each tile is read once. */
+  async inclusionPaths(indexes: readonly bigint[], size: bigint): Promise<Hash[][]> {
+    const loaded = await this.loadTiles(
+      indexes.flatMap((index) => hashesForInclusion(index, size)),
+      size,
+    );
+    return indexes.map((index) => inclusionFromTiles(index, size, loaded));
   }
 
   async consistencyPath(size1: bigint, size2: bigint): Promise<Hash[]> {
@@ -254,7 +220,7 @@ export class LogReader {
   }
 }
 
-function toRecord(row: EntryRow): EntryRecord {
+export function toRecord(row: EntryRow): EntryRecord {
   return {
     index: BigInt(row.index),
     entry: plain(row.entry),

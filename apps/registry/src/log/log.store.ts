@@ -188,12 +188,13 @@ export class LogStore {
     const raws = pack(entries.map((e) => e.raw));
     await tx.query(
       `INSERT INTO log_entry (log_id, index, entry, content_type, issuer, subject, vendor_id, application_id, version,
-                              certificate, registered_at, raw)
+                              certificate, registered_at, raw, mentions)
        SELECT $1, $2::bigint + position - 1, substring($4::bytea FROM e FOR 32), content_type, issuer, subject, vendor_id,
-              application_id, version, substring($5::bytea FROM c FOR cn), $3, substring($15::bytea FROM r FOR rn)
+              application_id, version, substring($5::bytea FROM c FOR cn), $3, substring($15::bytea FROM r FOR rn),
+              string_to_array(mentions, E'\\n')
        FROM unnest($6::int[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-                   $14::text[], $16::int[], $17::int[]) WITH ORDINALITY
-            AS s (e, c, cn, content_type, issuer, subject, vendor_id, application_id, version, r, rn, position)`,
+                   $14::text[], $16::int[], $17::int[], $18::text[]) WITH ORDINALITY
+            AS s (e, c, cn, content_type, issuer, subject, vendor_id, application_id, version, r, rn, mentions, position)`,
       [
         logId,
         first.toString(),
@@ -212,9 +213,9 @@ export class LogStore {
         raws.bytes,
         raws.starts,
         raws.lengths,
+        entries.map((e) => joinMentions(e.mentions)),
       ],
     );
-    await this.insertMentions(tx, logId, first, entries);
   }
 
   private async insertStatements(tx: Tx, statements: readonly NewEntry[]): Promise<void> {
@@ -304,23 +305,6 @@ export class LogStore {
     if (rows[0]?.moved !== 1) throw new Error(`The head of log ${logId} moved under its writer.`);
     return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex };
   }
-
-  private async insertMentions(tx: Tx, logId: number, first: bigint, entries: readonly NewEntry[]): Promise<void> {
-    const terms: string[] = [];
-    const indexes: string[] = [];
-    entries.forEach((entry, position) => {
-      for (const term of new Set(entry.mentions)) {
-        terms.push(term);
-        indexes.push((first + BigInt(position)).toString());
-      }
-    });
-    if (terms.length === 0) return;
-    await tx.query('INSERT INTO log_mention SELECT $1, * FROM unnest($2::text[], $3::bigint[])', [
-      logId,
-      terms,
-      indexes,
-    ]);
-  }
 }
 
 export function toHead(row: HeadRecord): Head {
@@ -342,6 +326,12 @@ function buffer(bytes: Uint8Array): Buffer;
 function buffer(bytes: Uint8Array | undefined): Buffer | null;
 function buffer(bytes: Uint8Array | undefined): Buffer | null {
   return bytes === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** An array of arrays of different lengths cannot be unnested. */
+function joinMentions(mentions: readonly string[]): string {
+  if (mentions.some((term) => term === '' || term.includes('\n'))) throw new Error('A mention is one line of text.');
+  return [...new Set(mentions)].join('\n');
 }
 
 /**

@@ -3,23 +3,29 @@ import { Fault } from '@margo-trust/fault';
 import { bareReference, CONTENT } from '@margo-trust/statement';
 import { PAGE_LIMIT } from '@margo-trust/wire';
 import { HttpFault } from '../http/http.fault.ts';
-import type { EntryFilter } from './log.reader.ts';
+import { findWireTime } from '../wire-time.ts';
+import type { EntryFilter } from './search.reader.ts';
 
 const PARAMETERS = [
   'q',
   'vendor',
   'applicationId',
+  'version',
   'digest',
   'reference',
   'certificate',
   'subject',
   'type',
+  'since',
+  'until',
+  'from',
   'before',
   'limit',
+  'proof',
 ];
 
 /** Reads the query of a search. Unknown, repeated and malformed parameters are refused rather than ignored. */
-export function readSearch(query: Record<string, unknown>): EntryFilter {
+export function readSearch(query: Record<string, unknown>): EntryFilter & { proof: boolean } {
   const read = (name: string, pattern: RegExp): string | undefined => {
     const value = query[name];
     if (value === undefined || value === '') return undefined;
@@ -38,7 +44,12 @@ export function readSearch(query: Record<string, unknown>): EntryFilter {
   const certificate = read('certificate', /^[0-9a-f]{64}$/);
   const subject = read('subject', /^[\x20-\x7e]{1,512}$/);
   const type = read('type', /^[\x21-\x7e]{1,255}$/);
+  const version = read('version', /^[^\p{Cc}]{1,128}$/u);
+  const since = read('since', TIME);
+  const until = read('until', TIME);
+  const from = read('from', /^\d{1,18}$/);
   const before = read('before', /^\d{1,18}$/);
+  const proof = read('proof', /^(true|false)$/) === 'true';
   const limit = Number(read('limit', /^[1-9]\d{0,2}$/) ?? PAGE_LIMIT.initial);
   if (limit > PAGE_LIMIT.max) throw new HttpFault('http/invalid-query', `"limit" may be ${PAGE_LIMIT.max} at most.`);
   return {
@@ -51,9 +62,22 @@ export function readSearch(query: Record<string, unknown>): EntryFilter {
     ...(type !== undefined && {
       contentType: Object.hasOwn(CONTENT, type) ? CONTENT[type as keyof typeof CONTENT] : type,
     }),
+    ...(version !== undefined && { version }),
+    ...(since !== undefined && { since: readTime('since', since) }),
+    ...(until !== undefined && { until: readTime('until', until) }),
+    ...(from !== undefined && { from: BigInt(from) }),
     ...(before !== undefined && { before: BigInt(before) }),
     limit,
+    proof,
   };
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+function readTime(name: string, text: string): Date {
+  const time = findWireTime(text);
+  if (!time) throw new HttpFault('http/invalid-query', `"${name}" is not a time.`);
+  return time;
 }
 
 /** What a person typed into the one search box. */
