@@ -1,7 +1,16 @@
 /** A PostgreSQL that is not ours: on TCP, with a password, of whatever version this machine has. */
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,51 +19,138 @@ import { findPostgresBinaries } from '../apps/registry/src/db/postgres-binaries.
 import { freePort } from './service.ts';
 
 export interface OutsidePostgres {
-  /** For DATABASE_URL; the user may create whatever the service needs, in this database. */
+  /** For DATABASE_URL; the user may create whatever the service needs, in this database, and is a superuser. */
   url: string;
   /** `15.14`, say. */
   version: string;
+  /** The postmaster. */
+  readonly child: ChildProcess;
+  /** Where its data lie. */
+  readonly data: string;
+  /** Ends the server, fast or by SIGKILL, and keeps its data. */
+  halt(signal?: 'SIGINT' | 'SIGKILL'): Promise<void>;
+  /** Starts it again on the same port, with more settings if any are given. */
+  resume(settings?: readonly string[]): Promise<void>;
+  /** A standby of this server that follows it as `application_name=name`. Both are running afterwards. */
+  follow(name: string): Promise<OutsidePostgres>;
+  /** Ends it and removes the data. */
   stop(): Promise<void>;
+}
+
+export interface OutsideOptions {
+  /** Debian's oldest that will do, or the binaries of the embedded one. Without it: Debian's if there is one. */
+  readonly from?: 'debian' | 'embedded';
+  readonly settings?: readonly string[];
 }
 
 const DEBIAN = '/usr/lib/postgresql';
 
+/** The major version of Debian's server that {@link startOutsidePostgres} would take, if there is one. */
+export function findDebianPostgres(): number | undefined {
+  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).map(Number) : [];
+  return versions
+    .filter((version) => version >= 15 && existsSync(join(DEBIAN, String(version), 'bin/postgres')))
+    .sort((a, b) => a - b)[0];
+}
+
 /** Debian's, oldest of those that will do; else the binaries of the embedded one. */
-export async function startOutsidePostgres(): Promise<OutsidePostgres> {
-  const { initdb, postgres, prefix, owner } = await findBinaries();
+export async function startOutsidePostgres(options: OutsideOptions = {}): Promise<OutsidePostgres> {
+  const binaries = await findBinaries(options.from);
+  const { initdb, prefix, owner } = binaries;
   const directory = mkdtempSync(join(tmpdir(), 'margo-outside-'));
   const [data, passwordFile] = [join(directory, 'data'), join(directory, 'password')];
   writeFileSync(passwordFile, 'not a secret\n');
   if (owner !== undefined) for (const path of [directory, passwordFile]) chownSync(path, owner.uid, owner.gid);
-  const [program = '', ...options] = [...prefix, initdb];
+  const [program = '', ...before] = [...prefix, initdb];
   const cluster = ['-D', data, '-U', 'operator', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-N', '-E', 'UTF8'];
-  execFileSync(program, [...options, ...cluster, '--locale=C'], { cwd: '/' });
+  execFileSync(program, [...before, ...cluster, '--locale=C'], { cwd: '/' });
 
-  const port = await freePort();
-  const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${directory}`, 'fsync=off'];
-  const [first = '', ...rest] = [...prefix, postgres, '-D', data, '-p', String(port)];
-  const server = spawn(first, [...rest, ...settings.flatMap((s) => ['-c', s])], { cwd: '/', stdio: 'ignore' });
-  const url = (database: string) => `postgres://operator:not%20a%20secret@127.0.0.1:${port}/${database}`;
-  const admin = await connect(url('postgres'));
+  const server = await startServer(binaries, directory, data, options.settings ?? []);
+  const admin = await connect(server.urlOf('postgres'));
   await admin.query('CREATE DATABASE margo');
-  const { rows } = await admin.query<{ server_version: string }>('SHOW server_version');
   await admin.end();
+  return server;
+}
+
+type Binaries = Awaited<ReturnType<typeof findBinaries>>;
+
+async function startServer(
+  binaries: Binaries,
+  directory: string,
+  data: string,
+  settings: readonly string[],
+): Promise<OutsidePostgres & { urlOf(database: string): string }> {
+  const port = await freePort();
+  const urlOf = (database: string) => `postgres://operator:not%20a%20secret@127.0.0.1:${port}/${database}`;
+  const launch = (more: readonly string[]) => {
+    const all = [
+      'listen_addresses=127.0.0.1',
+      `unix_socket_directories=${directory}`,
+      'fsync=off',
+      ...settings,
+      ...more,
+    ];
+    const [first = '', ...rest] = [...binaries.prefix, binaries.postgres, '-D', data, '-p', String(port)];
+    return spawn(first, [...rest, ...all.flatMap((setting) => ['-c', setting])], { cwd: '/', stdio: 'ignore' });
+  };
+  const ready = async () => {
+    const client = await connect(urlOf('postgres'));
+    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+    await client.end();
+    return rows[0]?.server_version ?? '';
+  };
+  let child = launch([]);
+  const halt = async (signal: 'SIGINT' | 'SIGKILL' = 'SIGINT') => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await once(child, 'exit');
+  };
+  const resume = async (more: readonly string[] = []) => {
+    child = launch(more);
+    await ready();
+  };
+  const version = await ready();
   return {
-    url: url('margo'),
-    version: rows[0]?.server_version ?? '',
+    url: urlOf('margo'),
+    urlOf,
+    version,
+    data,
+    get child() {
+      return child;
+    },
+    halt,
+    resume,
+    follow: async (name) => {
+      const place = mkdtempSync(join(tmpdir(), 'margo-outside-'));
+      const copy = join(place, 'data');
+      await halt();
+      cpSync(data, copy, { recursive: true });
+      writeFileSync(join(copy, 'standby.signal'), '');
+      const where = `host=127.0.0.1 port=${port} user=operator password=''not a secret'' application_name=${name}`;
+      appendFileSync(join(copy, 'postgresql.conf'), `\nprimary_conninfo = '${where}'\n`);
+      if (binaries.owner !== undefined) giveTo(binaries.owner, place);
+      await resume();
+      return startServer(binaries, place, copy, settings);
+    },
     stop: async () => {
-      server.kill('SIGINT');
-      if (server.exitCode === null) await once(server, 'exit');
+      await halt();
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-async function findBinaries() {
+function giveTo({ uid, gid }: { uid: number; gid: number }, directory: string): void {
+  execFileSync('chown', ['-R', `${uid}:${gid}`, directory]);
+  execFileSync('chmod', ['-R', 'u=rwX,go=', directory]);
+}
+
+async function findBinaries(from?: 'debian' | 'embedded') {
   const embedded = await findPostgresBinaries();
-  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).map(Number) : [];
-  const oldest = versions.filter((version) => version >= 15).sort((a, b) => a - b)[0];
-  if (oldest === undefined) return embedded;
+  const oldest = from === 'embedded' ? undefined : findDebianPostgres();
+  if (oldest === undefined) {
+    if (from === 'debian') throw new Error('There is no PostgreSQL 15 or newer of Debian here.');
+    return embedded;
+  }
   const program = (name: string) => join(DEBIAN, String(oldest), 'bin', name);
   return { ...embedded, initdb: program('initdb'), postgres: program('postgres') };
 }
@@ -66,7 +162,7 @@ async function connect(url: string): Promise<Client> {
       await client.connect();
       return client;
     } catch (error) {
-      if (attempt === 100) throw error;
+      if (attempt === 200) throw error;
       await sleep(50);
     }
   }

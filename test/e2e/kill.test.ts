@@ -5,7 +5,8 @@ import { parseStatement } from '@margo-trust/statement';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startService, type Service } from '../service.ts';
 import { statementsOf } from '../vendor-statements.ts';
-import { bundlePath, checkCheckpoint, checkReceipt, leafHash, readBundle, readKeys, Tree } from '../independent.mjs';
+import { checkReceipt, leafHash, readKeys } from '../independent.mjs';
+import { bytesAt, pause, register, treeOf } from './audit.ts';
 
 const KILLS = 10;
 const WRITERS = 16;
@@ -42,13 +43,8 @@ describe('a registry that is killed ten times under load', () => {
         const bytes = draw();
         const { entry, entryId } = parseStatement(bytes);
         try {
-          const response = await fetch(`${service.url}/entries`, {
-            method: 'POST',
-            headers: { 'content-type': 'application/cose' },
-            body: bytes,
-          });
-          const receipt = new Uint8Array(await response.arrayBuffer());
-          if (response.status === 201) acknowledged.push({ entry, entryId, receipt });
+          const { status, body } = await register(service.url, bytes);
+          if (status === 201) acknowledged.push({ entry, entryId, receipt: body });
         } catch {
           await pause(0.05); // killed under us: not acknowledged, so nothing was promised
         }
@@ -82,36 +78,8 @@ describe('a registry that is killed ten times under load', () => {
   });
 });
 
-/** The published log's tree, from its entry bundles, checked against the checkpoint. No entry is in it twice. */
-async function treeOf(url: string): Promise<Tree> {
-  const { checkpointKey } = (await (await fetch(`${url}/log/log.json`)).json()) as { checkpointKey: string };
-  const { size, root } = checkCheckpoint(await bytesAt(`${url}/log/checkpoint`), checkpointKey);
-  const tree = new Tree();
-  const seen = new Set<string>();
-  for (let first = 0; first < size; first += 256) {
-    for (const entry of readBundle(Buffer.from(await bytesAt(`${url}${bundlePath(first, size)}`)))) {
-      tree.append(leafHash(entry));
-      seen.add(entry.toString('hex'));
-    }
-  }
-  expect(tree.size).toBe(size);
-  expect(seen.size).toBe(size);
-  expect(tree.root(size)).toEqual(root);
-  return tree;
-}
-
 /** `setpriv` runs the start script in its own place, so the child is the serving process. */
 async function servingPid({ child }: Service): Promise<number> {
   if (child.pid === undefined) throw new Error('The service has no process.');
   return child.pid;
-}
-
-async function bytesAt(url: string): Promise<Uint8Array> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} answered ${response.status}.`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-function pause(seconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
