@@ -11,7 +11,7 @@ import { type Clock, SystemClock } from '../apps/registry/src/clock.ts';
 import { type Config, readConfig } from '../apps/registry/src/config.ts';
 import { createApp } from '../apps/registry/src/create-app.ts';
 import { runGenesis } from '../apps/registry/src/genesis.ts';
-import { FrontDoor } from '../apps/registry/src/http/front-door.ts';
+import { FrontDoor, type Rooms } from '../apps/registry/src/http/front-door.ts';
 import { createDevelopmentKeys } from '../apps/registry/src/keys/development-keys.ts';
 import { SystemRandom } from '../apps/registry/src/random.ts';
 import { openTestDatabase } from './database.ts';
@@ -23,6 +23,8 @@ export interface TestRegistry {
   app: INestApplication;
   source: DataSource;
   config: Config;
+  /** What stands behind the front door. */
+  rooms: Rooms;
   /** Everything logged at level warn and above, as objects. */
   logged: Record<string, unknown>[];
   /** The Authorization header of a demonstration account. */
@@ -62,6 +64,7 @@ export async function startTestRegistry(
     app,
     source,
     config,
+    rooms,
     logged,
     bearer: (account) => {
       const known =

@@ -10,7 +10,9 @@ import { ConsoleFiles } from './http/console-files.ts';
 import type { Rooms } from './http/front-door.ts';
 import { Metrics } from './http/metrics.ts';
 import { describeApi, serveApiDescription } from './http/openapi.ts';
+import { ProblemFilter } from './http/problem.filter.ts';
 import { PublishedFiles } from './http/published-files.store.ts';
+import { LogPaths } from './log/log-paths.ts';
 import { nestLogger } from './logger.ts';
 
 /** Builds the application, without listening and without genesis. */
@@ -39,7 +41,9 @@ export async function createApp(
     files: app.get(PublishedFiles),
     console: new ConsoleFiles(join(import.meta.dirname, '../../console/dist')),
     metrics: app.get(Metrics),
+    problems: app.get(ProblemFilter),
     express: express as unknown as Rooms['express'],
+    hotPaths: app.get(LogPaths),
   };
   return { app, rooms };
 }

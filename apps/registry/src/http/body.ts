@@ -41,19 +41,40 @@ export async function readBody(request: IncomingMessage, rule: BodyRule): Promis
   }
   if (Number(request.headers['content-length']) > rule.maxBytes) throw tooLarge(rule);
 
-  const parts: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const part of request as AsyncIterable<Buffer>) {
+  return collect(request, rule);
+}
+
+/** By events: iterating over the stream would cost as much as checking a signature. */
+function collect(request: IncomingMessage, rule: BodyRule): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    const close = (cause?: Error): void => {
+      if (request.readableEnded) return;
+      reject(new HttpFault('http/body-incomplete', 'The connection ended before the body did.', { cause }));
+    };
+    if (request.destroyed) return close();
+    request.on('data', (part: Buffer) => {
       size += part.length;
-      if (size > rule.maxBytes) throw tooLarge(rule);
-      parts.push(part);
-    }
-  } catch (error) {
-    if (error instanceof HttpFault) throw error;
-    throw new HttpFault('http/body-incomplete', 'The connection ended before the body did.', { cause: error });
+      if (size <= rule.maxBytes) return void parts.push(part);
+      reject(tooLarge(rule));
+      request.destroy();
+    });
+    request.once('end', () => resolve(join(parts, size)));
+    request.once('error', close);
+    request.once('close', close);
+  });
+}
+
+/** Memory of its own: what node reads into is shared with other requests. */
+function join(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
   }
-  return Uint8Array.from(Buffer.concat(parts, size));
+  return bytes;
 }
 
 function tooLarge(rule: BodyRule): HttpFault {

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
 import { constants, gzipSync } from 'node:zlib';
-import { isKnownToCaller } from './published-files.handler.ts';
+import { isKnownToCaller, tagOf } from './reply.ts';
 import { fresh, IMMUTABLE } from './published-files.store.ts';
 
 /** Paths of the API: a browser asking for them gets their answer, never the page. */
@@ -100,7 +99,7 @@ function readAsset(path: string): Asset {
 }
 
 function tag(body: Uint8Array): Coded {
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+  return { body, etag: tagOf(body) };
 }
 
 const IS_TEXT = /^text\/|[/+](?:xml|json)\b/;

@@ -6,36 +6,50 @@ import type { ConsoleFiles } from './console-files.ts';
 import { HttpFault } from './http.fault.ts';
 import type { Metrics } from './metrics.ts';
 import { encodeConciseProblem, problemFor } from './problem-document.ts';
+import type { ProblemFilter } from './problem.filter.ts';
 import { servePublishedFiles } from './published-files.handler.ts';
 import type { PublishedFiles } from './published-files.store.ts';
+import { sendReply, type Reply } from './reply.ts';
 import { nameRequest, requestId } from './request-id.ts';
 import { isScrapiPath } from './scrapi.ts';
-import { securityHeaders } from './security-headers.ts';
+import { SecurityHeaders } from './security-headers.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/**
+ * Public paths that are asked too often for the framework. `find` returns what answers this request, or nothing when the
+ * framework is to decide; `path` is without query and comes from the caller.
+ */
+export interface HotPaths {
+  find(path: string, request: IncomingMessage): Reply | Promise<Reply> | undefined;
+}
 
 /** What stands behind the door once the service is ready. */
 export interface Rooms {
   files: PublishedFiles;
   console: ConsoleFiles;
   metrics: Metrics;
+  problems: ProblemFilter;
   express: Handler;
+  /** Without them the framework answers everything, byte for byte the same and slower. */
+  hotPaths?: HotPaths;
 }
 
 /**
- * Everything that arrives at the port. Static reads are answered here, in front of Express, which alone would take longer
- * than the rest of the work. Until the service is open, and again when it closes, the answer is 503.
+ * Everything that arrives at the port. Static reads and the log's busiest paths are answered here, in front of Express,
+ * which alone would take longer than the rest of the work. Until the service is open, and again when it closes, the answer
+ * is 503.
  */
 export class FrontDoor {
   private rooms: Rooms | undefined;
-  private readonly secure: ReturnType<typeof securityHeaders>;
+  private readonly security: SecurityHeaders;
 
   constructor(
     private readonly config: Config,
     private readonly random: Random,
     private readonly logger: Logger,
   ) {
-    this.secure = securityHeaders(config.publicUrl);
+    this.security = new SecurityHeaders(config.publicUrl);
   }
 
   open(rooms: Rooms): void {
@@ -48,29 +62,48 @@ export class FrontDoor {
 
   readonly handle: Handler = (request, response) => {
     const begun = performance.now();
-    nameRequest(request, response, this.random);
     const { rooms } = this;
-    const path = request.url?.split('?', 1)[0]?.slice(0, 300) ?? ''; // now: Express rewrites url below a mount
+    const path = pathOf(request.url); // now: Express rewrites url below a mount
+    const id = nameRequest(request, this.random);
     response.once('close', () => this.note(request, response, path, (performance.now() - begun) / 1_000));
-    if (rooms === undefined) return this.turnAway(request, response);
-    if (this.config.role === 'worker' && !isHealth(request.url)) {
-      return this.turnAway(request, response, 'This process does the dated work; another one answers requests.');
+    if (rooms === undefined) return this.turnAway(path, request, response);
+    if (this.config.role === 'worker' && !isHealth(path)) {
+      return this.turnAway(path, request, response, 'This process does the dated work; another one answers requests.');
     }
-    servePublishedFiles(rooms.files, request, response, () =>
-      this.secure(request, response, () => {
-        if (!rooms.console.serve(request, response)) rooms.express(request, response);
-      }),
-    );
+
+    const common = ['X-Request-Id', id, ...this.security.at(path)];
+    const fail = (error: unknown): void => {
+      setAll(common, response);
+      rooms.problems.answer(error, path, request, response);
+    };
+    try {
+      const reply = rooms.hotPaths?.find(path, request);
+      if (reply instanceof Promise) {
+        reply.then((made) => sendReply(made, request, response, common)).catch(fail);
+      } else if (reply !== undefined) {
+        sendReply(reply, request, response, common);
+      } else {
+        servePublishedFiles(rooms.files, path, request, response, common, (error) => {
+          if (error !== undefined) return fail(error);
+          setAll(common, response);
+          if (!rooms.console.serve(request, response)) rooms.express(request, response);
+        });
+      }
+    } catch (error) {
+      fail(error);
+    }
   };
 
   private turnAway(
+    path: string,
     request: IncomingMessage,
     response: ServerResponse,
     why = 'The registry is starting or stopping.',
   ): void {
     const problem = problemFor(new HttpFault('http/not-ready', why), this.config.domain, requestId(request));
-    const isCbor = isScrapiPath(request.url?.split('?', 1)[0] ?? '');
+    const isCbor = isScrapiPath(path);
     response.writeHead(problem.status, {
+      'X-Request-Id': requestId(request),
       'Content-Type': isCbor ? 'application/concise-problem-details+cbor' : 'application/problem+json',
       'Retry-After': '1',
       Connection: 'close',
@@ -78,16 +111,29 @@ export class FrontDoor {
     response.end(isCbor ? encodeConciseProblem(problem) : JSON.stringify(problem));
   }
 
-  /** Paths, not queries: a search term may be personal. Static and health reads are too many for the log. */
+  /** Paths, not queries: a search term may be personal. Static, health and log answers are too many for the log. */
   private note(request: IncomingMessage, response: ServerResponse, path: string, seconds: number): void {
     const method = request.method ?? '';
     const status = response.statusCode;
     this.rooms?.metrics.requestAnswered(method, path, status, seconds);
-    const level = /^\/(?:tuf|crl|ca|log|livez|readyz|metrics)\b/.test(path) && status < 500 ? 'debug' : 'info';
-    this.logger[level]({ request: requestId(request), method, path, status, ms: Math.round(seconds * 1_000) });
+    const isFrequent =
+      isHealth(path) || /^\/(?:tuf|crl|ca|log)\b/.test(path) || (path.startsWith('/entries') && status < 400);
+    const level = isFrequent && status < 500 ? 'debug' : 'info';
+    if (!this.logger.isLevelEnabled(level)) return;
+    const ms = Math.round(seconds * 1_000);
+    this.logger[level]({ request: requestId(request), method, path: path.slice(0, 300), status, ms });
   }
 }
 
-function isHealth(url: string | undefined): boolean {
-  return /^\/(?:livez|readyz|metrics)$/.test(url?.split('?', 1)[0] ?? '');
+function pathOf(url = ''): string {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
+}
+
+function isHealth(path: string): boolean {
+  return path === '/livez' || path === '/readyz' || path === '/metrics';
+}
+
+function setAll(headers: readonly string[], response: ServerResponse): void {
+  for (let i = 0; i + 1 < headers.length; i += 2) response.setHeader(headers[i] ?? '', headers[i + 1] ?? '');
 }

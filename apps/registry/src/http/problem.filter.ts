@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import { Fault } from '@margo-trust/fault';
 import type { Request, Response } from 'express';
@@ -20,24 +21,26 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    this.answer(error, http.getRequest<Request>(), http.getResponse<Response>());
+    const request = http.getRequest<Request>();
+    this.answer(error, request.path, request, http.getResponse<Response>());
   }
 
-  answer(error: unknown, request: Request, response: Response): void {
+  /** For either road: the framework's, and the one in front of it. `path` without query, from the caller. */
+  answer(error: unknown, path: string, request: IncomingMessage, response: ServerResponse): void {
     if (response.headersSent) {
       this.logger.error({ instance: requestId(request), err: error, note: 'failed after the answer had begun' });
       response.destroy();
       return;
     }
-    const fault = this.asFault(error, request, response);
+    const fault = this.asFault(error, path, response);
     const problem = problemFor(fault, this.config.domain, requestId(request));
     if (problem.status >= 500) this.logger.error({ instance: problem.instance, code: problem.code, err: error });
     if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     if (problem.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(problem.retryAfterSeconds));
 
     response.setHeader('Cache-Control', 'no-store');
-    response.status(problem.status);
-    if (isScrapiPath(request.path)) {
+    response.statusCode = problem.status;
+    if (isScrapiPath(path)) {
       response.setHeader('Content-Type', 'application/concise-problem-details+cbor');
       response.end(encodeConciseProblem(problem));
     } else {
@@ -46,11 +49,11 @@ export class ProblemFilter implements ExceptionFilter {
     }
   }
 
-  private asFault(error: unknown, request: Request, response: Response): Fault {
+  private asFault(error: unknown, path: string, response: ServerResponse): Fault {
     if (isKnownFault(error)) return error;
     const status = frameworkStatus(error);
     if (status === 404) {
-      const methods = this.allowed.at(request.path);
+      const methods = this.allowed.at(path);
       if (methods.length === 0) return new HttpFault('http/not-found', 'There is nothing at this path.');
       response.setHeader('Allow', methods.join(', '));
       return new HttpFault('http/method-not-allowed', `This path answers ${methods.join(', ')}.`);

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Pool, PoolClient } from 'pg';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
+import { tagOf } from './reply.ts';
 
 /** A file that anyone may fetch at its path. */
 export interface PublishedFile {
@@ -45,7 +45,7 @@ export class PublishedFiles implements OnApplicationShutdown {
 
   /** Makes `file` visible at `path` when `tx` commits, replacing what was there. */
   async publish(tx: Tx, path: string, file: Omit<PublishedFile, 'etag'>): Promise<void> {
-    const etag = `"${createHash('sha256').update(file.body).digest('base64url')}"`;
+    const etag = tagOf(file.body);
     await tx.query(
       `INSERT INTO published_file (path, body, content_type, etag, cache_control, published_at)
        VALUES ($1, $2, $3, $4, $5, $6)

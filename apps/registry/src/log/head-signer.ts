@@ -23,7 +23,8 @@ export interface ReceiptHead {
  */
 @Injectable()
 export class HeadSigner {
-  private receiptHead: ReceiptHead | undefined;
+  /** By size, the one used last at the end: receipts are asked for again and again, and a signature costs more than a path. */
+  private readonly receiptHeads = new Map<bigint, ReceiptHead>();
   private checkpoint: { size: bigint; root: Uint8Array; note: Uint8Array } | undefined;
 
   constructor(
@@ -33,7 +34,8 @@ export class HeadSigner {
 
   /** Throws what {@link HeadGuard.vouch} throws, before anything is signed. */
   async signForReceipts(head: CommittedHead): Promise<ReceiptHead> {
-    if (this.receiptHead && isSame(this.receiptHead, head)) return this.receiptHead;
+    const known = this.receiptHeads.get(head.size);
+    if (known && isSame(known, head)) return this.keep(known);
     await this.guard.vouch(head);
     const { signer, kid } = this.identity.receipt;
     const protectedBytes = encodeReceiptProtected({
@@ -46,8 +48,17 @@ export class HeadSigner {
     });
     const signature = await signer.sign(receiptToBeSigned(protectedBytes, head.root));
     this.guard.noteSigned(head);
-    const signed = { size: head.size, root: head.root, protectedBytes, signature };
-    if (head.size > (this.receiptHead?.size ?? 0n)) this.receiptHead = signed;
+    return this.keep({ size: head.size, root: head.root, protectedBytes, signature });
+  }
+
+  private keep(signed: ReceiptHead): ReceiptHead {
+    const heads = this.receiptHeads;
+    heads.delete(signed.size);
+    heads.set(signed.size, signed);
+    for (const oldest of heads.keys()) {
+      if (heads.size <= KEPT_RECEIPT_HEADS) break;
+      heads.delete(oldest);
+    }
     return signed;
   }
 
@@ -67,6 +78,8 @@ export class HeadSigner {
     return note;
   }
 }
+
+const KEPT_RECEIPT_HEADS = 8_192; // × some 300 bytes
 
 /** Of the same size alone does not do: two roots of one size would be a fork, and this the last place to notice. */
 function isSame(signed: Pick<CommittedHead, 'size' | 'root'>, head: CommittedHead): boolean {

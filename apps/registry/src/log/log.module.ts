@@ -18,7 +18,9 @@ import { HighWaterFile } from './high-water-file.ts';
 import { IndexForSearch } from './index-for-search.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogPaths } from './log-paths.ts';
 import { LogReader } from './log.reader.ts';
+import { LogReplies } from './log-replies.ts';
 import { LogStore } from './log.store.ts';
 import { OpenLog } from './open-log.ts';
 import { PolicyController } from './policy.controller.ts';
@@ -57,7 +59,9 @@ import { WriteEvidence } from './write-evidence.ts';
     IndexForSearch,
     IssueReceipt,
     LogIdentity,
+    LogPaths,
     LogReader,
+    LogReplies,
     LogStore,
     OpenLog,
     PolicyReader,

@@ -33,7 +33,7 @@ const newRawEntry = (name: string): NewEntry => {
 };
 
 describe('the log in PostgreSQL', () => {
-  const store = new LogStore(new SystemRandom());
+  let store: LogStore;
   let source: DataSource;
   let db: Db;
   let reader: LogReader;
@@ -44,6 +44,7 @@ describe('the log in PostgreSQL', () => {
   beforeAll(async () => {
     source = await openTestDatabase();
     db = new Db(source);
+    store = new LogStore(new SystemRandom(), db);
     reader = new LogReader(db, { logId: LOG } as LogIdentity);
     search = new SearchReader(db, { logId: LOG } as LogIdentity);
     await db.transaction((tx) => store.create(tx, LOG, 'log.registry.example', EMPTY_ROOT, now));
@@ -145,7 +146,7 @@ describe('the log in PostgreSQL', () => {
   });
 
   it('takes the head over from another writer under a higher epoch, and keeps it otherwise', async () => {
-    const others = new LogStore(new SystemRandom());
+    const others = new LogStore(new SystemRandom(), db);
     const { epoch } = (await append(['mine'])).head;
     const { head: theirs } = await db.transaction((tx) => appendEntries(tx, others, LOG, [newEntry('theirs')], now));
     expect(theirs).toMatchObject({ epoch: epoch + 1n, writer: others.writer });

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import type { Hash } from '@margo-trust/merkle';
-import type { Tx } from '../db/db.ts';
+import { Db, type Tx } from '../db/db.ts';
 import { Random } from '../random.ts';
 import { LogFault } from './log.fault.ts';
 
@@ -96,9 +96,18 @@ const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' 
 export class LogStore {
   /** This run of this process. After a restart it is another writer. */
   readonly writer: string;
+  private readonly watchers: (() => void)[] = [];
 
-  constructor(random: Random) {
+  constructor(
+    random: Random,
+    private readonly db: Db,
+  ) {
     this.writer = encodeHex(random.bytes(16)).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  }
+
+  /** Calls `watcher` whenever this process has committed a new head, before anybody is told of what it covers. */
+  onHeadMoved(watcher: () => void): void {
+    this.watchers.push(watcher);
   }
 
   async create(tx: Tx, logId: number, origin: string, root: Hash, now: Date): Promise<void> {
@@ -303,6 +312,7 @@ export class LogStore {
       ],
     )) as { moved: number }[];
     if (rows[0]?.moved !== 1) throw new Error(`The head of log ${logId} moved under its writer.`);
+    this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));
     return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex };
   }
 }

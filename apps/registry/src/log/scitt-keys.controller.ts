@@ -1,42 +1,24 @@
-import { Controller, Get, Header, Param, Res } from '@nestjs/common';
+import { Controller, Get, Param, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { Response } from 'express';
-import { encodeBase64Url } from '@margo-trust/bytes';
-import { encodeCbor } from '@margo-trust/cbor';
-import { encodeCoseKey } from '@margo-trust/cose';
-import { parsePublicKey } from '@margo-trust/crypto';
+import type { Request, Response } from 'express';
 import { Requires } from '../callers/requires.ts';
-import { LogFault } from './log.fault.ts';
-import { LogIdentity, type NamedSigner } from './log-identity.ts';
+import { sendReply } from '../http/reply.ts';
+import { LogReplies } from './log-replies.ts';
 
 /** SCRAPI (draft-ietf-scitt-scrapi-11 §2.1): the keys that receipts and the registry's own statements verify with. */
 @Requires('anyone')
 @ApiExcludeController()
 @Controller('.well-known/scitt-keys')
 export class ScittKeysController {
-  constructor(private readonly identity: LogIdentity) {}
+  constructor(private readonly replies: LogReplies) {}
 
   @Get()
-  @Header('Content-Type', 'application/cbor')
-  @Header('Cache-Control', 'public, max-age=60')
-  all(@Res() response: Response): void {
-    response.send(Buffer.from(encodeCbor(this.keys().map(toCoseKey))));
+  all(@Req() request: Request, @Res() response: Response): void {
+    sendReply(this.replies.keys(), request, response);
   }
 
-  /** A kid is a thumbprint, never URI-safe text, so base64url is its only spelling here. */
   @Get(':kid')
-  @Header('Content-Type', 'application/cbor')
-  one(@Param('kid') kid: string, @Res() response: Response): void {
-    const key = this.keys().find((candidate) => encodeBase64Url(candidate.kid) === kid);
-    if (!key) throw new LogFault('log/no-such-key', 'No such key');
-    response.send(Buffer.from(encodeCbor(toCoseKey(key))));
+  one(@Param('kid') kid: string, @Req() request: Request, @Res() response: Response): void {
+    sendReply(this.replies.key(kid), request, response);
   }
-
-  private keys(): NamedSigner[] {
-    return [this.identity.receipt, this.identity.record];
-  }
-}
-
-function toCoseKey({ signer, kid }: NamedSigner) {
-  return encodeCoseKey(parsePublicKey(signer.spki), kid);
 }

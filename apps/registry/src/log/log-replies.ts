@@ -1,0 +1,177 @@
+import type { IncomingMessage } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { encodeBase64, encodeBase64Url, encodeUtf8, parseBase64Url } from '@margo-trust/bytes';
+import { encodeCbor } from '@margo-trust/cbor';
+import { encodeCoseKey } from '@margo-trust/cose';
+import { parsePublicKey } from '@margo-trust/crypto';
+import { Fault } from '@margo-trust/fault';
+import { encodeVerifierKey, parseTilePath, TlogFault } from '@margo-trust/tlog';
+import { DEFAULT_MAX_BYTES, readBody } from '../http/body.ts';
+import { fresh, IMMUTABLE } from '../http/published-files.store.ts';
+import { makeReply, type Reply } from '../http/reply.ts';
+import { IssueReceipt } from './issue-receipt.ts';
+import { LogFault } from './log.fault.ts';
+import { ed25519Raw, LogIdentity, type NamedSigner } from './log-identity.ts';
+import { LogReader, type EntryRecord } from './log.reader.ts';
+import { LogStore } from './log.store.ts';
+import { PublishedCheckpoint } from './published-checkpoint.ts';
+import { RegisterStatement } from './register-statement.ts';
+
+const COSE = 'application/cose';
+const TEXT = 'text/plain; charset=utf-8';
+const CBOR = 'application/cbor';
+const CACHED_TILES = 1024; // × 8 kB; the bytes are mostly those that the reader keeps
+
+/**
+ * What the log's public paths answer. The controllers and the dispatcher in front of the framework both send what is made
+ * here, so it cannot matter which of them a request meets.
+ */
+@Injectable()
+export class LogReplies {
+  private readonly tiles = new Map<string, Reply>();
+  private shown: { reply: Reply; at: number } | undefined;
+  private headMoves = 0;
+
+  constructor(
+    private readonly registration: RegisterStatement,
+    private readonly receipts: IssueReceipt,
+    private readonly reader: LogReader,
+    private readonly published: PublishedCheckpoint,
+    private readonly identity: LogIdentity,
+    store: LogStore,
+  ) {
+    store.onHeadMoved(() => {
+      this.shown = undefined;
+      this.headMoves += 1;
+    });
+  }
+
+  /** Reads a statement from the request and answers when it is in the log, with its receipt. */
+  async register(request: IncomingMessage): Promise<Reply> {
+    const statement = await readBody(request, { mediaTypes: [COSE], maxBytes: DEFAULT_MAX_BYTES });
+    const { receipt, entryId } = await this.registration.run(statement);
+    return makeReply(COSE, receipt, { status: 201, location: `/entries/${entryId}` });
+  }
+
+  async receipt(entryId: string): Promise<Reply> {
+    const record = await this.load(entryId);
+    return makeReply(COSE, await this.receipts.run(record), { location: `/entries/${entryId}` });
+  }
+
+  async statement(entryId: string): Promise<Reply> {
+    const record = await this.load(entryId);
+    const stored = await this.reader.findStatement(record.entry);
+    if (!stored) throw new LogFault('log/statement-erased', 'The statement behind this entry is no longer kept.');
+    return makeReply(COSE, stored.body);
+  }
+
+  async transparentStatement(entryId: string): Promise<Reply> {
+    return makeReply(COSE, await this.receipts.transparentStatement(await this.load(entryId)));
+  }
+
+  async proof(entryId: string): Promise<Reply> {
+    return makeReply(TEXT, await this.receipts.tlogProof(await this.load(entryId)));
+  }
+
+  /** At most a second old, and never older than what this process has committed. */
+  checkpoint(): Reply | Promise<Reply> {
+    const { shown } = this;
+    if (shown && performance.now() - shown.at < CHECKPOINT_SECONDS * 1_000) return shown.reply;
+    return this.loadCheckpoint();
+  }
+
+  description(): Reply {
+    const { origin, issuer, checkpoint, receipt, sct } = this.identity;
+    const text = JSON.stringify({
+      origin,
+      issuer,
+      leafFormat: 'cose-digest',
+      checkpointKey: encodeVerifierKey(origin, ed25519Raw(checkpoint.spki)),
+      sctKey: encodeBase64(sct.spki),
+      receiptKeys: [{ kid: encodeBase64Url(receipt.kid), spki: encodeBase64(receipt.signer.spki), issuer }],
+      retention: 'Tiles of every published size are kept for ever.',
+    });
+    return makeReply('application/json; charset=utf-8', encodeUtf8(text), { cacheControl: fresh(60) });
+  }
+
+  /** `path` as in C2SP tlog-tiles: `tile/0/x001/000.p/7`. It comes from the caller. */
+  tile(path: string): Reply | Promise<Reply> {
+    return this.tiles.get(path) ?? this.loadTile(path);
+  }
+
+  /** Every key that receipts and the registry's own statements verify with, as a COSE_KeySet. */
+  keys(): Reply {
+    return makeReply(CBOR, encodeCbor(this.signers().map(toCoseKey)), { cacheControl: fresh(60) });
+  }
+
+  /** A kid is a thumbprint, never URI-safe text, so base64url is its only spelling here. */
+  key(kid: string): Reply {
+    const key = this.signers().find((candidate) => encodeBase64Url(candidate.kid) === kid);
+    if (!key) throw new LogFault('log/no-such-key', 'No such key');
+    return makeReply(CBOR, encodeCbor(toCoseKey(key)));
+  }
+
+  private async loadCheckpoint(): Promise<Reply> {
+    const [at, moves] = [performance.now(), this.headMoves];
+    const { note } = await this.published.load();
+    const reply = makeReply(TEXT, note, { cacheControl: fresh(CHECKPOINT_SECONDS), etag: true });
+    if (this.headMoves === moves) this.shown = { reply, at };
+    return reply;
+  }
+
+  /** Tiles and bundles never change, nor do partial ones: each has its width in its name. */
+  private async loadTile(path: string): Promise<Reply> {
+    const ref = readTilePath(path);
+    const bytes =
+      'bundle' in ref ? await this.reader.findBundle(ref.index, ref.width) : await this.reader.findTile(ref);
+    if (!bytes) throw noSuchTile();
+    const reply = makeReply('application/octet-stream', bytes, { cacheControl: IMMUTABLE, etag: true });
+    if (this.tiles.size >= CACHED_TILES) this.tiles.delete(this.tiles.keys().next().value ?? '');
+    this.tiles.set(path, reply);
+    return reply;
+  }
+
+  private async load(entryId: string): Promise<EntryRecord> {
+    const record = await this.reader.findByEntry(readEntryId(entryId));
+    if (!record) throw noSuchEntry();
+    return record;
+  }
+
+  private signers(): NamedSigner[] {
+    return [this.identity.receipt, this.identity.record];
+  }
+}
+
+/** A malformed id names no entry: the caller gets what a missing one gets. */
+function readEntryId(entryId: string): Uint8Array {
+  try {
+    const entry = parseBase64Url(entryId);
+    if (entry.length === 32) return entry;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+  }
+  throw noSuchEntry();
+}
+
+function readTilePath(path: string): ReturnType<typeof parseTilePath> {
+  try {
+    return parseTilePath(path);
+  } catch (error) {
+    if (error instanceof TlogFault) throw noSuchTile();
+    throw error;
+  }
+}
+
+function toCoseKey({ signer, kid }: NamedSigner) {
+  return encodeCoseKey(parsePublicKey(signer.spki), kid);
+}
+
+function noSuchEntry(): LogFault {
+  return new LogFault('log/no-such-entry', 'The log holds no such entry.');
+}
+
+function noSuchTile(): LogFault {
+  return new LogFault('log/no-such-tile', 'The log has no such tile.');
+}
+
+const CHECKPOINT_SECONDS = 1;
