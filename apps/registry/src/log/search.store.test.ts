@@ -100,7 +100,7 @@ describe('search', () => {
     db = new Db(source);
     reader = new SearchReader(db, identity);
     indexer = new IndexForSearch(db, new SearchStore(), reader, identity);
-    const store = new LogStore(new SystemRandom());
+    const store = new LogStore(new SystemRandom(), db);
     await db.transaction((tx) => store.create(tx, LOG, 'log.registry.example', EMPTY_ROOT, timeOf(0)));
     for (let at = 0; at < SIZE; at += BATCH) {
       const batch = entries.slice(at, at + BATCH);
