@@ -9,6 +9,7 @@ import { LogWriter0041 } from './0041-log-writer.ts';
 import { RawLeaves0042 } from './0042-raw-leaves.ts';
 import { LogEvidence0043 } from './0043-log-evidence.ts';
 import { LogSearch0044 } from './0044-log-search.ts';
+import { TileExport0047 } from './0047-tile-export.ts';
 import { Admission0048 } from './0048-admission.ts';
 import { Precertificates0049 } from './0049-precertificates.ts';
 
@@ -28,6 +29,7 @@ export const MIGRATIONS = [
   RawLeaves0042,
   LogEvidence0043,
   LogSearch0044,
+  TileExport0047,
   Admission0048,
   Precertificates0049,
 ] as const;

@@ -17,6 +17,7 @@ export const CLIENTS = [
   goProgram('notation', '1.3.2', 'github.com/notaryproject/notation/cmd/notation'),
   goProgram('oras', '1.3.6', 'oras.land/oras/cmd/oras'),
   goProgram('registry', `0.22.1-${sourceHash('registry')}`, '.'),
+  goProgram('versitygw', '1.8.0', 'github.com/versity/versitygw/cmd/versitygw'),
   goProgram('go-tuf', `2.4.2-${sourceHash('go-tuf')}`, '.'),
   goProgram('go-checker', `0.30.0-${sourceHash('go-checker')}`, '.'),
   pythonPackages('python-tuf', '7.0.1'),

@@ -9,6 +9,7 @@ import { DbModule } from './db/db.module.ts';
 import { HttpModule } from './http/http.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
+import { TileExportModule } from './log/tile-export.module.ts';
 import type { Random } from './random.ts';
 import { RevocationModule } from './revocation/revocation.module.ts';
 import { TrustRootModule } from './trust-root/trust-root.module.ts';
@@ -35,6 +36,7 @@ export class AppModule {
         KeysModule,
         CallersModule,
         LogModule,
+        TileExportModule,
         VendorsModule,
         CertificatesModule,
         RevocationModule,

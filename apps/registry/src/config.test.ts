@@ -37,7 +37,8 @@ describe('readConfig', () => {
       governanceMembers: ['alice', 'bob', 'carol'],
     });
     expect(config.keysDirectory).toBe(join(config.dataDirectory, 'keys'));
-    expect(secrets).toEqual({ databaseUrl: undefined, keysPassphrase: undefined });
+    expect(config.tileStore).toEqual({ kind: 'off' });
+    expect(secrets).toEqual({ databaseUrl: undefined, keysPassphrase: undefined, s3: undefined });
   });
 
   it('names the port that was really bound', () => {
@@ -56,6 +57,49 @@ describe('readConfig', () => {
     });
     expect(JSON.stringify(config)).not.toMatch(/secret|postgres/);
     expect(secrets.keysPassphrase).toBe('secret');
+  });
+
+  const bucket = {
+    TILE_STORE: 's3',
+    S3_ENDPOINT: 'https://s3.example/',
+    S3_BUCKET: 'margo-log',
+    S3_ACCESS_KEY: 'access',
+    S3_SECRET_KEY: 'hidden',
+  };
+
+  it('keeps what opens a bucket apart from what names it', () => {
+    const { config, secrets } = readConfig({ ...bucket, S3_PREFIX: 'a/b' });
+    const place = {
+      kind: 's3',
+      endpoint: 'https://s3.example',
+      bucket: 'margo-log',
+      region: 'us-east-1',
+      prefix: 'a/b/',
+    };
+    expect(config.tileStore).toEqual(place);
+    expect(secrets.s3).toEqual({ accessKey: 'access', secretKey: 'hidden' });
+    expect(JSON.stringify(config)).not.toMatch(/hidden/);
+    expect(readConfig({ TILE_STORE: 'directory', TILE_DIRECTORY: '/srv/log' }).config.tileStore).toEqual({
+      kind: 'directory',
+      directory: '/srv/log',
+    });
+  });
+
+  it.each(['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'])('needs %s for a bucket', (name) => {
+    expect(() => readConfig({ ...bucket, [name]: '' })).toThrow(`Set ${name}`);
+  });
+
+  it.each([
+    ['S3_BUCKET', '../x'],
+    ['S3_PREFIX', '/a'],
+    ['S3_PREFIX', 'a?b'],
+    ['S3_ENDPOINT', 's3.example'],
+  ])('refuses %s=%s for a bucket', (name, value) => {
+    expect(() => readConfig({ ...bucket, [name]: value })).toThrow(name);
+  });
+
+  it('needs a directory for tiles in a directory', () => {
+    expect(() => readConfig({ TILE_STORE: 'directory' })).toThrow('Set TILE_DIRECTORY: TILE_STORE=directory needs it.');
   });
 
   it.each([

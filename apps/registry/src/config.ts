@@ -30,6 +30,8 @@ export abstract class Config {
   declare readonly governanceMembers: readonly string[];
   /** `SECURITY_CONTACT`: a URI for security.txt, default mailto:security@REGISTRY_DOMAIN. */
   declare readonly securityContact: string;
+  /** `TILE_STORE`, default off: where the log's public files are put besides being served. */
+  declare readonly tileStore: TileStoreConfig;
   /** `LOG_LEVEL` of the logger, default info. */
   declare readonly logLevel: LogLevel;
 }
@@ -40,7 +42,23 @@ export abstract class Secrets {
   declare readonly databaseUrl: string | undefined;
   /** `KEYS_PASSPHRASE` of the key files, if they are encrypted. */
   declare readonly keysPassphrase: string | undefined;
+  /** `S3_ACCESS_KEY` and `S3_SECRET_KEY`, with `TILE_STORE=s3`. */
+  declare readonly s3: { readonly accessKey: string; readonly secretKey: string } | undefined;
 }
+
+/** A directory (`TILE_DIRECTORY`), or a bucket (`S3_ENDPOINT`, `S3_BUCKET`, `S3_REGION`, `S3_PREFIX`). */
+export type TileStoreConfig =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'directory'; readonly directory: string }
+  | {
+      readonly kind: 's3';
+      /** Without trailing slash. */
+      readonly endpoint: string;
+      readonly bucket: string;
+      readonly region: string;
+      /** Empty, or ending in a slash. */
+      readonly prefix: string;
+    };
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
@@ -75,9 +93,14 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     hasEmbeddedOidc: issuer === undefined,
     governanceMembers: Object.freeze(readMembers(env, issuer === undefined)),
     securityContact: text(env, 'SECURITY_CONTACT') ?? `mailto:security@${domain}`,
+    tileStore: Object.freeze(readTileStore(env)),
     logLevel: oneOf(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   };
-  const secrets: Secrets = { databaseUrl: readDatabaseUrl(env), keysPassphrase: text(env, 'KEYS_PASSPHRASE') };
+  const secrets: Secrets = {
+    databaseUrl: readDatabaseUrl(env),
+    keysPassphrase: text(env, 'KEYS_PASSPHRASE'),
+    s3: config.tileStore.kind === 's3' ? readS3Credentials(env) : undefined,
+  };
   if (mode === 'production') refuseUnsafe(config, secrets);
   return { config: Object.freeze(config), secrets: Object.freeze(secrets) };
 }
@@ -141,6 +164,29 @@ function readDatabaseUrl(env: NodeJS.ProcessEnv): string | undefined {
   const value = text(env, 'DATABASE_URL');
   if (value === undefined || /^postgres(?:ql)?:\/\//.test(value)) return value;
   throw new ConfigError('DATABASE_URL must begin with postgres:// or postgresql://.');
+}
+
+function readTileStore(env: NodeJS.ProcessEnv): TileStoreConfig {
+  const kind = oneOf(env, 'TILE_STORE', ['off', 'directory', 's3'], 'off');
+  if (kind === 'off') return { kind };
+  if (kind === 'directory') return { kind, directory: resolve(required(env, 'TILE_DIRECTORY')) };
+  const endpoint = readUrl(env, 'S3_ENDPOINT');
+  if (endpoint === undefined) throw new ConfigError('Set S3_ENDPOINT to the address of the store.');
+  const bucket = required(env, 'S3_BUCKET');
+  if (!/^[a-z0-9][a-z0-9.-]{1,62}$/.test(bucket)) throw new ConfigError(`S3_BUCKET must be a bucket, not ${bucket}.`);
+  const prefix = text(env, 'S3_PREFIX')?.replace(/\/*$/, '/') ?? '';
+  if (!/^([\w.-]+\/)*$/.test(prefix)) throw new ConfigError(`S3_PREFIX must be a path of plain names, not ${prefix}.`);
+  return { kind, endpoint, bucket, region: text(env, 'S3_REGION') ?? 'us-east-1', prefix };
+}
+
+function readS3Credentials(env: NodeJS.ProcessEnv): Secrets['s3'] {
+  return Object.freeze({ accessKey: required(env, 'S3_ACCESS_KEY'), secretKey: required(env, 'S3_SECRET_KEY') });
+}
+
+function required(env: NodeJS.ProcessEnv, name: string): string {
+  const value = text(env, name);
+  if (value === undefined) throw new ConfigError(`Set ${name}: TILE_STORE=${text(env, 'TILE_STORE')} needs it.`);
+  return value;
 }
 
 function readDomain(env: NodeJS.ProcessEnv): string {

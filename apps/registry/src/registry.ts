@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
 import { SystemClock } from './clock.ts';
 import { CertificateReader } from './certificates/certificate.reader.ts';
 import { findMovedAddress } from './certificates/publication-address.ts';
@@ -10,6 +11,7 @@ import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { runGenesis } from './genesis.ts';
 import { FrontDoor } from './http/front-door.ts';
 import { createDevelopmentKeys } from './keys/development-keys.ts';
+import { PublishTiles } from './log/publish-tiles.ts';
 import { createLogger } from './logger.ts';
 import { SystemRandom } from './random.ts';
 import { StartError } from './start-error.ts';
@@ -28,9 +30,9 @@ export interface RunningRegistry {
  * Starts the service as the environment says. When this returns, it answers at `config.publicUrl`.
  *
  * The port is taken first: that tells the address others must know, and fails early when somebody else has it.
- * `onLost` is called when the embedded database dies under it: nothing can be saved, the process should end.
+ * `onLost` is called when the ground goes under it, such as the embedded database: the process should end, with that sentence.
  */
-export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void): Promise<RunningRegistry> {
+export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string) => void): Promise<RunningRegistry> {
   const closers: (() => Promise<unknown> | void)[] = [];
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> =>
@@ -63,7 +65,8 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void):
     const warning = await findMovedAddress(app.get(CertificateReader), config.publicUrl);
     if (warning !== undefined) logger.warn(warning);
     if (config.role !== 'api') {
-      const worker = startWorker(app);
+      await refuseUnfitStore(app.get(PublishTiles), logger);
+      const worker = startWorker(app, onLost);
       closers.push(() => worker.stop());
     }
     door.open(rooms);
@@ -71,6 +74,16 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: () => void):
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** A tile store that overwrites stops the start. One that does not answer is asked again when there is something to write. */
+async function refuseUnfitStore(tiles: PublishTiles, logger: Logger): Promise<void> {
+  try {
+    await tiles.prove();
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    logger.warn({ msg: 'The tile store could not be tested', err: error });
   }
 }
 
@@ -91,10 +104,13 @@ async function findDatabase(
   config: Config,
   { databaseUrl }: Secrets,
   closers: (() => Promise<unknown> | void)[],
-  onLost: () => void,
+  onLost: (why: string) => void,
 ): Promise<DatabaseAddress> {
   if (databaseUrl !== undefined) return { url: databaseUrl };
-  const postgres = await startEmbeddedPostgres({ stateDirectory: config.dataDirectory, onLost });
+  const postgres = await startEmbeddedPostgres({
+    stateDirectory: config.dataDirectory,
+    onLost: () => onLost('The embedded database has died. Start again: what was acknowledged is on disk.'),
+  });
   closers.push(() => postgres.stop());
   return postgres;
 }

@@ -29,9 +29,9 @@ export async function runRegistry(
   };
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
-  const lose = (): void => {
+  const lose = (why: string): void => {
     isLost = true;
-    process.stderr.write('The embedded database has died. Start again: what was acknowledged is on disk.\n');
+    process.stderr.write(`${why}\n`);
     end();
   };
 

@@ -2,6 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { Db } from './db/db.ts';
 import { IndexForSearch } from './log/index-for-search.ts';
+import { PrunePartialTiles } from './log/prune-partial-tiles.ts';
+import { PublishTiles } from './log/publish-tiles.ts';
+import { DurabilityLost } from './log/tile-store.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 
@@ -16,11 +19,13 @@ export interface Job {
 }
 
 /**
- * The registry's dated work, in this order: CRLs are part of the trust root. What catches up with the log has a worker of
- * its own, since it may be long and a revocation must not wait for it.
+ * The registry's dated work, in this order: CRLs are part of the trust root. What catches up with the log has workers of
+ * its own, since it may be long, or its store slow, and a revocation must not wait for it. `onLost` is called when going on
+ * would do harm: the process should end.
  */
-export function startWorker(app: INestApplicationContext): Pick<Worker, 'stop'> {
+export function startWorker(app: INestApplicationContext, onLost: (why: string) => void): Pick<Worker, 'stop'> {
   const [crls, trustRoot, search] = [app.get(IssueCrl), app.get(PublishTrustRoot), app.get(IndexForSearch)];
+  const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
   const db = app.get(Db);
   const workers = [
     new Worker(db, [
@@ -28,6 +33,14 @@ export function startWorker(app: INestApplicationContext): Pick<Worker, 'stop'> 
       { name: 'trust root', lock: 2, isDue: () => trustRoot.isDue(), run: () => trustRoot.run() },
     ]),
     new Worker(db, [{ name: 'search', lock: 11, isDue: () => search.isDue(), run: () => search.run() }]),
+    new Worker(
+      db,
+      [
+        { name: 'tiles', lock: 3, isDue: () => tiles.isDue(), run: () => tiles.run() },
+        { name: 'partial tiles', lock: 4, isDue: () => prune.isDue(), run: () => prune.run() },
+      ],
+      onLost,
+    ),
   ];
   for (const worker of workers) worker.start();
   return { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) };
@@ -35,7 +48,8 @@ export function startWorker(app: INestApplicationContext): Pick<Worker, 'stop'> 
 
 /**
  * Does jobs as they fall due, one after the other. Several workers do not do the same job at once: whoever finds it taken
- * passes on. A job that fails is tried again a second later, and the others are done meanwhile.
+ * passes on. A job that fails is tried again a second later, and the others are done meanwhile. Only when a disk did
+ * not confirm a write is nothing tried again.
  */
 export class Worker {
   private readonly stopping = new AbortController();
@@ -46,6 +60,7 @@ export class Worker {
   constructor(
     private readonly db: Db,
     private readonly jobs: readonly Job[],
+    private readonly onLost: (why: string) => void = () => undefined,
   ) {}
 
   start(): void {
@@ -73,6 +88,12 @@ export class Worker {
       if (await job.isDue()) await this.runAlone(job);
       this.failures.delete(job.name);
     } catch (error) {
+      if (error instanceof DurabilityLost) {
+        this.logger.fatal({ msg: `${job.name}: the disk failed`, err: error });
+        this.stopping.abort();
+        this.onLost(`${error.message} Start again when the disk is well: what was acknowledged is in the database.`);
+        return;
+      }
       const failures = (this.failures.get(job.name) ?? 0) + 1;
       this.failures.set(job.name, failures);
       // Once a minute is enough to be seen, and does not fill a disk overnight.

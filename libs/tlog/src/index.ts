@@ -57,5 +57,6 @@ export {
   tilesForNodes,
   type LoadTile,
 } from './from-tiles.ts';
+export { fullTilesAdded, partialTiles, widthOfTile } from './implied-tiles.ts';
 export { tilesOfAppended } from './grow-tiles.ts';
 export { encodeTlogProof, parseTlogProof, verifyTlogProof, type LoggedEntry, type TlogProof } from './tlog-proof.ts';

@@ -1,17 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { encodeBase64, encodeBase64Url, encodeUtf8, parseBase64Url } from '@margo-trust/bytes';
+import { encodeBase64Url, encodeUtf8, parseBase64Url } from '@margo-trust/bytes';
 import { encodeCbor } from '@margo-trust/cbor';
 import { encodeCoseKey } from '@margo-trust/cose';
 import { parsePublicKey } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
-import { encodeVerifierKey, parseTilePath, TlogFault } from '@margo-trust/tlog';
+import { parseTilePath, TlogFault } from '@margo-trust/tlog';
 import { DEFAULT_MAX_BYTES, readBody } from '../http/body.ts';
 import { fresh, IMMUTABLE } from '../http/published-files.store.ts';
 import { makeReply, type Reply } from '../http/reply.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
-import { ed25519Raw, LogIdentity, type NamedSigner } from './log-identity.ts';
+import { describeLog } from './log-description.ts';
+import { LogIdentity, type NamedSigner } from './log-identity.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
@@ -81,17 +82,9 @@ export class LogReplies {
   }
 
   description(): Reply {
-    const { origin, issuer, checkpoint, receipt, sct } = this.identity;
-    const text = JSON.stringify({
-      origin,
-      issuer,
-      leafFormat: 'cose-digest',
-      checkpointKey: encodeVerifierKey(origin, ed25519Raw(checkpoint.spki)),
-      sctKey: encodeBase64(sct.spki),
-      receiptKeys: [{ kid: encodeBase64Url(receipt.kid), spki: encodeBase64(receipt.signer.spki), issuer }],
-      retention: 'Tiles of every published size are kept for ever.',
+    return makeReply('application/json; charset=utf-8', encodeUtf8(describeLog(this.identity)), {
+      cacheControl: fresh(60),
     });
-    return makeReply('application/json; charset=utf-8', encodeUtf8(text), { cacheControl: fresh(60) });
   }
 
   /** `path` as in C2SP tlog-tiles: `tile/0/x001/000.p/7`. It comes from the caller. */

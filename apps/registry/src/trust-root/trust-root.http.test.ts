@@ -279,7 +279,7 @@ describe('from admission to revocation', () => {
   });
 
   it('a running worker makes a change visible within five seconds', async () => {
-    const worker = startWorker(registry.app);
+    const worker = startWorker(registry.app, () => undefined);
     try {
       const id = await admitVendor(registry);
       await expect
