@@ -15,6 +15,13 @@ export const EXIT = {
   notLogged: 23,
   rollback: 24,
   policy: 25,
+  incomplete: 30,
+  changed: 31,
+  backDated: 32,
+  otherLog: 33,
+  wrongDecision: 34,
+  inconsistent: 35,
+  mayHaveMissed: 36,
 } as const;
 
 /** Codes that mean the same wherever they turn up. */
@@ -54,6 +61,24 @@ const BY_CODE: Readonly<Record<string, number>> = {
   'client/other-initial-root': EXIT.rollback,
   'tuf/rollback': EXIT.rollback,
   'tuf/wrong-version': EXIT.rollback,
+
+  'audit/fork': EXIT.rollback,
+  'audit/rollback': EXIT.rollback,
+  'audit/wrong-root': EXIT.rollback,
+  'audit/missing-entry': EXIT.incomplete,
+  'audit/unexplained-erasure': EXIT.incomplete,
+  'audit/changed-statement': EXIT.changed,
+  'audit/back-dated-policy': EXIT.backDated,
+  'audit/other-log': EXIT.otherLog,
+  'audit/wrong-admission': EXIT.wrongDecision,
+  'audit/bad-checkpoint': EXIT.notVerified,
+  'audit/bad-evidence': EXIT.inconsistent,
+  'audit/wrong-facts': EXIT.inconsistent,
+  'audit/wrong-genesis': EXIT.inconsistent,
+  'audit/wrong-receipt': EXIT.inconsistent,
+  'audit/wrong-seal': EXIT.inconsistent,
+  'audit/wrong-signature': EXIT.inconsistent,
+  'audit/wrong-tile': EXIT.inconsistent,
 
   'client/no-release': EXIT.policy,
   'policy/no-release': EXIT.policy,

@@ -12,6 +12,11 @@ export function encodeOutcome(ok: boolean, data: Readonly<Record<string, unknown
   return `${JSON.stringify({ ok, ...data }, replace, 2)}\n`;
 }
 
+/** One line of JSON, for commands that tell what happens while they run. */
+export function encodeEvent(data: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(data, replace)}\n`;
+}
+
 /** `JSON.stringify` turns a Date into text before it asks; so the Date is taken from its holder. */
 function replace(this: unknown, key: string, value: unknown): unknown {
   const held = (this as Record<string, unknown>)[key];

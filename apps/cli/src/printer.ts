@@ -4,7 +4,7 @@ import { adviceFor } from '@margo-trust/verifier';
 import { CliFault } from './fault.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Io } from './io.ts';
-import { encodeOutcome, type Outcome } from './outcome.ts';
+import { encodeEvent, encodeOutcome, type Outcome } from './outcome.ts';
 
 export interface PrintOptions {
   readonly json: boolean;
@@ -16,6 +16,7 @@ export class Printer {
   private readonly io: Io;
   private readonly options: PrintOptions;
   private progressLength = 0;
+  private lastBar = 0;
 
   constructor(io: Io, options: PrintOptions) {
     this.io = io;
@@ -57,6 +58,24 @@ export class Printer {
     const line = `${printable(text)}…`.slice(0, 100);
     this.io.stderr(`\r${line.padEnd(this.progressLength)}`);
     this.progressLength = line.length;
+  }
+
+  /** How far a long work has come, ten times a second at most; only where somebody looks. */
+  bar(what: string, done: bigint, of: bigint): void {
+    const now = this.io.now().getTime();
+    if (now - this.lastBar < 100 && done < of) return;
+    this.lastBar = now;
+    const share = of === 0n ? 1 : Number((done * 1000n) / of) / 1000;
+    const filled = Math.round(share * BAR_WIDTH);
+    const drawn = '#'.repeat(filled) + '-'.repeat(BAR_WIDTH - filled);
+    this.progress(`${what} [${drawn}] ${Math.floor(share * 100)} % of ${of}`);
+  }
+
+  /** Something that happened while the command goes on: a line, or with `--json` one JSON object a line. */
+  event(data: Readonly<Record<string, unknown>>, line: string): void {
+    this.endProgress();
+    if (this.options.json) this.io.stdout(encodeEvent(data));
+    else if (!this.options.quiet) this.io.stdout(`${printable(line)}\n`);
   }
 
   private endProgress(): void {
@@ -101,7 +120,7 @@ function explain(error: unknown): Explained {
 
 function adviceOf(fault: Fault): string {
   if (fault instanceof CliFault) return fault.advice;
-  const known = ADVICE[fault.code];
+  const known = ADVICE[fault.code] ?? (fault.code.startsWith('audit/') ? AUDIT_ADVICE : undefined);
   if (known !== undefined) return known;
   if (fault instanceof RegistryFault) {
     return fault.retryAfterSeconds === undefined
@@ -112,7 +131,14 @@ function adviceOf(fault: Fault): string {
   return adviceFor(fault.code);
 }
 
+const BAR_WIDTH = 30;
+const AUDIT_ADVICE =
+  'Keep what you fetched, look at another place (a mirror, a witness), and tell the operator and other auditors.';
+
 const ADVICE: Readonly<Record<string, string>> = {
+  'audit/bad-evidence': 'Fetch it again; if it stays so, look at another place: a mirror, another network.',
+  'audit/other-log': 'Check the address, and where the key is from: the trust root, or --log-key.',
+  'audit/rollback': 'Do not go on: the log shows an older state than was seen. Ask its operator, and a witness.',
   'caller/unauthenticated': 'Sign in first: margo-trust login.',
   'caller/invalid-token': 'Sign in again: margo-trust login.',
   'caller/forbidden': 'Sign in as somebody who may: margo-trust login, and margo-trust whoami to see who you are.',

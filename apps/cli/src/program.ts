@@ -51,7 +51,11 @@ const EXIT_CODES = `
 Exit codes:
   0 trusted, done           10 unsigned               20 revoked
   1 anything else           11 not found              21 expired
-  2 wrong usage             12 no good signature      22 trust root too old (--max-age)
+  2 wrong usage             12 no good signature      22 trust root or log too old
                             13 no certificate         23 not logged
                                                       24 fork or rollback
-                                                      25 policy`;
+                                                      25 policy
+Of an audited log:
+  30 entries missing        32 back-dated policy      35 inconsistent otherwise
+  31 changed statement      33 another log            36 may have missed something
+                            34 wrong admission`;

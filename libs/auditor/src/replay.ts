@@ -1,4 +1,4 @@
-import { encodeHex } from '@margo-trust/bytes';
+import { encodeBase64Url, encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
 import { decideAdmission, parseRegistrationPolicy, VerifiedPaths, type RegistrationPolicy } from '@margo-trust/policy';
@@ -71,6 +71,8 @@ export class AdmissionReplay {
   private readonly byUri = new Map<string, Vendor>();
   private readonly certificates = new Map<string, IssuedCertificate>();
   private readonly keys = new Set<string>();
+  /** Vendor and key of announced certificates, by EntryID of the announcement. */
+  private readonly announced = new Map<string, string>();
   private lastRegisteredAt = new Date(0);
   private readonly counts = { admissions: 0, records: 0, raw: 0, erased: 0, policies: 1 };
   /** An admission that the policy of its time refuses: held until the end, since a later policy may explain it. */
@@ -174,7 +176,8 @@ export class AdmissionReplay {
     );
   }
 
-  private addRecord({ index, row }: CheckedRow, statement: Statement, { trust }: Genesis): void {
+  private addRecord(checked: CheckedRow, statement: Statement, { trust }: Genesis): void {
+    const { index, row } = checked;
     verifyRecord(index, statement, trust.registry, trust.records);
     this.refuseOtherTime(index, statement, row.registeredAt);
     this.counts.records += 1;
@@ -183,7 +186,7 @@ export class AdmissionReplay {
     const record = new RecordPayload(statement.payload, index);
     const apply = this.rules[record.name];
     if (!apply) return;
-    const about = apply(record, index, row.registeredAt);
+    const about = apply(record, checked);
     if (row.vendorId !== about) {
       throw wrong(
         index,
@@ -229,12 +232,13 @@ export class AdmissionReplay {
   }
 
   /** What each record means, and the vendor that it is about. Others change nothing that a decision rests on. */
-  private readonly rules: Readonly<Record<string, (record: RecordPayload, index: bigint, at: Date) => string>> = {
-    'vendor-admitted': (record, index) => this.admitVendor(record, index),
-    'vendor-suspended': (record, index) => this.changeStanding(record, index, true),
-    'vendor-reinstated': (record, index) => this.changeStanding(record, index, false),
-    'certificate-issued': (record, index, at) => this.issueCertificate(record, index, at),
-    'certificate-revoked': (record, index) => this.revokeCertificate(record, index),
+  private readonly rules: Readonly<Record<string, (record: RecordPayload, checked: CheckedRow) => string>> = {
+    'vendor-admitted': (record, { index }) => this.admitVendor(record, index),
+    'vendor-suspended': (record, { index }) => this.changeStanding(record, index, true),
+    'vendor-reinstated': (record, { index }) => this.changeStanding(record, index, false),
+    'certificate-announced': (record, checked) => this.announceCertificate(record, checked),
+    'certificate-issued': (record, { index, row }) => this.issueCertificate(record, index, row.registeredAt),
+    'certificate-revoked': (record, { index }) => this.revokeCertificate(record, index),
   };
 
   private admitVendor(record: RecordPayload, index: bigint): string {
@@ -261,6 +265,14 @@ export class AdmissionReplay {
     return vendor.id;
   }
 
+  /** What a certificate will say is on record before it is signed (RFC 6962 §3.2). */
+  private announceCertificate(record: RecordPayload, { index, row }: CheckedRow): string {
+    const vendor = this.loadVendor(record, index);
+    if (!vendor.isActive) throw wrong(index, `announces a certificate for ${vendor.id}, which is suspended`);
+    this.announced.set(encodeBase64Url(row.entry), `${vendor.id} ${record.text('spkiSha256')}`);
+    return vendor.id;
+  }
+
   private issueCertificate(record: RecordPayload, index: bigint, at: Date): string {
     const vendor = this.loadVendor(record, index);
     const der = record.bytes('certificate');
@@ -280,6 +292,10 @@ export class AdmissionReplay {
       throw wrong(index, `issues a certificate for "${certificate.uriSans.join(' ')}" to ${vendor.uri}`);
     }
     const key = encodeHex(sha256(certificate.spki));
+    const announced = record.optionalText('announced');
+    if (announced !== undefined && this.announced.get(announced) !== `${vendor.id} ${key}`) {
+      throw wrong(index, 'issues a certificate that was not announced before');
+    }
     if (this.keys.has(key)) throw wrong(index, 'certifies a key a second time');
     this.keys.add(key);
     this.certificates.set(fingerprint, { vendor: vendor.id, notBefore: certificate.notBefore });

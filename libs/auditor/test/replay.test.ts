@@ -1,3 +1,5 @@
+import { encodeBase64Url, encodeHex } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
 import { World } from '@margo-trust/testkit';
@@ -219,6 +221,23 @@ describe('AdmissionReplay', () => {
     lie(log);
     expect(() => replay(log)).toThrow(code('wrong-admission'));
     expect(() => replay(log)).toThrow(message);
+  });
+
+  it('wants a certificate announced before it is issued, for that vendor and key', () => {
+    const log = new WorldLog();
+    const [acme] = [log.admit('acme'), log.admit('zeta')];
+    const next = { ...acme, certificate: log.world.vendor(idOf('acme')).certificate };
+    const announce = (vendor: string) => {
+      const spkiSha256 = encodeHex(sha256(next.certificate.spki));
+      log.record('certificate-announced', 'precertificate:x', { vendor, spkiSha256 }, vendor);
+      return encodeBase64Url(log.rows.at(-1)!.entry);
+    };
+    log.certify(next, idOf('acme'), announce(idOf('acme')));
+    expect(replay(log)).toMatchObject({ records: 8 });
+    log.rows.pop();
+    log.seals.pop();
+    log.certify(next, idOf('acme'), announce(idOf('zeta')));
+    expect(() => replay(log)).toThrow(/not announced before/);
   });
 
   it('believes no record that the registry did not sign', () => {

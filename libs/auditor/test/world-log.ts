@@ -76,9 +76,10 @@ export class WorldLog {
     return vendor;
   }
 
-  certify({ id, certificate }: TestVendor, owner = id): void {
+  certify({ id, certificate }: TestVendor, owner = id, announced?: string): void {
     const { fingerprint, der } = certificate;
-    const members = { vendor: owner, fingerprint, certificate: encodeBase64(der) };
+    const certified = { vendor: owner, fingerprint, certificate: encodeBase64(der) };
+    const members = { ...certified, ...(announced !== undefined && { announced }) };
     this.record('certificate-issued', `certificate:${fingerprint}`, members, owner);
   }
 

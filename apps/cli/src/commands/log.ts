@@ -5,11 +5,17 @@ import { parseStatement } from '@margo-trust/statement';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Run } from '../command.ts';
 import { factLines, tableLines, timeText, type Outcome } from '../outcome.ts';
+import { addLogAudit } from './log-audit.ts';
+
 import type { Session } from '../session.ts';
 
 export function addLog(program: Command, run: Run): void {
-  const log = program.command('log').description('look around in the log; what it answers is no evidence');
-  log.command('show').description('the log, or one entry').argument('[entry]', 'index or EntryID').action(run(show));
+  const log = program.command('log').description('look around in the log, and audit it');
+  log
+    .command('show')
+    .description('the log, or one entry; what it answers is no evidence')
+    .argument('[entry]', 'index or EntryID')
+    .action(run(show));
   log
     .command('search')
     .description('find entries, newest first')
@@ -25,6 +31,7 @@ export function addLog(program: Command, run: Run): void {
     .option('--limit <n>', 'at most this many, up to 200', count, 50)
     .option('--before <cursor>', 'go on where a page ended')
     .action(run(search));
+  addLogAudit(log, run);
 }
 
 async function show(session: Session, id: string | undefined): Promise<Outcome> {

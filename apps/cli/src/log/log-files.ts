@@ -1,0 +1,74 @@
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClientFault, download, parseServerUrl, readFileWithin } from '@margo-trust/client';
+import { CliFault } from '../fault.ts';
+
+/** The public files of a log, by their paths below its prefix: `checkpoint`, `tile/…`, `evidence/…`. Nobody trusts them. */
+export interface LogFiles {
+  /** For people: an address or a directory. */
+  readonly name: string;
+  readonly isDirectory: boolean;
+  /** Undefined when there is no such file. */
+  load(path: string, maxBytes?: number): Promise<Uint8Array | undefined>;
+  /** The receipt of an entry; undefined where none are given. */
+  loadReceipt(entryId: string): Promise<Uint8Array | undefined>;
+}
+
+/** More than a tile, a checkpoint or a description of the log has. */
+const SMALL = 1 << 20;
+const ATTEMPTS = 4;
+
+/** A directory, the address of a registry, or the prefix of a log (`…/log/`). */
+export async function openLogFiles(from: string, options: { plainHttp: boolean }): Promise<LogFiles> {
+  if (await isDirectory(from)) return directoryFiles(resolve(from));
+  const url = parseServerUrl(from, options);
+  return httpFiles(new URL(url.endsWith('/log') ? `${url}/` : `${url}/log/`));
+}
+
+export function directoryFiles(directory: string): LogFiles {
+  return {
+    name: directory,
+    isDirectory: true,
+    load: (path, maxBytes = SMALL) => readFileWithin(join(directory, path), maxBytes),
+    loadReceipt: () => Promise.resolve(undefined),
+  };
+}
+
+function httpFiles(prefix: URL): LogFiles {
+  return {
+    name: prefix.href,
+    isDirectory: false,
+    load: (path, maxBytes = SMALL) => patiently(new URL(path, prefix), maxBytes),
+    loadReceipt: (entryId) => patiently(new URL(`../entries/${entryId}`, prefix), SMALL),
+  };
+}
+
+/** Thousands of requests are to come through: one that breaks is asked again, a second, two and four later. */
+async function patiently(url: URL, maxBytes: number): Promise<Uint8Array | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await download(url, { maxBytes, timeoutSeconds: 60 });
+    } catch (error) {
+      const isPassing = error instanceof ClientFault && PASSING.includes(error.code);
+      if (!isPassing || attempt === ATTEMPTS) throw error;
+      await sleep(500 * 2 ** attempt);
+    }
+  }
+}
+
+const PASSING = ['client/timeout', 'client/unreachable', 'client/bad-status'];
+
+async function isDirectory(path: string): Promise<boolean> {
+  if (/^https?:\/\//i.test(path)) return false;
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+  } catch {
+    // Said below.
+  }
+  throw new CliFault(
+    'cli/no-such-file',
+    `There is no directory ${path}.`,
+    'Give a mirror, or the address of a registry.',
+  );
+}

@@ -1,0 +1,166 @@
+import { mkdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  AuditorFault,
+  evidencePath,
+  LogCheck,
+  rangeFromTiles,
+  refuseOtherRoot,
+  TileBuilder,
+  type Tile,
+} from '@margo-trust/auditor';
+import { areEqualBytes } from '@margo-trust/bytes';
+import { writeOutput } from '../files.ts';
+import { bundlePath, encodeEntryBundle, tilePath, tilesForNodes, hashesForRoot } from '@margo-trust/tlog';
+import { rootOfRange } from '@margo-trust/merkle';
+import { loadCheckpoint, type AuditedLog, type SignedCheckpoint } from './audited-log.ts';
+import { directoryFiles, type LogFiles } from './log-files.ts';
+import { walkLog } from './walk-log.ts';
+
+export interface MirrorReport {
+  readonly before: bigint;
+  readonly entries: bigint;
+}
+
+/**
+ * Copies a log into a directory, or what it has become since: entry bundles, evidence and tiles in the layout of C2SP
+ * tlog-tiles, the checkpoint last. Everything is recomputed before it is kept; and that what the mirror held is still
+ * part of the log is proved, since the new tree is grown from the old one.
+ *
+ * A crash leaves the old checkpoint and perhaps files beyond it, which the next run uses if they are right.
+ */
+export async function mirrorLog(
+  log: AuditedLog,
+  directory: string,
+  onProgress: (entries: bigint, of: bigint) => void,
+): Promise<MirrorReport> {
+  await mkdir(directory, { recursive: true });
+  const held = directoryFiles(directory);
+  const before = (await held.load('checkpoint')) && (await loadCheckpoint({ files: held, key: log.key }));
+  const checkpoint = await loadCheckpoint(log);
+  if (before) refuseEarlier(before, checkpoint);
+  const size = before?.size ?? 0n;
+  const { builder, check } = await resume(log, held, before);
+
+  await refuseFork(before, () => grow(log, directory, { held, builder, check, checkpoint, onProgress }));
+  const description = await log.files.load('log.json');
+  if (description) await write(directory, 'log.json', description);
+  await write(directory, 'checkpoint', checkpoint.note);
+  if (before && before.size < checkpoint.size) await removePartials(directory, before.size);
+  return { before: size, entries: checkpoint.size };
+}
+
+interface Growth {
+  readonly held: LogFiles;
+  readonly builder: TileBuilder;
+  readonly check: LogCheck;
+  readonly checkpoint: SignedCheckpoint;
+  onProgress(entries: bigint, of: bigint): void;
+}
+
+/** Writes everything but the checkpoint. */
+async function grow(log: AuditedLog, directory: string, growth: Growth): Promise<void> {
+  const { held, builder, check, checkpoint, onProgress } = growth;
+  const size = check.size;
+  const layered = {
+    load: async (path: string, max?: number) => (await held.load(path, max)) ?? log.files.load(path, max),
+  };
+  for await (const { index, width, bytes, evidence } of walkLog(layered, size, checkpoint.size)) {
+    const isGrown = index === size / 256n && size % 256n !== 0n;
+    const rows = check.add(evidence);
+    // Of a bundle that the mirror has in part, the entries before are not new: they are taken from the whole bundle.
+    const leaves = evidence.rows.map(({ kind, entry, body }) => (kind === 'raw' && body ? body : entry));
+    await write(directory, bundlePath(index, width), encodeEntryBundle(leaves));
+    await write(directory, evidencePath(index, width), bytes);
+    await writeTiles(directory, builder.add(rows.map(({ leafHash }) => leafHash)));
+    if (isGrown) await refuseOtherEntries(held, index, Number(size % 256n), leaves);
+    onProgress(check.size, checkpoint.size);
+  }
+  await writeTiles(directory, builder.partial());
+  check.conclude(checkpoint);
+}
+
+/** Grown from a tree that the log has signed, another root than the one it signs now is a second history. */
+async function refuseFork(before: SignedCheckpoint | undefined, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    const isOther = cause instanceof AuditorFault && ['audit/wrong-root', 'audit/wrong-seal'].includes(cause.code);
+    if (!before || !isOther) throw cause;
+    const message = `What the log shows does not continue the ${before.size} entries that it has signed before: ${cause.message}`;
+    throw new AuditorFault('audit/fork', message, { cause });
+  }
+}
+
+/** What was signed before must lead to what is signed now. */
+export function refuseEarlier(before: SignedCheckpoint, now: SignedCheckpoint): void {
+  refuseOtherRoot(before, now);
+  if (now.size >= before.size) return;
+  throw new AuditorFault(
+    'audit/rollback',
+    `The log shows a checkpoint of ${now.size} entries, and has signed one of ${before.size} before.`,
+  );
+}
+
+/** The tree that the mirror holds, checked against the checkpoint that it holds. */
+async function resume(
+  log: AuditedLog,
+  held: LogFiles,
+  before: SignedCheckpoint | undefined,
+): Promise<{ builder: TileBuilder; check: LogCheck }> {
+  if (!before) return { builder: new TileBuilder(), check: new LogCheck(log.key.name) };
+  const tiles = new Map<string, Uint8Array>();
+  for (const ref of [...tilesForNodes(hashesForRoot(before.size), before.size), ...edges(before.size)]) {
+    const bytes = await held.load(tilePath(ref));
+    if (!bytes) throw damaged(`${tilePath(ref)} is missing`);
+    tiles.set(tilePath(ref), bytes);
+  }
+  const load = (ref: Tile['ref']) => tiles.get(tilePath(ref)) ?? new Uint8Array();
+  const range = rangeFromTiles(before.size, load);
+  if (!areEqualBytes(rootOfRange(range), before.root)) throw damaged('its tiles do not lead to its checkpoint');
+  return { builder: TileBuilder.at(before.size, load), check: new LogCheck(log.key.name, range) };
+}
+
+/** The partial tiles of a tree of that size. */
+function edges(size: bigint): Tile['ref'][] {
+  const refs: Tile['ref'][] = [];
+  for (let [level, count] = [0, size]; count > 0n; [level, count] = [level + 1, count >> 8n]) {
+    const width = Number(count & 255n);
+    if (width > 0) refs.push({ level, index: count >> 8n, width });
+  }
+  return refs;
+}
+
+async function refuseOtherEntries(held: LogFiles, index: bigint, width: number, leaves: readonly Uint8Array[]) {
+  const before = await held.load(bundlePath(index, width), 20 << 20);
+  if (!before || areEqualBytes(before, encodeEntryBundle(leaves.slice(0, width)))) return;
+  throw new AuditorFault(
+    'audit/fork',
+    `The log shows other entries from ${index * 256n} on than it has shown to this mirror before.`,
+    { index: index * 256n },
+  );
+}
+
+async function writeTiles(directory: string, tiles: readonly Tile[]): Promise<void> {
+  for (const { ref, bytes } of tiles) await write(directory, tilePath(ref), bytes);
+}
+
+function write(directory: string, path: string, bytes: Uint8Array): Promise<void> {
+  return writeOutput(join(directory, path), bytes);
+}
+
+/** Whoever read the old checkpoint has the new one by now, and wider tiles with it. */
+async function removePartials(directory: string, size: bigint): Promise<void> {
+  const paths = edges(size).map(tilePath);
+  const width = Number(size % 256n);
+  if (width > 0) paths.push(bundlePath(size / 256n, width), evidencePath(size / 256n, width));
+  for (const path of paths) {
+    await unlink(join(directory, path)).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    });
+  }
+}
+
+function damaged(what: string): AuditorFault {
+  return new AuditorFault('audit/wrong-tile', `The mirror is damaged: ${what}. Begin a new one in an empty directory.`);
+}
