@@ -7,7 +7,6 @@ import { Crls0020 } from './0020-crls.ts';
 import { TrustRoot0030 } from './0030-trust-root.ts';
 import { LogWriter0041 } from './0041-log-writer.ts';
 import { RawLeaves0042 } from './0042-raw-leaves.ts';
-import { LogEvidence0043 } from './0043-log-evidence.ts';
 import { LogSearch0044 } from './0044-log-search.ts';
 import { TileExport0047 } from './0047-tile-export.ts';
 import { Admission0048 } from './0048-admission.ts';
@@ -27,7 +26,6 @@ export const MIGRATIONS = [
   TrustRoot0030,
   LogWriter0041,
   RawLeaves0042,
-  LogEvidence0043,
   LogSearch0044,
   TileExport0047,
   Admission0048,
