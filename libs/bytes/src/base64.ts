@@ -29,13 +29,15 @@ export function parseBase64Url(text: string): Uint8Array {
 
 function encodeWith(alphabet: string, bytes: Uint8Array): string {
   let text = '';
-  let pending = 0;
-  let bits = 0;
-  for (const byte of bytes) {
-    pending = ((pending << 8) | byte) & 0xffff;
-    for (bits += 8; bits >= 6; bits -= 6) text += alphabet.charAt((pending >> (bits - 6)) & 63);
+  const digit = (six: number): string => alphabet.charAt(six & 63);
+  for (let i = 0; i < bytes.length; i += 3) {
+    const left = bytes.length - i;
+    const three = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    text += digit(three >> 18) + digit(three >> 12);
+    if (left > 1) text += digit(three >> 6);
+    if (left > 2) text += digit(three);
   }
-  return bits === 0 ? text : text + alphabet.charAt((pending << (6 - bits)) & 63);
+  return text;
 }
 
 /** Reads the first `digits` characters of `text`. */

@@ -2,6 +2,10 @@ import { BytesFault } from './fault.ts';
 
 /** UTF-8 (RFC 3629). A string with half a surrogate pair has no UTF-8 form and is refused. */
 export function encodeUtf8(text: string): Uint8Array {
+  return encodeAscii(text) ?? encodeAny(text);
+}
+
+function encodeAny(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3); // a code unit takes three bytes at most
   let length = 0;
   for (let i = 0; i < text.length; i++) {
@@ -33,6 +37,10 @@ export function encodeUtf8(text: string): Uint8Array {
  * A byte order mark is kept as the character it is.
  */
 export function parseUtf8(bytes: Uint8Array): string {
+  return parseAscii(bytes) ?? parseAny(bytes);
+}
+
+function parseAny(bytes: Uint8Array): string {
   let text = '';
   let units: number[] = [];
   for (let i = 0; i < bytes.length;) {
@@ -52,13 +60,30 @@ export function parseUtf8(bytes: Uint8Array): string {
       if (point < 0x10000) units.push(point);
       else units.push(0xd7c0 + (point >> 10), 0xdc00 | (point & 0x3ff));
     }
-    // Arguments live on the stack: a few thousand at a time.
-    if (units.length >= 4096) {
+    if (units.length >= MOST_ARGUMENTS) {
       text += String.fromCharCode(...units);
       units = [];
     }
   }
   return text + String.fromCharCode(...units);
+}
+
+/** Most texts: one byte for each character. */
+function encodeAscii(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) return undefined;
+    bytes[i] = unit;
+  }
+  return bytes;
+}
+
+function parseAscii(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MOST_ARGUMENTS) return undefined;
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] ?? 0) >= 0x80) return undefined;
+  // `apply` takes the array as it is; spreading would walk it once more, item by item.
+  return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
 }
 
 function isSurrogate(point: number): boolean {
@@ -68,6 +93,9 @@ function isSurrogate(point: number): boolean {
 function refused(): BytesFault {
   return new BytesFault('bytes/bad-utf8', 'The text is not valid UTF-8.');
 }
+
+/** Arguments live on the stack: a few thousand at a time. */
+const MOST_ARGUMENTS = 4096;
 
 /** By number of trailing bytes: the smallest code point that needs them. */
 const SMALLEST = [0, 0x80, 0x800, 0x10000];

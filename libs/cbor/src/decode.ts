@@ -70,22 +70,18 @@ function readArray(input: Input, length: number | bigint, depth: number): CborVa
 
 function readMap(input: Input, length: number | bigint, depth: number): CborMap {
   const map = new Map<CborValue, CborValue>();
-  const seen = new Set<string>();
+  const seen = new Set<string>(); // keys that a Map would not know again
   for (let i = 0; i < length; i++) {
     const key = read(input, depth);
-    const identity = identityOf(key);
-    if (seen.has(identity)) throw new CborFault('cbor/duplicate-key', 'A map holds a key twice.');
-    seen.add(identity);
+    const isPlain = typeof key === 'number' || typeof key === 'string';
+    const identity = isPlain ? '' : encodeHex(encodeCbor(key));
+    if (isPlain ? map.has(key) : seen.has(identity)) {
+      throw new CborFault('cbor/duplicate-key', 'A map holds a key twice.');
+    }
+    if (!isPlain) seen.add(identity);
     map.set(key, read(input, depth));
   }
   return map;
-}
-
-/** Equal for equal keys, however they were encoded. */
-function identityOf(key: CborValue): string {
-  if (typeof key === 'string') return `text ${key}`;
-  if (typeof key === 'number') return `integer ${key}`;
-  return encodeHex(encodeCbor(key));
 }
 
 function simpleOrFloat(info: number, argument: number | bigint): CborValue {

@@ -99,7 +99,7 @@ function encodeHalf(value: number): number | undefined {
 
 /** A growing buffer. */
 class Output {
-  private buffer = new Uint8Array(256);
+  private buffer = new Uint8Array(1024);
   private length = 0;
 
   byte(value: number): void {

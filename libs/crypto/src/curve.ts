@@ -11,8 +11,8 @@ export interface Curve {
   readonly oid: Uint8Array;
   readonly p: bigint;
   readonly b: bigint;
-  /** Order of the group, by which r and s of a signature are bounded. */
-  readonly n: bigint;
+  /** Order of the group, by which r and s of a signature are bounded: big endian, as wide as they are. */
+  readonly order: Uint8Array;
 }
 
 export const CURVES: Readonly<Record<CurveName, Curve>> = {
@@ -22,7 +22,7 @@ export const CURVES: Readonly<Record<CurveName, Curve>> = {
     oid: parseHex('2a8648ce3d030107'), // 1.2.840.10045.3.1.7
     p: 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n,
     b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
-    n: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
+    order: parseHex('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551'),
   },
   'P-384': {
     bits: 384,
@@ -30,7 +30,7 @@ export const CURVES: Readonly<Record<CurveName, Curve>> = {
     oid: parseHex('2b81040022'), // 1.3.132.0.34
     p: 2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n,
     b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
-    n: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+    order: parseHex('ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973'),
   },
   'P-521': {
     bits: 521,
@@ -38,7 +38,9 @@ export const CURVES: Readonly<Record<CurveName, Curve>> = {
     oid: parseHex('2b81040023'), // 1.3.132.0.35
     p: 2n ** 521n - 1n,
     b: 0x0051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,
-    n: 0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
+    order: parseHex(
+      '01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
+    ),
   },
 };
 

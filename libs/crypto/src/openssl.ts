@@ -30,8 +30,17 @@ export function openSslCheck(check: SignatureCheck): OpenSslCheck {
   }
 }
 
-/** Importing a key costs as much as a check, and a registry sees few keys often: the latest are kept. */
-function keyObjectOf({ spki }: PublicKey): KeyObject {
+/** Importing a key costs as much as a check, and a registry sees few keys often: they are kept, as long as whoever has them. */
+function keyObjectOf(key: PublicKey): KeyObject {
+  const known = held.get(key);
+  if (known) return known;
+  const object = importOnce(key);
+  held.set(key, object);
+  return object;
+}
+
+/** The same key may have been parsed anew: the latest are known again by their bytes. */
+function importOnce({ spki }: PublicKey): KeyObject {
   const id = hash('sha256', spki, 'base64');
   const key = cached.get(id) ?? createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
   cached.delete(id);
@@ -45,5 +54,6 @@ function keyObjectOf({ spki }: PublicKey): KeyObject {
   return key;
 }
 
+const held = new WeakMap<PublicKey, KeyObject>();
 const cached = new Map<string, KeyObject>();
 const MAX_CACHED_KEYS = 1024;

@@ -1,6 +1,6 @@
-import { concatBytes } from '@margo-trust/bytes';
+import { compareBytes, concatBytes } from '@margo-trust/bytes';
 import type { SignatureAlgorithm, SignatureCheck } from './check.ts';
-import { CURVES, ED25519_ORDER, littleEndian, toBigInt, type Curve, type CurveName } from './curve.ts';
+import { CURVES, ED25519_ORDER, littleEndian, type Curve, type CurveName } from './curve.ts';
 import { DER, DerReader } from './der.ts';
 import { CryptoFault } from './fault.ts';
 import type { PublicKey } from './key.ts';
@@ -64,10 +64,10 @@ function widen(magnitude: Uint8Array, { bytes }: Curve): Uint8Array {
   return concatBytes(new Uint8Array(bytes - magnitude.length), magnitude);
 }
 
-function refuseOutOfRange(raw: Uint8Array, { bytes, n }: Curve): void {
+function refuseOutOfRange(raw: Uint8Array, { bytes, order }: Curve): void {
   if (raw.length !== 2 * bytes) throw badSignature();
-  for (const number of [toBigInt(raw.subarray(0, bytes)), toBigInt(raw.subarray(bytes))]) {
-    if (number === 0n || number >= n) throw badSignature();
+  for (const number of [raw.subarray(0, bytes), raw.subarray(bytes)]) {
+    if (number.every((byte) => byte === 0) || compareBytes(number, order) >= 0) throw badSignature();
   }
 }
 

@@ -1,6 +1,7 @@
 import { verifySignature, type SignatureCheck } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
 import {
+  factsOfTarget,
   isClaimedApplication,
   isClaimedReference,
   parseArtifactSignature,
@@ -64,7 +65,7 @@ export function admitContent(statement: Statement, policy: RegistrationPolicy): 
       `The policy admits ${types} from vendors, not "${statement.contentType}".`,
     );
   }
-  if (admitted.payload === 'notary-artifact') parseArtifactSignature(statement);
+  if (admitted.payload === 'notary-artifact') return factsOfTarget(parseArtifactSignature(statement).target);
   return readFacts(statement);
 }
 

@@ -48,5 +48,12 @@ export function isValidAt(path: readonly Certificate[], at: Date): boolean {
 
 /** SHA-256 over the certificates' digests, in order: two chains with one id are the same chain. 32 bytes. */
 export function chainId(chain: readonly Uint8Array[]): Uint8Array {
-  return sha256(concatBytes(...chain.map((der) => sha256(der))));
+  const known = ids.get(chain);
+  if (known) return known;
+  const id = sha256(concatBytes(...chain.map((der) => sha256(der))));
+  ids.set(chain, id);
+  return id;
 }
+
+/** A registration asks for the id of its chain more than once. */
+const ids = new WeakMap<readonly Uint8Array[], Uint8Array>();

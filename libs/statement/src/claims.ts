@@ -1,5 +1,5 @@
 import { CONTENT } from './labels.ts';
-import { parseTargetArtifact, REFERENCE_ANNOTATION } from './artifact.ts';
+import { parseTargetArtifact, REFERENCE_ANNOTATION, type TargetArtifact } from './artifact.ts';
 import { parseRelease, type Release } from './release.ts';
 import type { Statement } from './statement.ts';
 
@@ -29,7 +29,10 @@ export interface StatementFacts {
 export function readFacts(statement: Pick<Statement, 'contentType' | 'payload'>): StatementFacts {
   if (statement.contentType === CONTENT.release) return factsOfRelease(parseRelease(statement.payload));
   if (statement.contentType !== CONTENT.artifact) return { digests: [], references: [], claimedReferences: [] };
-  const { digest, annotations } = parseTargetArtifact(statement.payload);
+  return factsOfTarget(parseTargetArtifact(statement.payload));
+}
+
+export function factsOfTarget({ digest, annotations }: TargetArtifact): StatementFacts {
   const reference = annotations?.[REFERENCE_ANNOTATION];
   const references = reference === undefined ? [] : [bareReference(reference)];
   return { digests: [digest], references, claimedReferences: references };

@@ -36,6 +36,7 @@ export {
 export {
   bareReference,
   factsOfRelease,
+  factsOfTarget,
   isClaimedApplication,
   isClaimedReference,
   readFacts,
