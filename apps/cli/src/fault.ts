@@ -5,6 +5,7 @@ export type CliFaultCode =
   | 'cli/ambiguous'
   | 'cli/bad-usage'
   | 'cli/file-exists'
+  | 'cli/hook-failed'
   | 'cli/in-use'
   | 'cli/needs-network'
   | 'cli/no-home'

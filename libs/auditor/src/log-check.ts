@@ -42,6 +42,11 @@ export class LogCheck {
     return this.range.size;
   }
 
+  /** What must be known of the tree to go on from here later. */
+  get compactRange(): CompactRange {
+    return this.range;
+  }
+
   get root(): Hash {
     return rootOfRange(this.range);
   }

@@ -1,12 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AdmissionReplay, LogCheck } from '@margo-trust/auditor';
-import { encodeBase64 } from '@margo-trust/bytes';
+import { encodeBase64, encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
 import { InvalidArgumentError, type Command } from 'commander';
-import type { Run } from '../command.ts';
+import { collect, type Run } from '../command.ts';
+import { parseDuration } from '../duration.ts';
+import { writeOutput } from '../files.ts';
 import { loadCheckpoint, openAuditedLog, withAuditOptions, type AuditOptions } from '../log/audited-log.ts';
 import { Fsck } from '../log/fsck.ts';
+import { LogWatch } from '../log/log-watch.ts';
 import { mirrorLog } from '../log/mirror.ts';
+import {
+  entryEvent,
+  hasIdentities,
+  isWatched,
+  Monitor,
+  type Identities,
+  type MonitorEvent,
+  type MonitorOptions,
+} from '../log/monitor.ts';
+import { proveEntry } from '../log/prove.ts';
 import { walkLog } from '../log/walk-log.ts';
-import { factLines, type Outcome } from '../outcome.ts';
+import { factLines, timeText, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
 
 /** Commands that check a log without trusting it, from its public files or a mirror of them. */
@@ -23,6 +38,22 @@ export function addLogAudit(log: Command, run: Run): void {
     .description('copy the log into a directory, or what it has become since')
     .argument('<directory>')
     .action(run(mirror));
+  withAuditOptions(log.command('prove'))
+    .description('prove that the log holds an entry, from its checkpoint and tiles alone')
+    .argument('<entry>', 'index or EntryID')
+    .option('--proof <file>', 'write the C2SP tlog-proof there')
+    .action(run(prove));
+  withIdentities(withAuditOptions(log.command('follow')))
+    .description('print new entries as they come, each proved to be in the log')
+    .option('--all', 'begin with the first entry instead of the next one')
+    .action(run(follow));
+  withIdentities(withAuditOptions(log.command('monitor')))
+    .description('watch the log: that it only grows, that it is alive, and whether a name turns up in it')
+    .requiredOption('--state <file>', 'what was seen is kept there')
+    .option('--from-start', 'begin with the first entry when there is no state yet')
+    .option('--max-age <time>', 'alarm when the newest entry is older: 90m, 24h', parseDuration)
+    .option('--hook <command>', 'shell command that gets each event as JSON on its standard input')
+    .action(run(monitor));
 }
 
 async function fsck(
@@ -73,6 +104,90 @@ async function mirror(session: Session, directory: string, options: AuditOptions
     data: { mirror: { log: log.key.name, directory, entries, before } },
     lines: [`${directory} holds ${entries} entries of ${log.key.name}, ${what}.`],
   };
+}
+
+async function prove(session: Session, id: string, options: AuditOptions & { proof?: string }): Promise<Outcome> {
+  const log = await openAuditedLog(session, options);
+  const { index, leaf, checkpoint, tlogProof } = await proveEntry(log, id);
+  if (options.proof !== undefined) await writeOutput(options.proof, tlogProof);
+  const entry = encodeBase64Url(leaf.length === 32 ? leaf : sha256(leaf));
+  const found = {
+    log: log.key.name,
+    index,
+    entryId: entry,
+    size: checkpoint.size,
+    root: encodeBase64(checkpoint.root),
+  };
+  const lines = options.proof === undefined ? parseUtf8(tlogProof).trimEnd().split('\n') : [];
+  return {
+    data: { proof: { ...found, tlogProof: parseUtf8(tlogProof) } },
+    lines: [
+      ...factLines({ ...found, index: index.toString(), size: checkpoint.size.toString() }),
+      ...(lines.length > 0 ? ['', ...lines] : []),
+    ],
+  };
+}
+
+async function follow(session: Session, options: AuditOptions & FollowOptions): Promise<Outcome> {
+  const log = await openAuditedLog(session, options);
+  const { printer, io } = session;
+  const watch = await LogWatch.after(log, options.all ? undefined : await loadCheckpoint(log));
+  const stop = io.stopped().then(() => true);
+  let entries = 0;
+  for (;;) {
+    const { rows } = await watch.step(({ row }) => isWatched(row, options) || !hasIdentities(options));
+    for (const row of rows) {
+      const event = entryEvent(row);
+      printer.event(event, `${row.index}  ${timeText(row.row.registeredAt)}  ${row.row.subject}  ${row.row.issuer}`);
+    }
+    entries += rows.length;
+    if (options.once || (await pause(options.every, stop))) break;
+  }
+  return { data: { followed: { entries } }, lines: [] };
+}
+
+async function monitor(session: Session, options: AuditOptions & MonitorOptions & FollowOptions): Promise<Outcome> {
+  const log = await openAuditedLog(session, options);
+  const { io, printer } = session;
+  const tell = (event: MonitorEvent) => {
+    const at = io.now();
+    printer.event(
+      { ...event, at },
+      `${timeText(at)} ${event.code === undefined ? event.event : `ALARM ${event.code}`}: ${event.message}`,
+    );
+  };
+  const watcher = new Monitor({ log, now: () => io.now(), tell }, options);
+  const stop = io.stopped().then(() => true);
+  let exitCode: number;
+  do exitCode = await watcher.look();
+  while (!options.once && !(await pause(options.every, stop)));
+  return { data: { monitor: { log: log.key.name, exitCode } }, lines: [], exitCode: options.once ? exitCode : 0 };
+}
+
+interface FollowOptions extends Identities {
+  readonly once?: boolean;
+  readonly all?: boolean;
+  /** Seconds. */
+  readonly every: number;
+}
+
+/** Waits; true when the process was asked to end meanwhile. */
+async function pause(seconds: number, stop: Promise<boolean>): Promise<boolean> {
+  const cancel = new AbortController();
+  const slept = sleep(seconds * 1000, false, { signal: cancel.signal }).catch(() => false);
+  const isStopped = await Promise.race([slept, stop]);
+  cancel.abort();
+  return isStopped;
+}
+
+function withIdentities(command: Command): Command {
+  return command
+    .option('--vendor <id>', 'entries of this vendor', collect)
+    .option('--certificate <fingerprint>', 'entries signed with this certificate, or about it', collect)
+    .option('--digest <digest>', 'entries that speak of this digest or reference', collect)
+    .option('--subject <subject>', 'entries about this', collect)
+    .option('--every <time>', 'how often to look: 2s, 5m', parseDuration, 10)
+    .option('--once', 'look once and end');
 }
 
 function readReceipts(text: string): number | 'all' {

@@ -1,20 +1,13 @@
 import { mkdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  AuditorFault,
-  evidencePath,
-  LogCheck,
-  rangeFromTiles,
-  refuseOtherRoot,
-  TileBuilder,
-  type Tile,
-} from '@margo-trust/auditor';
+import { AuditorFault, evidencePath, LogCheck, rangeFromTiles, TileBuilder, type Tile } from '@margo-trust/auditor';
 import { areEqualBytes } from '@margo-trust/bytes';
 import { writeOutput } from '../files.ts';
 import { bundlePath, encodeEntryBundle, tilePath, tilesForNodes, hashesForRoot } from '@margo-trust/tlog';
 import { rootOfRange } from '@margo-trust/merkle';
 import { loadCheckpoint, type AuditedLog, type SignedCheckpoint } from './audited-log.ts';
 import { directoryFiles, type LogFiles } from './log-files.ts';
+import { refuseEarlier, refuseFork } from './refuse-fork.ts';
 import { walkLog } from './walk-log.ts';
 
 export interface MirrorReport {
@@ -78,28 +71,6 @@ async function grow(log: AuditedLog, directory: string, growth: Growth): Promise
   }
   await writeTiles(directory, builder.partial());
   check.conclude(checkpoint);
-}
-
-/** Grown from a tree that the log has signed, another root than the one it signs now is a second history. */
-async function refuseFork(before: SignedCheckpoint | undefined, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (cause) {
-    const isOther = cause instanceof AuditorFault && ['audit/wrong-root', 'audit/wrong-seal'].includes(cause.code);
-    if (!before || !isOther) throw cause;
-    const message = `What the log shows does not continue the ${before.size} entries that it has signed before: ${cause.message}`;
-    throw new AuditorFault('audit/fork', message, { cause });
-  }
-}
-
-/** What was signed before must lead to what is signed now. */
-export function refuseEarlier(before: SignedCheckpoint, now: SignedCheckpoint): void {
-  refuseOtherRoot(before, now);
-  if (now.size >= before.size) return;
-  throw new AuditorFault(
-    'audit/rollback',
-    `The log shows a checkpoint of ${now.size} entries, and has signed one of ${before.size} before.`,
-  );
 }
 
 /** The tree that the mirror holds, checked against the checkpoint that it holds. */

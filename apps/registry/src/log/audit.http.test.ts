@@ -1,12 +1,21 @@
 import { sign, type KeyObject } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeBase64Url, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { hashLeaf } from '@margo-trust/merkle';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT, draftStatement, finishStatement, parseStatement } from '@margo-trust/statement';
-import { encodeCheckpoint, encodeNote, parseCheckpoint, parseNote, verifierKeyId } from '@margo-trust/tlog';
+import {
+  encodeCheckpoint,
+  encodeNote,
+  parseCheckpoint,
+  parseNote,
+  parseVerifierKey,
+  verifierKeyId,
+  verifyTlogProof,
+} from '@margo-trust/tlog';
 import { parsePem } from '@margo-trust/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signSomeArtifact } from '../../../../test/artifact.ts';
@@ -69,6 +78,7 @@ describe('an auditor with the public address and the command line', () => {
     fsck?: Record<string, unknown>;
     replay?: Record<string, unknown>;
     mirror?: Record<string, unknown>;
+    proof?: Record<string, unknown>;
   }
   const size = async () => parseCheckpoint(parseNote(await load(`${registry.url}/log/checkpoint`)).text).size;
   const load = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer());
@@ -181,16 +191,16 @@ describe('an auditor with the public address and the command line', () => {
     expect(row).toBeDefined();
     await tamper('log_entry', 'DELETE FROM log_entry WHERE index = 270', []);
     const { code, error } = await audit(['fsck']);
-    await restore(row!);
+    await insert('log_entry', row!);
+    expect(await audit(['fsck'])).toMatchObject({ code: 0 });
     expect({ code, error }).toMatchObject({ code: 30, error: { code: 'audit/missing-entry' } });
     expect(error?.message).toMatch(/^Entry 270 is missing/);
   });
 
-  async function restore(row: Record<string, unknown>): Promise<void> {
+  async function insert(table: string, row: Record<string, unknown>): Promise<void> {
     const names = Object.keys(row);
     const places = names.map((_, n) => `$${n + 1}`);
-    await tamper('log_entry', `INSERT INTO log_entry (${names.join()}) VALUES (${places.join()})`, Object.values(row));
-    expect(await audit(['fsck'])).toMatchObject({ code: 0 });
+    await tamper(table, `INSERT INTO ${table} (${names.join()}) VALUES (${places.join()})`, Object.values(row));
   }
 
   it('finds a changed statement', async () => {
@@ -258,6 +268,144 @@ describe('an auditor with the public address and the command line', () => {
     const [{ entry }] = (await source.query('SELECT entry FROM log_entry WHERE index = 0')) as [{ entry: Buffer }];
     return encodeBase64Url(entry);
   };
+
+  it('proves an entry from static files, by index and by EntryID, from the service and from a mirror', async () => {
+    const key = parseVerifierKey(logKey);
+    const [{ entry }] = (await registry.source.query('SELECT entry FROM log_entry WHERE index = 299')) as [
+      { entry: Buffer },
+    ];
+    const id = encodeBase64Url(entry);
+    for (const from of [registry.url, cli.path('mirror')]) {
+      for (const named of ['299', id]) {
+        const file = cli.path('entry.tlog-proof');
+        expect(await audit(['prove', named, '--proof', file], from)).toMatchObject({ code: 0, proof: { entryId: id } });
+        const { index } = verifyTlogProof(Uint8Array.from(readFileSync(file)), hashLeaf(Uint8Array.from(entry)), key);
+        expect(index).toBe(299n);
+      }
+      const nobody = encodeBase64Url(new Uint8Array(32));
+      expect(await audit(['prove', nobody], from)).toMatchObject({ code: 11, error: { code: 'cli/not-found' } });
+    }
+    expect(await audit(['prove', '9999999'])).toMatchObject({ code: 11 });
+    expect(await audit(['prove', 'nonsense'])).toMatchObject({ code: 2 });
+    const lying = await liar({ '/log/tile/1/': () => new Uint8Array(64) });
+    expect(await audit(['prove', '299'], lying)).toMatchObject({ code: 35, error: { code: 'audit/wrong-tile' } });
+  });
+
+  const events = async (command: string[], from = registry.url) => {
+    const { code, stdout } = await cli.run([
+      'log',
+      ...command,
+      '--from',
+      from,
+      '--log-key',
+      logKey,
+      '--once',
+      '--json',
+    ]);
+    // Events are one line each, and the outcome, which begins a line with nothing but a brace, comes last.
+    const lines = stdout
+      .slice(0, Math.max(0, stdout.indexOf('{\n')))
+      .split('\n')
+      .filter((line) => line !== '');
+    return { code, events: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+  };
+
+  it('follows the log', async () => {
+    const all = await events(['follow', '--all']);
+    expect(all.events.map(({ index }) => index)).toEqual(
+      Array.from({ length: Number(await size()) }, (_, n) => String(n)),
+    );
+    const { events: some } = await events([
+      'follow',
+      '--all',
+      '--certificate',
+      String(all.events.at(-1)!['certificateFingerprint']),
+    ]);
+    expect(some.length).toBeGreaterThan(STATEMENTS);
+    expect(some.at(-1)).toMatchObject({ vendorId: vendor.id, issuer: vendor.uri });
+    expect((await events(['follow'])).events).toEqual([]);
+  });
+
+  describe('with a monitor', () => {
+    const watch = (more: string[] = [], from = registry.url) =>
+      events(['monitor', '--state', cli.path('state.json'), '--vendor', vendor.id, ...more], from);
+    const state = () => readFileSync(cli.path('state.json'), 'utf8');
+
+    it('hears of every entry of a name, once, and hands it to a hook', async () => {
+      expect(await watch()).toMatchObject({ code: 0, events: [{ event: 'watching' }] });
+      expect(await watch()).toMatchObject({ code: 0, events: [] });
+      await publish(2);
+      const heard = cli.path('heard');
+      const { code, events: told } = await watch(['--hook', `cat >> ${heard}`]);
+      expect({ code, told }).toMatchObject({
+        code: 0,
+        told: [{ event: 'entry' }, { event: 'entry' }, { event: 'grown' }],
+      });
+      expect(told[0]).toMatchObject({ vendorId: vendor.id });
+      const lines = readFileSync(heard, 'utf8').trimEnd().split('\n');
+      expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['entry', 'entry', 'grown']);
+      expect((await watch()).events).toEqual([]);
+    });
+
+    it('tells again what its hook did not take', async () => {
+      await publish(1);
+      const before = state();
+      expect((await watch(['--hook', 'false'])).code).toBe(1);
+      expect(state()).toBe(before);
+      expect((await watch()).events).toMatchObject([{ event: 'entry' }, { event: 'grown' }]);
+    });
+
+    it('raises an alarm for a fork and a rollback, and goes no further', async () => {
+      const before = state();
+      const fork = await liar({
+        '/log/checkpoint$': async () => signedCheckpoint(await size(), sha256(encodeUtf8('fork'))),
+      });
+      expect(await watch([], fork)).toMatchObject({ code: 24, events: [{ event: 'alarm', code: 'audit/fork' }] });
+      await publish(1);
+      const later = await watch([], fork);
+      expect(later).toMatchObject({ code: 24, events: [{ event: 'alarm', code: 'audit/fork' }] });
+      const back = await liar({ '/log/checkpoint$': () => signedCheckpoint(5n, new Uint8Array(32)) });
+      expect(await watch([], back)).toMatchObject({ code: 24, events: [{ event: 'alarm', code: 'audit/rollback' }] });
+      expect(state()).toBe(before);
+      expect((await watch()).code).toBe(0);
+    });
+
+    it('raises an alarm when it may have missed something', async () => {
+      await publish(1);
+      const [row] = (await registry.source.query(
+        'SELECT s.* FROM log_entry e JOIN statement s ON s.entry = e.entry ORDER BY index DESC LIMIT 1',
+      )) as [Record<string, unknown>];
+      await tamper('statement', 'DELETE FROM statement WHERE entry = $1', [row['entry']]);
+      const missed = await watch();
+      await insert('statement', row);
+      expect(missed.code).toBe(36);
+      expect(missed.events).toContainEqual(
+        expect.objectContaining({ event: 'alarm', code: 'monitor/may-have-missed' }),
+      );
+
+      const down = 'http://127.0.0.1:1';
+      expect(await watch([], down)).toMatchObject({
+        code: 36,
+        events: [{ event: 'alarm', code: 'monitor/unreachable' }],
+      });
+    });
+
+    it('raises an alarm when nothing was logged for too long', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+      expect(await watch(['--max-age', '1s'])).toMatchObject({
+        code: 22,
+        events: [{ event: 'alarm', code: 'monitor/stale' }],
+      });
+      expect(await watch(['--max-age', '1h'])).toMatchObject({ code: 0, events: [] });
+    });
+
+    it('does not go on from a state of another log, or from none of its own', async () => {
+      writeFileSync(cli.path('state.json'), '{"checkpoint":"nonsense"}');
+      expect((await watch()).events).toMatchObject([{ event: 'alarm', code: 'audit/bad-checkpoint' }]);
+      writeFileSync(cli.path('state.json'), 'nonsense');
+      expect((await watch()).code).toBe(1);
+    });
+  });
 
   it('finds a back-dated policy', async () => {
     // Admitted first, by nobody's leave; the policy that allows it comes afterwards.
