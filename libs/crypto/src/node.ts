@@ -6,6 +6,7 @@ import { badSignature } from './prepare.ts';
 export { CryptoFault, type CryptoFaultCode } from './fault.ts';
 export { assemblePublicKey, parsePublicKey, publicKeyParts, type PublicKey, type PublicKeyParts } from './key.ts';
 export type { SignatureAlgorithm, SignatureCheck } from './check.ts';
+export { verifyDigestSignature, type DigestCheck } from './digest-check.ts';
 
 /** SHA-256 of the data (FIPS 180-4): 32 bytes. */
 export function sha256(data: Uint8Array): Uint8Array {
