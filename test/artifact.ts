@@ -1,4 +1,4 @@
-import { randomBytes, sign, type KeyObject } from 'node:crypto';
+import { createHash, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { draftArtifactStatement, finishStatement } from '@margo-trust/statement';
 import { parsePem } from '@margo-trust/x509';
 
@@ -16,4 +16,22 @@ export function signSomeArtifact(issuer: string, key: KeyObject, chainPem: strin
   });
   const signature = sign('sha256', draft.toBeSigned, { key, dsaEncoding: 'ieee-p1363' });
   return finishStatement(draft, Uint8Array.from(signature), { chain });
+}
+
+/** A request to Rekor v2 to log a vendor's signature (P-256) of something that nobody has seen before. */
+export function requestHashedRekord(key: KeyObject, chainPem: string): string {
+  const [leaf] = parsePem('CERTIFICATE', chainPem);
+  const signed = randomBytes(32);
+  return JSON.stringify({
+    hashedRekordRequestV002: {
+      digest: createHash('sha256').update(signed).digest('base64'),
+      signature: {
+        content: sign('sha256', signed, key).toString('base64'),
+        verifier: {
+          x509Certificate: { rawBytes: Buffer.from(leaf!).toString('base64') },
+          keyDetails: 'PKIX_ECDSA_P256_SHA_256',
+        },
+      },
+    },
+  });
 }

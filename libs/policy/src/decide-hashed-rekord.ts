@@ -24,15 +24,15 @@ export function decideHashedRekord(entry: HashedRekord, facts: AdmissionFacts): 
 
 /**
  * All that the entry itself decides: the certificate leads to an anchor at that time and has one URI, its key is of the kind
- * that the entry says and signs by an admitted algorithm, and the signature holds. Returns the certificate.
+ * that the entry says and signs by an admitted algorithm, and the signature holds. Returns the path, leaf first.
  */
 export function admitHashedRekord(
   { certificate, keyDetails, digest, signature }: HashedRekord,
   policy: RegistrationPolicy,
   paths: VerifiedPaths,
   at: Date,
-): Certificate {
-  const [leaf] = paths.find([certificate], at);
+): readonly [Certificate, ...Certificate[]] {
+  const [leaf, ...above] = paths.find([certificate], at);
   if (leaf === undefined) throw new Error('A verified path has no leaf.');
   if (leaf.uriSans.length !== 1) {
     throw new AdmissionFault(
@@ -48,7 +48,7 @@ export function admitHashedRekord(
     );
   }
   verifyDigestSignature({ key: leaf.publicKey, digest, signature });
-  return leaf;
+  return [leaf, ...above];
 }
 
 export function unknownVendor(): AdmissionFault {

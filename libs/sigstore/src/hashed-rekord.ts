@@ -15,6 +15,9 @@ export interface HashedRekord {
   readonly certificate: Uint8Array;
 }
 
+/** What the log calls the content of such an entry; Sigstore has no media type for it. */
+export const HASHED_REKORD_TYPE = 'application/vnd.dev.sigstore.rekor.hashedrekord.v0.0.2+json';
+
 /** The bytes of a leaf: clients rebuild them from what they hold, so every one counts. A kilobyte or two. */
 export function encodeHashedRekord({ keyDetails, digest, signature, certificate }: HashedRekord): Uint8Array {
   return encodeCanonicalJson({

@@ -1,7 +1,7 @@
 export { SigstoreFault, type SigstoreFaultCode } from './fault.ts';
 export { encodeCanonicalJson, type JsonText } from './canonical-json.ts';
 export { KEY_KINDS, type KeyDetails, type KeyKind } from './key-details.ts';
-export { encodeHashedRekord, parseHashedRekord, type HashedRekord } from './hashed-rekord.ts';
+export { encodeHashedRekord, HASHED_REKORD_TYPE, parseHashedRekord, type HashedRekord } from './hashed-rekord.ts';
 export { encodePae, MAX_REQUEST_BYTES, parseEntryRequest } from './entry-request.ts';
 export { describeLogEntry, type LogEntry } from './log-entry.ts';
 export {

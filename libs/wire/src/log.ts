@@ -23,7 +23,10 @@ export class LogEntry {
   @TextField({ max: 20, description: 'Leaf index, decimal, counted from 0.' })
   index: string;
 
-  @TextField({ max: 43, description: 'SHA-256 of the statement without its unprotected header, base64url.' })
+  @TextField({
+    max: 43,
+    description: 'SHA-256 of the statement without its unprotected header, or of the leaf; base64url.',
+  })
   entryId: string;
 
   @TextField({ max: 255, description: 'What is said.' })
@@ -67,6 +70,13 @@ export class LogEntryDetail extends LogEntry {
     description: 'The Transparent Statement (statement, chain, time-stamp, receipt), base64. Absent when erased.',
   })
   statement?: string;
+
+  @TextField({
+    max: 100_000,
+    optional: true,
+    description: 'The leaf, base64, where it is no statement: JSON that a Sigstore tool logged (hashedrekord 0.0.2).',
+  })
+  leaf?: string;
 }
 
 export class LogEntryPage {

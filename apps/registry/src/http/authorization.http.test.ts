@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { encodeTimestampRequest } from '@margo-trust/timestamp';
 import type { MemberRole, PolicyState } from '@margo-trust/wire';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signSomeArtifact } from '../../../../test/artifact.ts';
+import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
 import { addMember, makeCsr } from '../../../../test/pki.ts';
 import { type Answer, codeOf, routesOf, send } from '../../../../test/probe.ts';
@@ -43,6 +43,7 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'POST /api/v1/log/policy': GOVERNANCE,
   'GET /api/v1/log/policy/proposals': GOVERNANCE,
   'POST /api/v1/log/policy/proposals/:id/approvals': GOVERNANCE,
+  'POST /api/v2/log/entries': ANYONE, // the signature is the credential
   'POST /tsa': ANYONE,
   'POST /entries': ANYONE, // the signature is the credential
   'GET /entries/:entryId': ANYONE,
@@ -83,6 +84,7 @@ describe('who may call what', () => {
     entryId: string;
     kid: string;
     statement: Uint8Array;
+    rekorRequest: string;
   }
 
   beforeAll(async () => {
@@ -110,7 +112,8 @@ describe('who may call what', () => {
     const registered = await ask('nobody', 'POST', '/entries', { mediaType: 'application/cose', body: statement });
     const { receiptKeys } = json(await ask('nobody', 'GET', '/log/log.json')) as { receiptKeys: { kid: string }[] };
     const entryId = String(registered.headers['location']).slice('/entries/'.length);
-    vendor = { id, serial, entryId, kid: receiptKeys[0]?.kid ?? '', statement };
+    const rekorRequest = requestHashedRekord(key, chain);
+    vendor = { id, serial, entryId, kid: receiptKeys[0]?.kid ?? '', statement, rekorRequest };
   });
   afterAll(async () => {
     await registry?.close();
@@ -192,6 +195,7 @@ describe('who may call what', () => {
       return { path: `/api/v1/log/policy/proposals/${proposal['id']}/approvals`, ...asJson({ note: 'Checked.' }) };
     },
     'POST /entries': () => ({ mediaType: 'application/cose', body: vendor.statement }),
+    'POST /api/v2/log/entries': () => ({ mediaType: 'application/json', body: vendor.rekorRequest }),
     'POST /tsa': () => ({
       mediaType: 'application/timestamp-query',
       body: encodeTimestampRequest({ hash: 'SHA-256', imprint: new Uint8Array(32), certReq: true }),

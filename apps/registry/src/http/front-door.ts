@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { Random } from '../random.ts';
 import type { ConsoleFiles } from './console-files.ts';
 import { HttpFault } from './http.fault.ts';
+import { toLogPath } from './log-alias.ts';
 import type { Metrics } from './metrics.ts';
 import { encodeConciseProblem, problemFor } from './problem-document.ts';
 import type { ProblemFilter } from './problem.filter.ts';
@@ -62,6 +63,7 @@ export class FrontDoor {
 
   readonly handle: Handler = (request, response) => {
     const begun = performance.now();
+    request.url = toLogPath(request.url ?? '/', request.headers.host, `log.${this.config.domain}`);
     const { rooms } = this;
     const path = pathOf(request.url); // now: Express rewrites url below a mount
     const id = nameRequest(request, this.random);

@@ -7,7 +7,7 @@ import { encodeTimestampRequest, parseTimestampResponse, TimestampFault } from '
 import { describeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { encodePem, parsePem } from '@margo-trust/x509';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { signSomeArtifact } from '../../../../test/artifact.ts';
+import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import {
   BAD_HEADERS,
   BAD_JSON,
@@ -59,6 +59,7 @@ const UNDOCUMENTED = [
   'GET /entries/:entryId/proof',
   'GET /.well-known/scitt-keys',
   'GET /.well-known/scitt-keys/:kid',
+  'POST /api/v2/log/entries',
   'GET /log/checkpoint',
   'GET /log/log.json',
   'GET /log/evidence/*path',
@@ -103,6 +104,7 @@ describe('hostile input over HTTP', () => {
   let proposal: string;
   let serial: string;
   let statement: Uint8Array;
+  let rekorRequest: string;
   let log: unknown;
 
   beforeAll(async () => {
@@ -121,6 +123,8 @@ describe('hostile input over HTTP', () => {
     statement = signSomeArtifact(`https://${vendor}.vendors.registry.localhost/`, key, issued.chain);
     const registered = await ask({ method: 'POST', path: '/entries', headers: COSE, body: statement });
     expect(registered.status).toBe(201);
+    rekorRequest = requestHashedRekord(key, issued.chain);
+    expect((await ask({ ...REKOR, body: rekorRequest })).status).toBe(201);
     log = await readLog();
   });
   afterAll(() => registry?.close());
@@ -310,6 +314,20 @@ describe('hostile input over HTTP', () => {
     expect(await flaws(calls, flawOfRefusal)).toEqual([]);
   });
 
+  it('refuses whatever is not a request to Rekor, and makes no new entry of any damaged one', async () => {
+    const calls = Object.entries(BAD_JSON).map(([name, body]): [string, Call] => [name, { ...REKOR, body }]);
+    calls.push(['one byte too many', { ...REKOR, body: Buffer.alloc(1_048_577, 0x20) }]);
+    calls.push(['as text', { ...REKOR, headers: { 'content-type': 'text/plain' }, body: rekorRequest }]);
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+    const bytes = Buffer.from(rekorRequest);
+    await manyTimes(
+      1_000,
+      (below) => ({ ...REKOR, body: mutate(bytes, below) }),
+      // Damage to what nobody reads leaves the same entry: that there is no other one is looked at after every test.
+      (call, answer) => (answer.status === 201 ? undefined : flawOfRefusal(call, answer)),
+    );
+  });
+
   it('refuses or rejects whatever is not a query at /tsa', async () => {
     const call = { method: 'POST', path: '/tsa', headers: TSQ };
     const bodies: Record<string, string | Buffer> = {
@@ -483,6 +501,7 @@ describe('hostile input over HTTP', () => {
 const JSON_TYPE = { 'content-type': 'application/json' };
 const COSE = { 'content-type': 'application/cose' };
 const TSQ = { 'content-type': 'application/timestamp-query' };
+const REKOR = { method: 'POST', path: '/api/v2/log/entries', headers: { 'content-type': 'application/json' } };
 
 /** Reads may succeed; whatever would change something must not, for want of a body. */
 function judgeByMethod(call: Call, answer: Answer): string | undefined {

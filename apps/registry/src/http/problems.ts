@@ -4,6 +4,7 @@ import type { CoseFault } from '@margo-trust/cose';
 import type { CryptoFault } from '@margo-trust/crypto';
 import type { Fault } from '@margo-trust/fault';
 import type { AdmissionFault, PolicyFault } from '@margo-trust/policy';
+import type { SigstoreFault } from '@margo-trust/sigstore';
 import type { StatementFault } from '@margo-trust/statement';
 import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
@@ -36,6 +37,7 @@ type AnyFault =
   | AdmissionFault
   | PolicyFault
   | PolicyDecisionFault
+  | SigstoreFault
   | StatementFault
   | CborFault
   | CoseFault
@@ -100,6 +102,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'log/no-such-entry': { status: 404, title: 'Not Found' },
   'log/no-such-key': { status: 404, title: 'No such key' },
   'log/no-such-tile': { status: 404, title: 'No such tile' },
+  'log/not-a-statement': { status: 404, title: 'Not a statement' },
   'log/statement-erased': { status: 410, title: 'Statement erased' },
 
   'registration/application-not-claimed': { status: 400, title: 'Rejected' },
@@ -121,6 +124,10 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'policy/passed-over': { status: 409, title: 'Another policy was adopted' },
   'policy/wrong-version': { status: 409, title: 'Not the next version' },
   'policy/unknown-type': { status: 422, title: 'Not a registration policy' },
+
+  'sigstore/bad-request': { status: 400, title: 'Malformed request' },
+  'sigstore/no-certificate': { status: 400, title: 'No certificate' },
+  'sigstore/unsupported': { status: 400, title: 'Not supported' },
 
   'statement/bad-certificate-hash': { status: 400, title: 'Malformed request' },
   'statement/bad-chain': { status: 400, title: 'Malformed request' },

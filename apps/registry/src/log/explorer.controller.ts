@@ -88,6 +88,7 @@ export class ExplorerController {
   async entry(@Param('id') id: string): Promise<LogEntryDetail> {
     const record = await this.findById(id);
     if (!record) throw new LogFault('log/no-such-entry', 'The log holds no such entry.');
+    if (record.raw) return { ...toLogEntry(record), leaf: encodeBase64(record.raw) };
     const stored = await this.reader.findStatement(record.entry);
     if (!stored) return toLogEntry(record);
     return { ...toLogEntry(record), statement: encodeBase64(await this.receipts.transparentStatement(record)) };

@@ -28,6 +28,9 @@ export class IssueReceipt {
 
   /** The statement with chain, time-stamp token and receipt: a Transparent Statement (RFC 9943 §7). */
   async transparentStatement(record: EntryRecord): Promise<Uint8Array> {
+    if (record.raw) {
+      throw new LogFault('log/not-a-statement', 'A Sigstore tool logged this: it is JSON, and no statement.');
+    }
     const [stored, receipt] = await Promise.all([this.reader.findStatement(record.entry), this.run(record)]);
     if (!stored) throw new LogFault('log/statement-erased', 'The statement behind this entry is no longer kept.');
     const { chain, timestampToken } = stored;

@@ -61,6 +61,7 @@ export class LogReplies {
 
   async statement(entryId: string): Promise<Reply> {
     const record = await this.load(entryId);
+    if (record.raw) return makeReply('application/json; charset=utf-8', record.raw);
     const stored = await this.reader.findStatement(record.entry);
     if (!stored) throw new LogFault('log/statement-erased', 'The statement behind this entry is no longer kept.');
     return makeReply(COSE, stored.body);

@@ -5,6 +5,7 @@ export type LogFaultCode =
   | 'log/not-committed'
   | 'log/not-open'
   | 'log/no-such-entry'
+  | 'log/not-a-statement'
   | 'log/statement-erased'
   | 'log/no-such-tile'
   | 'log/no-such-key';

@@ -28,13 +28,16 @@ import { PolicyReader } from './policy.reader.ts';
 import { PolicyStore } from './policy.store.ts';
 import { ProposePolicy } from './propose-policy.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
+import { RegisterHashedRekord } from './register-hashed-rekord.ts';
 import { RegisterStatement } from './register-statement.ts';
+import { RekorController } from './rekor.controller.ts';
 import { RollbackLatch } from './rollback-latch.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { SearchReader } from './search.reader.ts';
 import { SearchStore } from './search.store.ts';
 import { Sequencer } from './sequencer.ts';
 import { SignSct } from './sign-sct.ts';
+import { SignerFacts } from './signer-facts.ts';
 import { TilesController } from './tiles.controller.ts';
 import { WriteEvidence } from './write-evidence.ts';
 
@@ -45,6 +48,7 @@ import { WriteEvidence } from './write-evidence.ts';
     EvidenceController,
     ExplorerController,
     PolicyController,
+    RekorController,
     ScittKeysController,
     TilesController,
   ],
@@ -68,12 +72,14 @@ import { WriteEvidence } from './write-evidence.ts';
     PolicyStore,
     ProposePolicy,
     PublishedCheckpoint,
+    RegisterHashedRekord,
     RegisterStatement,
     RollbackLatch,
     SearchReader,
     SearchStore,
     Sequencer,
     SignSct,
+    SignerFacts,
     WriteEvidence,
   ],
   exports: [

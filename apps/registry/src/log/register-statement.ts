@@ -9,23 +9,20 @@ import {
   admitContent,
   POLICY_LIMITS,
   refuseStanding,
-  VerifiedPaths,
 } from '@margo-trust/policy';
 import { parseStatement, type Statement } from '@margo-trust/statement';
-import { X509Fault, type Certificate } from '@margo-trust/x509';
+import { X509Fault } from '@margo-trust/x509';
 import { CertificateReader } from '../certificates/certificate.reader.ts';
 import { Clock } from '../clock.ts';
 import type { Tx } from '../db/db.ts';
-import { VendorReader, type PublishingVendor } from '../vendors/vendor.reader.ts';
+import { VendorReader } from '../vendors/vendor.reader.ts';
 import type { NewEntry } from './log.store.ts';
 import { RegistrationFault } from './log.fault.ts';
-import { PolicyReader } from './policy.reader.ts';
+import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
 import { Sequencer, type LateCheck, type Registered } from './sequencer.ts';
+import { SignerFacts } from './signer-facts.ts';
 import { toNewEntry } from './statement-facts.ts';
-
-const CACHED_VENDORS = 4096;
-const KNOWN_FOR_MS = 1_000;
-const MOST_TRIES = 3;
+import { admissionOf, underPolicy } from './under-policy.ts';
 
 /**
  * Admits a vendor's statement to the log: what the registration policy says, in the order of libs/policy. The signature is
@@ -35,11 +32,9 @@ const MOST_TRIES = 3;
  */
 @Injectable()
 export class RegisterStatement {
-  private paths: VerifiedPaths | undefined;
-  private readonly known = new Map<string, { vendor: PublishingVendor; at: number }>();
-
   constructor(
     private readonly sequencer: Sequencer,
+    private readonly signers: SignerFacts,
     private readonly certificates: CertificateReader,
     private readonly vendors: VendorReader,
     private readonly policies: PolicyReader,
@@ -50,52 +45,23 @@ export class RegisterStatement {
 
   async run(bytes: Uint8Array): Promise<Registered & { entryId: string }> {
     const statement = parseStatement(bytes, { maxBytes: POLICY_LIMITS.maxStatementBytes });
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return { ...(await this.admit(statement)), entryId: statement.entryId };
-      } catch (error) {
-        if (!isPolicyChange(error) || tries === MOST_TRIES) throw error;
-        this.policies.forget();
-      }
-    }
+    const registered = await underPolicy(this.policies, (logged) => this.admit(statement, logged));
+    return { ...registered, entryId: statement.entryId };
   }
 
-  private async admit(statement: Statement): Promise<Registered> {
-    const { policy, index: policyIndex } = await this.policies.current();
+  private async admit(statement: Statement, logged: LoggedPolicy): Promise<Registered> {
+    const { policy } = logged;
     const spoken = admitContent(statement, policy);
-    const path = admitChain(statement, this.paths ?? (await this.loadPaths()), this.clock.now());
-    const vendor = await this.findVendor(statement.issuer);
+    const path = admitChain(statement, await this.signers.paths(), this.clock.now());
+    const vendor = await this.signers.findVendor(statement.issuer);
     admitClaims(spoken, vendor, policy);
     await checkSignatureOnPool(admitAlgorithm(statement, path, policy));
 
-    const admission = { policyIndex, ...validityOf(path) };
     return this.sequencer.register({
       ...toNewEntry(statement, spoken),
       ...(vendor && { vendorId: vendor.id }),
-      admission,
+      admission: admissionOf(logged, path),
     });
-  }
-
-  private async loadPaths(): Promise<VerifiedPaths> {
-    const trust = await this.certificates.trust();
-    const paths = new VerifiedPaths(trust);
-    if (trust.anchors.length > 0) this.paths = paths; // none before genesis
-    return paths;
-  }
-
-  /**
-   * Claims are granted once and never withdrawn, so a second-old answer will do here; whether the vendor may publish at all
-   * is asked again when its batch is sealed.
-   */
-  private async findVendor(uri: string): Promise<PublishingVendor | undefined> {
-    const now = this.clock.now().getTime();
-    const known = this.known.get(uri);
-    if (known && now - known.at < KNOWN_FOR_MS) return known.vendor;
-    const vendor = await this.vendors.findByUri(uri);
-    if (!vendor) return undefined;
-    if (this.known.size >= CACHED_VENDORS) this.known.clear();
-    this.known.set(uri, { vendor, at: now });
-    return vendor;
   }
 
   /**
@@ -124,14 +90,6 @@ export class RegisterStatement {
   }
 }
 
-/** When every certificate of the path is valid. */
-function validityOf(path: readonly Certificate[]): { from: Date; until: Date } {
-  return {
-    from: new Date(Math.max(...path.map(({ notBefore }) => notBefore.getTime()))),
-    until: new Date(Math.min(...path.map(({ notAfter }) => notAfter.getTime()))),
-  };
-}
-
 /** Whether what was judged before may be judged otherwise now. */
 function refuseOutdated(admission: NewEntry['admission'], policyIndex: bigint, now: Date): Fault | undefined {
   if (admission === undefined) return undefined;
@@ -141,8 +99,4 @@ function refuseOutdated(admission: NewEntry['admission'], policyIndex: bigint, n
   if (now < admission.from) return new X509Fault('x509/not-yet-valid', 'A certificate is not valid yet.');
   if (now > admission.until) return new X509Fault('x509/expired', 'A certificate has expired.');
   return undefined;
-}
-
-function isPolicyChange(error: unknown): boolean {
-  return error instanceof RegistrationFault && error.code === 'registration/policy-changed';
 }

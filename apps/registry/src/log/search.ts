@@ -1,5 +1,6 @@
 import { parseBase64Url, parseHex } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
+import { HASHED_REKORD_TYPE } from '@margo-trust/sigstore';
 import { bareReference, CONTENT } from '@margo-trust/statement';
 import { PAGE_LIMIT } from '@margo-trust/wire';
 import { HttpFault } from '../http/http.fault.ts';
@@ -24,6 +25,11 @@ const PARAMETERS = [
   'proof',
 ];
 
+const DIGEST = /^sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96})$/;
+
+/** Short names of content types. */
+const TYPES = { ...CONTENT, rekor: HASHED_REKORD_TYPE };
+
 /** Reads the query of a search. Unknown, repeated and malformed parameters are refused rather than ignored. */
 export function readSearch(query: Record<string, unknown>): EntryFilter & { proof: boolean } {
   const read = (name: string, pattern: RegExp): string | undefined => {
@@ -40,7 +46,7 @@ export function readSearch(query: Record<string, unknown>): EntryFilter & { proo
   const q = read('q', /^[\x20-\x7e]{1,1024}$/)?.trim();
   const vendor = read('vendor', /^[\x21-\x7e]{1,300}$/);
   const applicationId = read('applicationId', /^[-a-z0-9.]{1,200}$/);
-  const term = read('digest', /^sha256:[0-9a-f]{64}$/) ?? read('reference', /^[\x21-\x7e]{1,1024}$/);
+  const term = read('digest', DIGEST) ?? read('reference', /^[\x21-\x7e]{1,1024}$/);
   const certificate = read('certificate', /^[0-9a-f]{64}$/);
   const subject = read('subject', /^[\x20-\x7e]{1,512}$/);
   const type = read('type', /^[\x21-\x7e]{1,255}$/);
@@ -60,7 +66,7 @@ export function readSearch(query: Record<string, unknown>): EntryFilter & { proo
     ...(certificate !== undefined && { certificate: parseHex(certificate) }),
     ...(subject !== undefined && { subject }),
     ...(type !== undefined && {
-      contentType: Object.hasOwn(CONTENT, type) ? CONTENT[type as keyof typeof CONTENT] : type,
+      contentType: Object.hasOwn(TYPES, type) ? TYPES[type as keyof typeof TYPES] : type,
     }),
     ...(version !== undefined && { version }),
     ...(since !== undefined && { since: readTime('since', since) }),
@@ -84,7 +90,7 @@ function readTime(name: string, text: string): Date {
 function classify(q: string): Partial<EntryFilter> {
   if (/^\d{1,18}$/.test(q)) return { index: BigInt(q) };
   if (/^[\w-]{43}$/.test(q)) return { entry: readEntryId(q) };
-  if (/^sha256:[0-9a-f]{64}$/.test(q)) return { term: q };
+  if (DIGEST.test(q)) return { term: q };
   if (/^[0-9a-f]{64}$/.test(q)) return { certificate: parseHex(q) };
   if (/^[0-9a-hjkmnp-tv-z]{26}$/i.test(q) || /\.vendors\./.test(q)) return { vendorId: vendorIdOf(q) };
   if (/^(release|vendor|certificate|precertificate|tuf|policy|anchors|oci):/.test(q) && !q.startsWith('oci://'))
