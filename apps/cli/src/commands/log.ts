@@ -25,7 +25,7 @@ export function addLog(program: Command, run: Run): void {
     .option('--application-version <version>')
     .option('--digest <digest>')
     .option('--reference <reference>')
-    .option('--type <type>', 'artifact, release, record, policy, anchors, or a content type')
+    .option('--type <type>', 'artifact, release, record, policy, anchors, rekor, or a content type')
     .option('--since <time>', 'registered at this time or later: 2026-01-31 or 2026-01-31T12:00:00Z', time)
     .option('--until <time>', 'registered before this time', time)
     .option('--limit <n>', 'at most this many, up to 200', count, 50)
@@ -81,10 +81,15 @@ function entryFacts(entry: LogEntry): Record<string, string | undefined> {
   };
 }
 
-function payloadLines({ statement }: LogEntryDetail): string[] {
+function payloadLines({ statement, leaf }: LogEntryDetail): string[] {
+  if (leaf !== undefined) return ['', ...jsonLines(parseBase64(leaf))];
   if (statement === undefined) return ['The statement behind this entry is no longer kept.'];
   const { payload } = parseStatement(parseBase64(statement), { maxBytes: 2 << 20 });
-  return ['', ...JSON.stringify(JSON.parse(new TextDecoder().decode(payload)), null, 2).split('\n')];
+  return ['', ...jsonLines(payload)];
+}
+
+function jsonLines(json: Uint8Array): string[] {
+  return JSON.stringify(JSON.parse(new TextDecoder().decode(json)), null, 2).split('\n');
 }
 
 function time(text: string): string {

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { loadTrustRoot, openTrustRootSource, updateTrustRoot } from '@margo-trust/client';
 import type { TufSnapshot } from '@margo-trust/tuf';
 import { parseTrustRoot } from '@margo-trust/verifier';
 import type { Command } from 'commander';
 import type { Run } from '../command.ts';
 import { CliFault } from '../fault.ts';
+import { writeOutput } from '../files.ts';
 import { factLines, timeText, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
+import { encodeSigstoreFiles } from '../sigstore-files.ts';
 import { readInitialRoot } from '../trust-root.ts';
 
 export function addRoot(program: Command, run: Run): void {
@@ -24,6 +27,14 @@ export function addRoot(program: Command, run: Run): void {
     .description('bring the trust root up to date')
     .option('--source <place>', 'repository or mirror: a URL or a directory (default: the registry)')
     .action(run(update));
+  root
+    .command('export')
+    .description('write what other tools verify with; asks no network')
+    .requiredOption(
+      '--sigstore <directory>',
+      'for cosign and its relatives: trusted_root.json, signing_config.v0.2.json',
+    )
+    .action(run(exportRoot));
   root.command('show').description('what the trust root holds; asks no network').action(run(show));
 }
 
@@ -47,6 +58,14 @@ async function update(session: Session, options: { source?: string }): Promise<O
 async function show(session: Session): Promise<Outcome> {
   const directory = session.trustRootDirectory;
   return describe(directory, await loadTrustRoot(directory, { now: session.io.now() }));
+}
+
+async function exportRoot(session: Session, { sigstore }: { sigstore: string }): Promise<Outcome> {
+  const snapshot = await loadTrustRoot(session.trustRootDirectory, { now: session.io.now() });
+  const files = encodeSigstoreFiles(parseTrustRoot(snapshot), await session.registryUrl());
+  const paths = Object.keys(files).map((name) => join(sigstore, name));
+  for (const [name, content] of Object.entries(files)) await writeOutput(join(sigstore, name), content);
+  return { data: { files: paths }, lines: paths.map((path) => `written: ${path}`) };
 }
 
 async function refresh(session: Session, source: string, initialRoot?: Uint8Array): Promise<Outcome> {
