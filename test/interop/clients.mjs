@@ -15,6 +15,7 @@ export const lockFile = join(cache, '.lock');
 /** Clients built into the cache, each `{ name, version, directory, program, commands(target) }`. */
 export const CLIENTS = [
   goProgram('notation', '1.3.2', 'github.com/notaryproject/notation/cmd/notation'),
+  goProgram('cosign', '3.1.3', 'github.com/sigstore/cosign/v3/cmd/cosign'),
   goProgram('oras', '1.3.6', 'oras.land/oras/cmd/oras'),
   goProgram('registry', `0.22.1-${sourceHash('registry')}`, '.'),
   goProgram('versitygw', '1.8.0', 'github.com/versity/versitygw/cmd/versitygw'),
