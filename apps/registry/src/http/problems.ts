@@ -96,6 +96,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'database/not-replicated': { status: 503, title: 'Not replicated', retryAfterSeconds: 2 },
   'database/unavailable': { status: 503, title: 'Database unreachable', retryAfterSeconds: 2 },
 
+  'log/damaged': { status: 500, title: 'Log damaged' },
   'log/behind': { status: 503, title: 'Log behind what others have seen', retryAfterSeconds: 60 },
   'log/not-committed': { status: 503, title: 'Head not committed', retryAfterSeconds: 1 },
   'log/not-open': { status: 503, title: 'Not founded yet', retryAfterSeconds: 60 },

@@ -10,6 +10,7 @@ import {
 } from '@margo-trust/merkle';
 import { concatBytes } from '@margo-trust/bytes';
 import type { Tx } from '../db/db.ts';
+import { refuseDamagedTail, rootOfTile } from './damage.ts';
 import type { Head, LogStore, NewEntry } from './log.store.ts';
 
 /** Where an entry lies after an append; `path` is absent when the log held it before. */
@@ -71,7 +72,7 @@ export async function appendEntries(
   const next = { size: grown.size, root: rootOfRange(grown), frontier: grown.hashes, committedAt: at };
 
   await store.insertEntries(tx, logId, head.size, fresh, at);
-  await insertCompletedTiles(tx, store, logId, head.size, leaves);
+  await insertCompletedTiles(tx, store, logId, head, leaves);
   return {
     head: await store.advanceHead(tx, logId, head, next),
     placed: indexes.map((index) => {
@@ -86,22 +87,23 @@ async function insertCompletedTiles(
   tx: Tx,
   store: LogStore,
   logId: number,
-  oldSize: bigint,
+  head: Head,
   leaves: readonly Hash[],
 ): Promise<void> {
   let added = leaves;
-  let before = oldSize; // hashes at this level that lie in full subtrees before the append
+  let before = head.size; // hashes at this level that lie in full subtrees before the append
   for (let level = 0; added.length > 0; level += 1) {
     const first = before - (before % BigInt(TILE_WIDTH));
     const start = Number(before - first);
     if (start + added.length < TILE_WIDTH) return;
 
     const tail = start === 0 ? [] : await loadTail(tx, store, logId, level, first, start);
+    refuseDamagedTail(`the last tile of level ${level}`, level, tail, head);
     const hashes = [...tail, ...added];
     const roots: Hash[] = [];
     for (let at = 0; at + TILE_WIDTH <= hashes.length; at += TILE_WIDTH) {
       const full = hashes.slice(at, at + TILE_WIDTH);
-      const root = rootOfRange(appendLeaves(emptyRange(), full));
+      const root = rootOfTile(full);
       const index = (first + BigInt(at)) / BigInt(TILE_WIDTH);
       await store.insertTile(tx, logId, { level, index, hashes: concatBytes(...full), root });
       roots.push(root);

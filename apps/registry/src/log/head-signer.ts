@@ -32,6 +32,12 @@ export class HeadSigner {
     private readonly guard: HeadGuard,
   ) {}
 
+  /** Whether asking for this head's receipts would make no new signature. */
+  hasSigned(head: CommittedHead): boolean {
+    const known = this.receiptHeads.get(head.size);
+    return known !== undefined && isSame(known, head);
+  }
+
   /** Throws what {@link HeadGuard.vouch} throws, before anything is signed. */
   async signForReceipts(head: CommittedHead): Promise<ReceiptHead> {
     const known = this.receiptHeads.get(head.size);

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { encodeReceipt } from '@margo-trust/receipt';
 import { attachToStatement } from '@margo-trust/statement';
 import { encodeTlogProof } from '@margo-trust/tlog';
+import { refuseDamagedPath } from './damage.ts';
 import { HeadSigner } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
@@ -19,11 +20,10 @@ export class IssueReceipt {
   /** A COSE receipt (RFC 9942), always against the same head: the one that first covered the entry. */
   async run({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
     const head = await this.reader.loadSeal(index);
-    const [path, signed] = await Promise.all([
-      this.reader.inclusionPath(index, head.size),
-      this.signer.signForReceipts(head),
-    ]);
-    return encodeReceipt({ ...signed, index, path });
+    const path = await this.reader.inclusionPath(index, head.size);
+    // What was signed before was right then, and tiles are checked as they are read.
+    if (!this.signer.hasSigned(head)) refuseDamagedPath(index, await this.reader.leafHash(index), path, head);
+    return encodeReceipt({ ...(await this.signer.signForReceipts(head)), index, path });
   }
 
   /** The statement with chain, time-stamp token and receipt: a Transparent Statement (RFC 9943 §7). */

@@ -4,6 +4,7 @@ export type LogFaultCode =
   | 'log/behind'
   | 'log/not-committed'
   | 'log/not-open'
+  | 'log/damaged'
   | 'log/no-such-entry'
   | 'log/not-a-statement'
   | 'log/statement-erased'

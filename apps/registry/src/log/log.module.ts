@@ -17,6 +17,7 @@ import { HeadSigner } from './head-signer.ts';
 import { HighWaterFile } from './high-water-file.ts';
 import { IndexForSearch } from './index-for-search.ts';
 import { IssueReceipt } from './issue-receipt.ts';
+import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogPaths } from './log-paths.ts';
 import { LogReader } from './log.reader.ts';
@@ -96,7 +97,19 @@ import { WriteEvidence } from './write-evidence.ts';
   ],
 })
 export class LogModule {
-  constructor(readiness: Readiness, latch: RollbackLatch) {
-    readiness.add('log', () => Promise.resolve(latch.complaint()));
+  constructor(readiness: Readiness, latch: RollbackLatch, reader: LogReader) {
+    readiness.add('log', async () => latch.complaint() ?? (await findDamage(reader)));
+  }
+}
+
+/** Looks at what the next signature would rest on: the head and the entry before it. */
+async function findDamage(reader: LogReader): Promise<string | undefined> {
+  try {
+    const head = await reader.findHead();
+    if (head && head.size > 0n) await reader.leafHash(head.size - 1n);
+    return undefined;
+  } catch (error) {
+    if (error instanceof LogFault && error.code === 'log/damaged') return error.message;
+    throw error;
   }
 }

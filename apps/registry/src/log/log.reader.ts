@@ -14,6 +14,13 @@ import {
 } from '@margo-trust/tlog';
 import type { Hash } from '@margo-trust/merkle';
 import { Db } from '../db/db.ts';
+import {
+  refuseDamagedLeaves,
+  refuseDamagedStatement,
+  refuseDamagedTile,
+  refuseDamagedTail,
+  refuseUnsealedHead,
+} from './damage.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogFault } from './log.fault.ts';
 import { toHead, type CommittedHead, type Head } from './log.store.ts';
@@ -65,6 +72,8 @@ const CACHED_TILES = 2048; // × 8 kB = 16 MB
 @Injectable()
 export class LogReader {
   private readonly tiles = new Map<string, Uint8Array>();
+  /** By level, the last tile as far as it was read. */
+  private readonly tails = new Map<number, { readonly key: string; readonly hashes: Uint8Array }>();
 
   constructor(
     private readonly db: Db,
@@ -73,10 +82,15 @@ export class LogReader {
 
   async findHead(): Promise<(Head & CommittedHead) | undefined> {
     const askedAt = performance.now();
-    const [row] = await this.db.query<Parameters<typeof toHead>[0]>('SELECT * FROM log_head WHERE log_id = $1', [
-      this.identity.logId,
-    ]);
-    return row && { ...toHead(row), askedAt };
+    const [row] = await this.db.query<Parameters<typeof toHead>[0] & { sealed: Buffer | null }>(
+      `SELECT head.*, seal.root AS sealed FROM log_head head LEFT JOIN log_seal seal USING (log_id, size)
+       WHERE log_id = $1`,
+      [this.identity.logId],
+    );
+    if (!row) return undefined;
+    const head = toHead(row);
+    refuseUnsealedHead(head, row.sealed);
+    return { ...head, askedAt };
   }
 
   async loadHead(): Promise<Head & CommittedHead> {
@@ -116,11 +130,20 @@ export class LogReader {
       [Buffer.from(entry)],
     );
     if (!row) return undefined;
+    refuseDamagedStatement(entry, row.body);
     return {
       body: plain(row.body),
       chain: (row.certificates ?? []).map(plain),
       ...(row.timestamp_token && { timestampToken: plain(row.timestamp_token) }),
     };
+  }
+
+  /** The hash that the tree has in place of an entry. */
+  async leafHash(index: bigint): Promise<Hash> {
+    const position = Number(index % BigInt(TILE_WIDTH));
+    const tile = await this.findTile({ level: 0, index: index / BigInt(TILE_WIDTH), width: position + 1 });
+    if (!tile) throw new Error(`The log has no entry ${index}.`);
+    return tile.subarray(position * 32);
   }
 
   async inclusionPath(index: bigint, size: bigint): Promise<Hash[]> {
@@ -148,15 +171,16 @@ export class LogReader {
     const full = await this.findFullTile(level, index);
     if (full) return full.subarray(0, width * 32);
     if (width === TILE_WIDTH) return undefined;
-    const first = index * BigInt(TILE_WIDTH);
-    const hashes = level === 0 ? await this.leafHashes(first, width) : await this.tileRoots(level - 1, first, width);
-    return hashes.length === width ? concatBytes(...hashes) : undefined;
+    return this.findTail(level, index, width);
   }
 
   async findBundle(index: bigint, width: number): Promise<Uint8Array | undefined> {
     if (index >= TILE_LIMIT) return undefined;
     const leaves = await this.leaves(index * BigInt(TILE_WIDTH), width);
-    return leaves.length === width ? encodeEntryBundle(leaves) : undefined;
+    const tile = leaves.length === width ? await this.findTile({ level: 0, index, width }) : undefined;
+    if (!tile) return undefined;
+    refuseDamagedLeaves(`the entries from ${index * BigInt(TILE_WIDTH)}`, leaves, tile);
+    return encodeEntryBundle(leaves);
   }
 
   private async loadTiles(nodes: readonly TreeNode[], size: bigint): Promise<(ref: TileRef) => Uint8Array> {
@@ -180,15 +204,37 @@ export class LogReader {
     const key = `${level}/${index}`;
     const cached = this.tiles.get(key);
     if (cached) return cached;
-    const [row] = await this.db.query<{ hashes: Buffer }>(
-      'SELECT hashes FROM log_tile WHERE log_id = $1 AND level = $2 AND index = $3',
+    const [row] = await this.db.query<{ hashes: Buffer; root: Buffer }>(
+      'SELECT hashes, root FROM log_tile WHERE log_id = $1 AND level = $2 AND index = $3',
       [this.identity.logId, level, index.toString()],
     );
     if (!row) return undefined;
     const hashes = plain(row.hashes);
+    refuseDamagedTile(`tile ${key}`, splitHashes(hashes), row.root);
     if (this.tiles.size >= CACHED_TILES) this.tiles.delete(this.tiles.keys().next().value ?? '');
     this.tiles.set(key, hashes);
     return hashes;
+  }
+
+  /**
+   * The beginning of the last tile of a level, which is not full yet: from the rows that it will be made of, up to the head that
+   * vouches for them.
+   */
+  private async findTail(level: number, index: bigint, width: number): Promise<Uint8Array | undefined> {
+    const key = `${level}/${index}`;
+    const known = this.tails.get(level);
+    if (known?.key === key && known.hashes.length >= width * 32) return known.hashes.subarray(0, width * 32);
+    const head = await this.loadHead();
+    const first = index * BigInt(TILE_WIDTH);
+    const count = Number((head.size >> BigInt(8 * level)) - first);
+    if (count < width) return undefined;
+    // Filled since it was looked for.
+    if (count >= TILE_WIDTH) return (await this.findFullTile(level, index))?.subarray(0, width * 32);
+    const hashes = level === 0 ? await this.leafHashes(first, count) : await this.tileRoots(level - 1, first, count);
+    refuseDamagedTail(`the last tile of level ${level}`, level, hashes, head);
+    const tail = concatBytes(...hashes);
+    this.tails.set(level, { key, hashes: tail });
+    return tail.subarray(0, width * 32);
   }
 
   private async leafHashes(first: bigint, count: number): Promise<Hash[]> {
@@ -234,6 +280,10 @@ export function toRecord(row: EntryRow): EntryRecord {
     ...(row.certificate && { certificate: plain(row.certificate) }),
     registeredAt: row.registered_at,
   };
+}
+
+function splitHashes(hashes: Uint8Array): Hash[] {
+  return Array.from({ length: hashes.length / 32 }, (_, i) => hashes.subarray(i * 32, i * 32 + 32));
 }
 
 /** A Buffer of node-postgres shares its memory with others: the cores get bytes of their own. */

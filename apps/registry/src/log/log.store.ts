@@ -3,6 +3,7 @@ import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import type { Hash } from '@margo-trust/merkle';
 import { Db, type Tx } from '../db/db.ts';
 import { Random } from '../random.ts';
+import { refuseDamagedHead } from './damage.ts';
 import { LogFault } from './log.fault.ts';
 
 /** The committed state of a log. `frontier` is its compact range, left to right. */
@@ -281,7 +282,7 @@ export class LogStore {
   }
 
   /**
-   * Moves the head from `old` to `next`, and keeps it as a seal. Compares size, root and epoch although the row is locked:
+   * Moves the head from `old`, which must have been sealed, to `next`, and seals that. Compares size, root and epoch although the row is locked:
    * a writer that lost its lock to a failover must fail here rather than fork the log. Whoever finds another writer's head
    * takes over under the next epoch.
    */
@@ -295,7 +296,9 @@ export class LogStore {
     const rows = (await tx.query(
       `WITH moved AS (
          UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5, epoch = $9, writer = $10
-         WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8 RETURNING log_id, size, root, committed_at),
+         WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8
+           AND ($6 = 0 OR EXISTS (SELECT FROM log_seal s WHERE s.log_id = $1 AND s.size = $6 AND s.root = $7))
+         RETURNING log_id, size, root, committed_at),
        sealed AS (INSERT INTO log_seal SELECT * FROM moved)
        SELECT count(*)::int AS moved FROM moved`,
       [
@@ -317,10 +320,12 @@ export class LogStore {
   }
 }
 
+/** Throws LogFault `log/damaged` when the parts do not belong together. */
 export function toHead(row: HeadRecord): Head {
   const frontier = Array.from({ length: row.frontier.length / 32 }, (_, i) =>
     row.frontier.subarray(i * 32, i * 32 + 32),
   );
+  refuseDamagedHead(BigInt(row.size), row.root, frontier);
   return {
     size: BigInt(row.size),
     root: row.root,

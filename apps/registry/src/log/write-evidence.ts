@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EvidenceEncoder, type EvidenceRow } from '@margo-trust/auditor';
 import { encodeBase64Url, encodeHex, encodeUtf8, concatBytes } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { refuseDamagedStatement } from './damage.ts';
 import { EvidenceReader, type EvidenceItem } from './evidence.reader.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
@@ -62,6 +63,7 @@ export class WriteEvidence {
     return items.map((item) => {
       if (item.kind !== 'statement') return item;
       const body = statements.get(encodeHex(item.entry));
+      if (body) refuseDamagedStatement(item.entry, body);
       return body ? { ...item, body } : { ...item, kind: 'erased' };
     });
   }
