@@ -204,13 +204,19 @@ describe('an auditor with the public address and the command line', () => {
   }
 
   it('finds a changed statement', async () => {
-    const at = 'entry = (SELECT entry FROM log_entry WHERE index = 123)';
-    const [{ body }] = (await registry.source.query(`SELECT body FROM statement WHERE ${at}`)) as [{ body: Buffer }];
-    const changed = Buffer.from(body);
-    changed[changed.length - 70]! ^= 1;
-    await tamper('statement', `UPDATE statement SET body = $1 WHERE ${at}`, [changed]);
-    const { code, error } = await audit(['fsck']);
-    await tamper('statement', `UPDATE statement SET body = $1 WHERE ${at}`, [body]);
+    // The registry itself would refuse to serve a statement that is not what was logged: so somebody in front changes it.
+    const [{ body }] = (await registry.source.query(
+      'SELECT body FROM statement WHERE entry = (SELECT entry FROM log_entry WHERE index = 123)',
+    )) as [{ body: Buffer }];
+    const from = await liar({
+      '/log/evidence/000$': async () => {
+        const bundle = Buffer.from(await load(`${registry.url}/log/evidence/000`));
+        const at = bundle.indexOf(body) + body.length - 70;
+        bundle.writeUInt8(bundle.readUInt8(at) ^ 1, at);
+        return bundle;
+      },
+    });
+    const { code, error } = await audit(['fsck'], from);
     expect({ code, error }).toMatchObject({ code: 31, error: { code: 'audit/changed-statement' } });
     expect(error?.message).toMatch(/^Entry 123 /);
   });

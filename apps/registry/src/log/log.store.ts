@@ -314,7 +314,8 @@ export class LogStore {
         this.writer,
       ],
     )) as { moved: number }[];
-    if (rows[0]?.moved !== 1) throw new Error(`The head of log ${logId} moved under its writer.`);
+    if (rows[0]?.moved !== 1)
+      throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`);
     this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));
     return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex };
   }
