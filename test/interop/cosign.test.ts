@@ -128,28 +128,24 @@ describe('cosign', () => {
       expectAccepted(await verifyBundle(bundle, manifest));
     });
 
-    it.each<[string, (copy: Bundle) => void]>([
-      ['root', (copy) => (proofOf(copy).rootHash = Buffer.alloc(32).toString('base64'))],
-      ['path', (copy) => (proofOf(copy).hashes[0] = Buffer.alloc(32).toString('base64'))],
+    it.each<[string, (copy: Bundle) => void, RegExp]>([
+      [
+        'path',
+        (copy) => (proofOf(copy).hashes[0] = Buffer.alloc(32).toString('base64')),
+        /does not match expected root/,
+      ],
       [
         'checkpoint',
         (copy) =>
           (proofOf(copy).checkpoint.envelope = proofOf(copy).checkpoint.envelope.replace(/\n\d+\n/, '\n9999\n')),
+        /invalid signature for key log\.registry\.localhost/,
       ],
-      ['index', (copy) => (copy.verificationMaterial.tlogEntries[0]!.logIndex = '0')],
-      [
-        'signature',
-        (copy) => {
-          const [signature] = copy.dsseEnvelope.signatures;
-          const bytes = Buffer.from(signature!.sig, 'base64');
-          bytes[bytes.length - 1]! ^= 1;
-          signature!.sig = bytes.toString('base64');
-        },
-      ],
-    ])('with another %s is refused', async (_, spoil) => {
+      ['index', (copy) => (copy.verificationMaterial.tlogEntries[0]!.logIndex = '0'), /failed to verify log inclusion/],
+      ['signature', spoilSignature, /failed to verify log inclusion/],
+    ])('with another %s is refused', async (_, spoil, reason) => {
       const copy = structuredClone(bundle);
       spoil(copy);
-      expectRefused(await verifyBundle(copy, manifest), /error|invalid|verif|match/i);
+      expectRefused(await verifyBundle(copy, manifest), reason);
     });
 
     it('by Sigstore for JavaScript, sent in the form of an envelope, is accepted', async () => {
@@ -169,6 +165,13 @@ describe('cosign', () => {
       });
       expectAccepted(await verifyBundle(made as Bundle, file));
     });
+
+    function spoilSignature(copy: Bundle): void {
+      const [signature] = copy.dsseEnvelope.signatures;
+      const bytes = Buffer.from(signature!.sig, 'base64');
+      bytes[bytes.length - 1]! ^= 1;
+      signature!.sig = bytes.toString('base64');
+    }
 
     function proofOf(copy: Bundle) {
       return copy.verificationMaterial.tlogEntries[0]!.inclusionProof;
@@ -220,7 +223,7 @@ function verify(vendor: Vendor, reference: string, expected: Expected = {}): Pro
 }
 
 async function verifyBundle(bundle: object, manifest: string): Promise<Finished> {
-  const file = join(scratch, 'bundle.json');
+  const file = join(scratch, 'checked.sigstore.json');
   await writeFile(file, JSON.stringify(bundle));
   const type = ['--type', 'https://sigstore.dev/cosign/sign/v1'];
   return cosign(acme, 'verify-blob-attestation', '--bundle', file, ...type, ...policy(acme, {}), manifest);

@@ -1,10 +1,17 @@
 import { encodeBase64Url, encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
-import { decideAdmission, parseRegistrationPolicy, VerifiedPaths, type RegistrationPolicy } from '@margo-trust/policy';
+import {
+  decideAdmission,
+  decideHashedRekord,
+  parseRegistrationPolicy,
+  VerifiedPaths,
+  type RegistrationPolicy,
+} from '@margo-trust/policy';
+import { parseHashedRekord, type HashedRekord } from '@margo-trust/sigstore';
 import { CONTENT, type Claims, type Statement } from '@margo-trust/statement';
 import type { VerifierKey } from '@margo-trust/tlog';
-import { parseCertificate } from '@margo-trust/x509';
+import { parseCertificate, readScts, removeScts } from '@margo-trust/x509';
 import { findOverlap } from './claims-overlap.ts';
 import { AuditorFault, type AuditorFaultCode } from './fault.ts';
 import { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
@@ -17,7 +24,7 @@ export interface ReplayReport {
   readonly admissions: number;
   /** Statements of the registry: records, policies, anchors. */
   readonly records: number;
-  /** Leaves of Sigstore tools. */
+  /** What vendors signed with Sigstore tools, admitted then and now. */
   readonly raw: number;
   /** Statements that are no longer kept, so that nobody can decide about them again. */
   readonly erased: number;
@@ -31,6 +38,9 @@ interface Vendor {
   readonly claims: Claims;
   isActive: boolean;
 }
+
+/** What a vendor had admitted: a statement, or by a Sigstore tool a signature. `issuer` is its URI. */
+type Admitted = Statement | { readonly hashedRekord: HashedRekord; readonly issuer: string; readonly x5t: Uint8Array };
 
 interface IssuedCertificate {
   readonly vendor: string;
@@ -71,12 +81,13 @@ export class AdmissionReplay {
   private readonly byUri = new Map<string, Vendor>();
   private readonly certificates = new Map<string, IssuedCertificate>();
   private readonly keys = new Set<string>();
-  /** Vendor and key of announced certificates, by EntryID of the announcement. */
+  /** Vendor of announced certificates and digest of what they say, by EntryID of the announcement. */
   private readonly announced = new Map<string, string>();
   private lastRegisteredAt = new Date(0);
   private readonly counts = { admissions: 0, records: 0, raw: 0, erased: 0, policies: 1 };
   /** An admission that the policy of its time refuses: held until the end, since a later policy may explain it. */
-  private refused: { readonly checked: CheckedRow; readonly fault: AuditorFault } | undefined;
+  private refused:
+    { readonly checked: CheckedRow; readonly admitted: Admitted; readonly fault: AuditorFault } | undefined;
 
   constructor(logKey: VerifierKey) {
     this.logKey = logKey;
@@ -98,7 +109,7 @@ export class AdmissionReplay {
     const { index, row, statement } = checked;
     if (!this.genesis) return this.open(checked);
     if (this.refused) return this.explain(checked, this.refused);
-    if (row.kind === 'raw') this.counts.raw += 1;
+    if (row.kind === 'raw') this.admit(checked, readHashedRekord(checked));
     else if (!statement) this.noteErased(checked);
     else if (statement.issuer === this.genesis.trust.registry) this.addRecord(checked, statement, this.genesis);
     else this.admit(checked, statement);
@@ -130,17 +141,17 @@ export class AdmissionReplay {
     this.counts.erased += 1;
   }
 
-  private admit(checked: CheckedRow, statement: Statement): void {
+  private admit(checked: CheckedRow, admitted: Admitted): void {
     const { index, row } = checked;
-    const refusal = this.decide(checked, statement);
+    const refusal = this.decide(checked, admitted);
     if (refusal) {
       const { index: from, document } = this.policyNow();
       const message = `Entry ${index} was admitted; by the policy of entry ${from} (version ${document.version}) it is refused: ${refusal.code}: ${refusal.message}`;
       const fault = new AuditorFault('audit/wrong-admission', message, { index, cause: refusal });
-      this.refused = { checked, fault };
+      this.refused = { checked, admitted, fault };
       return;
     }
-    const vendor = this.byUri.get(statement.issuer);
+    const vendor = this.byUri.get(admitted.issuer);
     if (row.vendorId !== vendor?.id) {
       throw wrong(
         index,
@@ -148,16 +159,22 @@ export class AdmissionReplay {
         'audit/wrong-facts',
       );
     }
-    this.counts.admissions += 1;
+    if (row.kind === 'raw') this.counts.raw += 1;
+    else this.counts.admissions += 1;
   }
 
-  private decide({ row }: CheckedRow, statement: Statement, policy = this.policyNow().document): Fault | undefined {
+  private decide({ row }: CheckedRow, admitted: Admitted, policy = this.policyNow().document): Fault | undefined {
     const { paths } = this;
     if (!paths) throw new Error('Nothing is decided before genesis.');
-    const vendor = this.byUri.get(statement.issuer);
-    const isRevoked =
-      statement.x5t !== undefined && this.certificates.get(encodeHex(statement.x5t))?.revocation !== undefined;
-    const decideAt = (at: Date) => decideAdmission(statement, { policy, at, paths, vendor, isRevoked });
+    const vendor = this.byUri.get(admitted.issuer);
+    const { x5t } = admitted;
+    const isRevoked = x5t !== undefined && this.certificates.get(encodeHex(x5t))?.revocation !== undefined;
+    const decideAt = (at: Date) => {
+      const facts = { policy, at, paths, vendor, isRevoked };
+      return 'hashedRekord' in admitted
+        ? decideHashedRekord(admitted.hashedRekord, facts)
+        : decideAdmission(admitted, facts);
+    };
     const refusal = decideAt(row.registeredAt);
     // The chain is judged when the statement comes in, shortly before it is committed.
     if (refusal?.code !== 'x509/expired') return refusal;
@@ -165,10 +182,13 @@ export class AdmissionReplay {
   }
 
   /** Looks for a later policy under which the admission would have been right: then that one was applied before it counted. */
-  private explain({ index, statement }: CheckedRow, { checked, fault }: NonNullable<typeof this.refused>): void {
-    if (statement?.contentType !== CONTENT.policy || !checked.statement) return;
+  private explain(
+    { index, statement }: CheckedRow,
+    { checked, admitted, fault }: NonNullable<typeof this.refused>,
+  ): void {
+    if (statement?.contentType !== CONTENT.policy) return;
     const policy = this.readPolicy(index, statement);
-    if (this.decide(checked, checked.statement, policy)) return;
+    if (this.decide(checked, admitted, policy)) return;
     throw new AuditorFault(
       'audit/back-dated-policy',
       `${fault.message} Only the policy of entry ${index} (version ${policy.version}) admits it, and that was committed later.`,
@@ -269,7 +289,7 @@ export class AdmissionReplay {
   private announceCertificate(record: RecordPayload, { index, row }: CheckedRow): string {
     const vendor = this.loadVendor(record, index);
     if (!vendor.isActive) throw wrong(index, `announces a certificate for ${vendor.id}, which is suspended`);
-    this.announced.set(encodeBase64Url(row.entry), `${vendor.id} ${record.text('spkiSha256')}`);
+    this.announced.set(encodeBase64Url(row.entry), announcement(vendor, record.bytes('tbsCertificate')));
     return vendor.id;
   }
 
@@ -293,7 +313,8 @@ export class AdmissionReplay {
     }
     const key = encodeHex(sha256(certificate.spki));
     const announced = record.optionalText('announced');
-    if (announced !== undefined && this.announced.get(announced) !== `${vendor.id} ${key}`) {
+    const mustBe = announced !== undefined || readScts(certificate).length > 0;
+    if (mustBe && this.announced.get(announced ?? '') !== announcement(vendor, removeScts(certificate.tbs))) {
       throw wrong(index, 'issues a certificate that was not announced before');
     }
     if (this.keys.has(key)) throw wrong(index, 'certifies a key a second time');
@@ -318,6 +339,22 @@ export class AdmissionReplay {
     const vendor = this.vendors.get(record.text('vendor'));
     if (!vendor) throw wrong(index, `speaks of the vendor ${record.text('vendor')}, which was never admitted`);
     return vendor;
+  }
+}
+
+function announcement({ id }: Vendor, tbs: Uint8Array): string {
+  return `${id} ${encodeHex(sha256(tbs))}`;
+}
+
+/** A leaf that is not a statement's digest is a canonical hashedrekord: nothing else is ever admitted. */
+function readHashedRekord({ index, leaf }: CheckedRow): Admitted {
+  try {
+    const hashedRekord = parseHashedRekord(leaf);
+    const { certificate } = hashedRekord;
+    return { hashedRekord, issuer: parseCertificate(certificate).uriSans[0] ?? '', x5t: sha256(certificate) };
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    throw wrong(index, `is neither a statement nor what a Sigstore tool logs: ${cause.message}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { encodeBase64Url, encodeHex } from '@margo-trust/bytes';
+import { encodeBase64, encodeBase64Url, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
@@ -228,8 +228,8 @@ describe('AdmissionReplay', () => {
     const [acme] = [log.admit('acme'), log.admit('zeta')];
     const next = { ...acme, certificate: log.world.vendor(idOf('acme')).certificate };
     const announce = (vendor: string) => {
-      const spkiSha256 = encodeHex(sha256(next.certificate.spki));
-      log.record('certificate-announced', 'precertificate:x', { vendor, spkiSha256 }, vendor);
+      const tbsCertificate = encodeBase64(next.certificate.tbs);
+      log.record('certificate-announced', 'precertificate:x', { vendor, tbsCertificate }, vendor);
       return encodeBase64Url(log.rows.at(-1)!.entry);
     };
     log.certify(next, idOf('acme'), announce(idOf('acme')));
@@ -238,6 +238,59 @@ describe('AdmissionReplay', () => {
     log.seals.pop();
     log.certify(next, idOf('acme'), announce(idOf('zeta')));
     expect(() => replay(log)).toThrow(/not announced before/);
+  });
+
+  it('decides about what Sigstore tools logged by the same rules', () => {
+    const log = new WorldLog();
+    const acme = log.admit('acme');
+    log.pushHashedRekord(acme);
+    expect(replay(log)).toMatchObject({ admissions: 0, raw: 1 });
+  });
+
+  it.each<[string, RegExp, (log: WorldLog) => void]>([
+    [
+      'of a vendor that nobody admitted',
+      /unknown-vendor/,
+      (log) => log.pushHashedRekord(log.world.vendor(idOf('ghast'))),
+    ],
+    [
+      'signed with another key',
+      /bad-signature/,
+      (log) => log.pushHashedRekord({ ...log.admit('acme'), key: log.world.vendor(idOf('zeta')).key }),
+    ],
+    [
+      'with a revoked certificate',
+      /certificate-revoked/,
+      (log) => {
+        const acme = log.admit('acme');
+        log.revoke(acme, 'keyCompromise');
+        log.pushHashedRekord(acme);
+      },
+    ],
+    [
+      'by an algorithm that the policy does not admit',
+      /algorithm-refused/,
+      (log) => {
+        const acme = log.admit('acme');
+        policy(log, { ...FOUNDING_POLICY, version: 2, algorithms: ['ES384'] });
+        log.pushHashedRekord(acme);
+      },
+    ],
+    [
+      'that is no hashedrekord',
+      /neither a statement nor/,
+      (log) => {
+        log.pushHashedRekord(log.admit('acme'));
+        const body = encodeUtf8('{}');
+        log.rows[log.rows.length - 1] = { ...log.rows.at(-1)!, body, entry: sha256(body) };
+        log.reseal();
+      },
+    ],
+  ])('finds an entry of a Sigstore tool %s', (_, reason, plant) => {
+    const log = new WorldLog();
+    plant(log);
+    expect(() => replay(log)).toThrow(code('wrong-admission'));
+    expect(() => replay(log)).toThrow(reason);
   });
 
   it('believes no record that the registry did not sign', () => {

@@ -13,6 +13,9 @@ import {
   readFacts,
   type Claims,
 } from '@margo-trust/statement';
+import { encodeHashedRekord, HASHED_REKORD_TYPE } from '@margo-trust/sigstore';
+import { encodeSignatureValue } from '@margo-trust/x509';
+import { sha256 } from '@margo-trust/crypto';
 import { World, type TestVendor } from '@margo-trust/testkit';
 import { encodeCheckpoint, encodeNote, parseVerifierKey, encodeVerifierKey } from '@margo-trust/tlog';
 import type { EvidenceRow, LogEvidence, Seal } from '../src/index.ts';
@@ -104,6 +107,30 @@ export class WorldLog {
       annotations: { 'org.margo.trust.reference': reference },
     };
     this.push(this.world.signArtifact(vendor, target), { vendorId: vendor.id, ...facts });
+  }
+
+  /** What a Sigstore tool logs when the vendor signs something with it. */
+  pushHashedRekord({ id, uri, key, certificate }: TestVendor): void {
+    const signed = randomBytes(32);
+    const leaf = encodeHashedRekord({
+      keyDetails: 'PKIX_ECDSA_P256_SHA_256',
+      digest: sha256(signed),
+      signature: encodeSignatureValue('ES256', key.sign(signed, 'ES256')),
+      certificate: certificate.der,
+    });
+    this.rows.push({
+      ...{ kind: 'raw', entry: sha256(leaf), body: leaf, registeredAt: this.now, contentType: HASHED_REKORD_TYPE },
+      ...{
+        issuer: uri,
+        subject: 'sha256:…',
+        chain: [],
+        vendorId: id,
+        certificate: sha256(certificate.der),
+        mentions: [],
+      },
+    });
+    this.seal();
+    this.seconds += 1;
   }
 
   push(bytes: Uint8Array, facts: Partial<EvidenceRow> = {}): void {
