@@ -1,4 +1,5 @@
 import { parseJson } from '@margo-trust/bytes';
+import { HASHED_REKORD_TYPE } from '@margo-trust/sigstore';
 import {
   CONTENT,
   parseArtifactSignature,
@@ -19,6 +20,9 @@ export type Said =
   | { kind: 'unknown'; why: string };
 
 export type StatementKind = Said['kind'];
+
+/** What an entry is, by what every listing has: a statement of some kind, or what a Sigstore tool logged. */
+export type EntryKind = StatementKind | 'sigstore';
 
 /** One leaf of a JSON payload: where it stands, and its text. */
 export interface Member {
@@ -54,7 +58,8 @@ export function decodeStatement(statement: Statement): Said {
 }
 
 /** The kind that a content type stands for. */
-export function kindOf(contentType: string): StatementKind {
+export function kindOf(contentType: string): EntryKind {
+  if (contentType === HASHED_REKORD_TYPE) return 'sigstore';
   const known = Object.entries(CONTENT).find(([, value]) => value === contentType);
   return known ? (known[0] as StatementKind) : 'unknown';
 }
@@ -79,6 +84,8 @@ export function entryTitle(
       return `Trust root: ${name.replace(/:(\d+)$/, ' version $1')}`;
   }
   switch (kindOf(contentType)) {
+    case 'sigstore':
+      return `Signature over ${shortened(subject, 15, 6)}`;
     case 'policy':
       return 'Registration policy';
     case 'anchors':
@@ -94,13 +101,14 @@ export function isVendorIssuer(issuer: string): boolean {
 }
 
 /** One or two words for the kind of an entry. */
-export function kindWords(kind: StatementKind): string {
+export function kindWords(kind: EntryKind): string {
   return {
     artifact: 'Signature',
     release: 'Release',
     record: 'Record',
     policy: 'Policy',
     anchors: 'Anchors',
+    sigstore: 'Sigstore',
     unknown: 'Other',
   }[kind];
 }

@@ -9,6 +9,7 @@ import { useLoaded, useNow, type Loaded } from '../hooks.ts';
 import { browserMemory } from '../memory.ts';
 import { Age } from '../parts/age.tsx';
 import { Facts } from '../parts/facts.tsx';
+import { SigstoreEntry } from '../parts/sigstore-entry.tsx';
 import { Heading } from '../parts/heading.tsx';
 import { Failed, Waiting } from '../parts/notice.tsx';
 import { SignerFacts } from '../parts/signer-facts.tsx';
@@ -47,10 +48,12 @@ function Entry({ entry, now }: { entry: LogEntryDetail; now: Date }) {
         {kindWords(kindOf(entry.contentType))}, entry {countWords(BigInt(entry.index))}, registered{' '}
         <Age at={registeredAt} now={now} /> by the registry’s clock.
       </p>
-      {entry.statement === undefined ? (
-        <Erased entry={entry} />
-      ) : (
+      {entry.statement !== undefined ? (
         <CheckedEntry entry={entry} statement={entry.statement} now={now} key={entry.entryId} />
+      ) : entry.leaf !== undefined ? (
+        <SigstoreEntry entry={entry} leaf={entry.leaf} />
+      ) : (
+        <Erased entry={entry} />
       )}
     </>
   );

@@ -187,6 +187,17 @@ describe('a certificate', () => {
     });
   });
 
+  it('is promised and signed only while its announcement is there', async () => {
+    const own = await admitVendor(registry);
+    const issue = vi.spyOn(registry.app.get(SignLeaf), 'issue');
+    const lost = vi.spyOn(registry.app.get(CertificateStore), 'findPrecertificate').mockResolvedValue(undefined);
+    expect((await ask({ csr: makeCsr().pem }, 'victor', own)).status).toBe(500);
+    expect(issue).not.toHaveBeenCalled();
+    lost.mockRestore();
+    issue.mockRestore();
+    expect((await call(registry, 'get', `/api/v1/vendors/${own}/certificates`)).body.items).toEqual([]);
+  });
+
   it('is not finished for a vendor that was suspended in between', async () => {
     const own = await admitVendor(registry);
     const csr = makeCsr().pem;

@@ -80,6 +80,9 @@ export class IssueCertificate {
     await this.store.lockIssuance(tx);
     const { serial, spkiSha256, vendorId, issuer, shard } = logged;
     if (await this.store.isKeyUsed(tx, spkiSha256)) throw keyUsed();
+    // A database that another one took over from may have lost it since: then nothing is promised about it.
+    if ((await this.store.findPrecertificate(tx, spkiSha256))?.entryId !== logged.entryId)
+      throw new Error('The announcement is gone.');
     const certificate = await this.leaf.issue(logged);
     const { index, entryId } = await this.logCertificate(tx, logged, certificate);
     await this.refuseInactive(tx, vendorId);
