@@ -6,7 +6,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * `log_head.policy_index` says under which policy the next entry is admitted: whoever seals holds that row, so a policy
  * counts from its own index on and never earlier. A proposal is open while its version is the next one.
  *
- * Erasing takes the row out of `statement`. The tree, its entries and what search knows of them stay.
+ * Erasing takes a statement's bytes away. The tree, its entries and what search knows of them stay.
  */
 export class Admission0048 implements MigrationInterface {
   name = 'Admission1700000000048';
@@ -46,8 +46,17 @@ export class Admission0048 implements MigrationInterface {
       CREATE TRIGGER policy_proposal_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON policy_proposal
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-      -- The payload is for the vendor and for governance only.
-      ALTER TABLE statement ADD COLUMN restricted_at timestamptz;
+      -- Statements whose payload is for their vendor and governance only. They lie apart from the others, so that nothing
+      -- public can hand one out by oversight.
+      CREATE TABLE restricted_statement (
+        entry           bytea       PRIMARY KEY CHECK (octet_length(entry) = 32),
+        body            bytea       NOT NULL,
+        chain_id        bytea       REFERENCES certificate_chain,
+        timestamp_token bytea,
+        reason          text        NOT NULL,
+        record_entry_id text        NOT NULL,
+        restricted_at   timestamptz NOT NULL
+      );
 
       -- Who of governance wants a statement erased, and why.
       CREATE TABLE erasure_vote (

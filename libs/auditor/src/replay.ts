@@ -83,6 +83,9 @@ export class AdmissionReplay {
   private readonly keys = new Set<string>();
   /** Vendor of announced certificates and digest of what they say, by EntryID of the announcement. */
   private readonly announced = new Map<string, string>();
+  /** By EntryID: rows without statement, and what the records say of them by now. */
+  private readonly missing = new Map<string, CheckedRow>();
+  private readonly withheld = new Set<string>();
   private lastRegisteredAt = new Date(0);
   private readonly counts = { admissions: 0, records: 0, raw: 0, erased: 0, policies: 1 };
   /** An admission that the policy of its time refuses: held until the end, since a later policy may explain it. */
@@ -102,6 +105,11 @@ export class AdmissionReplay {
     if (this.refused) throw this.refused.fault;
     if (!this.genesis)
       throw new AuditorFault('audit/wrong-genesis', 'A log begins with two entries, and this has less.');
+    for (const [entryId, { index }] of this.missing) {
+      if (this.withheld.has(entryId)) continue;
+      const what = 'is shown without its statement, and no record up to this checkpoint says that it is withheld';
+      throw wrong(index, what, 'audit/unexplained-erasure');
+    }
     return this.counts;
   }
 
@@ -133,11 +141,13 @@ export class AdmissionReplay {
     this.lastRegisteredAt = checked.row.registeredAt;
   }
 
-  private noteErased({ index, row }: CheckedRow): void {
+  private noteErased(checked: CheckedRow): void {
+    const { index, row } = checked;
     if (row.issuer === this.genesis?.trust.registry) {
       const what = 'is a statement of the registry itself and is not shown: nobody can follow its decisions';
       throw wrong(index, what, 'audit/unexplained-erasure');
     }
+    this.missing.set(encodeBase64Url(row.entry), checked);
     this.counts.erased += 1;
   }
 
@@ -259,6 +269,9 @@ export class AdmissionReplay {
     'certificate-announced': (record, checked) => this.announceCertificate(record, checked),
     'certificate-issued': (record, { index, row }) => this.issueCertificate(record, index, row.registeredAt),
     'certificate-revoked': (record, { index }) => this.revokeCertificate(record, index),
+    'statement-restricted': (record, { index }) => this.withhold(record, index),
+    'statement-released': (record, { index }) => this.release(record, index),
+    'statement-erased': (record, { index }) => this.erase(record, index),
   };
 
   private admitVendor(record: RecordPayload, index: bigint): string {
@@ -333,6 +346,26 @@ export class AdmissionReplay {
     }
     certificate.revocation = revocation;
     return certificate.vendor;
+  }
+
+  private erase(record: RecordPayload, index: bigint): string {
+    if (record.count('approvals') < QUORUM) throw wrong(index, `erases a statement with less than ${QUORUM} approvals`);
+    return this.withhold(record, index);
+  }
+
+  private withhold(record: RecordPayload, index: bigint): string {
+    const entryId = record.text('entry');
+    const missing = this.missing.get(entryId);
+    if (missing && record.text('index') !== missing.index.toString()) {
+      throw wrong(index, `says that it withholds entry ${record.text('index')}, and that is entry ${missing.index}`);
+    }
+    this.withheld.add(entryId);
+    return this.loadVendor(record, index).id;
+  }
+
+  private release(record: RecordPayload, index: bigint): string {
+    this.withheld.delete(record.text('entry'));
+    return this.loadVendor(record, index).id;
   }
 
   private loadVendor(record: RecordPayload, index: bigint): Vendor {

@@ -299,16 +299,42 @@ describe('AdmissionReplay', () => {
     expect(() => replay(log)).toThrow(code('wrong-signature'));
   });
 
+  const hide = (log: WorldLog, index: number) => {
+    const { body: _, ...row } = log.rows[index]!;
+    log.rows[index] = { ...row, kind: 'erased', chain: [] };
+    return { entry: encodeBase64Url(row.entry), index: String(index), vendor: idOf('acme') };
+  };
+
   it('counts what was erased, and refuses that the registry hides a statement of its own', () => {
     const log = new WorldLog();
     log.publish(log.admit('acme'));
-    const erase = (index: number) => {
-      const { body: _, ...row } = log.rows[index]!;
-      log.rows[index] = { ...row, kind: 'erased', chain: [] };
-    };
-    erase(4);
+    const erased = hide(log, 4);
+    log.record('statement-erased', `statement:${erased.entry}`, { ...erased, approvals: 2 }, idOf('acme'));
     expect(replay(log)).toMatchObject({ admissions: 0, erased: 1 });
-    erase(2);
+    hide(log, 2);
     expect(() => replay(log)).toThrow(code('unexplained-erasure'));
+  });
+
+  it.each<[string, string[]]>([
+    ['without a record', []],
+    ['after it was released', ['statement-restricted', 'statement-released']],
+  ])('refuses that a statement is missing %s', (_what, records) => {
+    const log = new WorldLog();
+    log.publish(log.admit('acme'));
+    const hidden = hide(log, 4);
+    for (const name of records) log.record(name, `statement:${hidden.entry}`, hidden, idOf('acme'));
+    expect(() => replay(log)).toThrow(code('unexplained-erasure'));
+    log.record('statement-restricted', `statement:${hidden.entry}`, hidden, idOf('acme'));
+    expect(replay(log)).toMatchObject({ admissions: 0, erased: 1 });
+  });
+
+  it('refuses that one member alone erases, or that a record names another index', () => {
+    for (const change of [{ approvals: 1 }, { approvals: 2, index: '3' }]) {
+      const log = new WorldLog();
+      log.publish(log.admit('acme'));
+      const erased = hide(log, 4);
+      log.record('statement-erased', `statement:${erased.entry}`, { ...erased, ...change }, idOf('acme'));
+      expect(() => replay(log)).toThrow(code('wrong-admission'));
+    }
   });
 });

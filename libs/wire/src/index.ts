@@ -49,4 +49,16 @@ export {
   type RevocationReason,
   RevocationRequest,
 } from './certificates.ts';
-export { LogEntry, LogEntryDetail, LogEntryPage, LogSummary, PAGE_LIMIT } from './log.ts';
+export {
+  Admission,
+  ErasureDecision,
+  LogEntry,
+  LogEntryDetail,
+  LogEntryPage,
+  LogSummary,
+  PAGE_LIMIT,
+  Withheld,
+  WithholdingRequest,
+  WITHHOLDINGS,
+  WithholdingState,
+} from './log.ts';

@@ -1,4 +1,4 @@
-import { ObjectsField, TextField, TextsField, TimeField } from './fields.ts';
+import { ChoiceField, IntegerField, ObjectField, ObjectsField, TextField, TextsField, TimeField } from './fields.ts';
 
 /** The log at a glance. Proofs start from /log/checkpoint, never from this. */
 export class LogSummary {
@@ -62,12 +62,71 @@ export class LogEntry {
   inclusionPath?: string[];
 }
 
+export const WITHHOLDINGS = ['restricted', 'erased'] as const;
+
+/** Why the public does not get a statement. */
+export class Withheld {
+  @ChoiceField(WITHHOLDINGS, {
+    description: 'Restricted: for its vendor and governance. Erased: for nobody, for good.',
+  })
+  kind: (typeof WITHHOLDINGS)[number];
+
+  @TextField({ max: 2000 })
+  reason: string;
+
+  @TextField({ max: 43, description: 'EntryID of the record of the decision.' })
+  recordEntryId: string;
+
+  @TimeField()
+  at: string;
+}
+
+export class WithholdingRequest {
+  @TextField({ max: 2000, description: 'Why; goes on record, so it must not repeat what is withheld.' })
+  reason: string;
+}
+
+export class WithholdingState {
+  @TextField({ max: 43 })
+  entryId: string;
+
+  @TextField({ max: 20 })
+  index: string;
+
+  @ObjectField(() => Withheld, { optional: true, description: 'Absent when everybody may read the statement.' })
+  withheld?: Withheld;
+}
+
+export class ErasureDecision extends WithholdingState {
+  @IntegerField({ min: 1, max: 2, description: 'Of two that it takes.' })
+  votes: number;
+}
+
+/** By what a vendor's statement was admitted: everything else is in the log below its index. */
+export class Admission {
+  @TextField({ max: 20, description: 'Index of the registration policy.' })
+  policyIndex: string;
+
+  @TextField({ max: 20, description: 'Index of the trust anchors.' })
+  anchorsIndex: string;
+
+  @TextField({
+    max: 43,
+    optional: true,
+    description: 'EntryID of the record that admitted the vendor with its claims.',
+  })
+  vendorRecordEntryId?: string;
+
+  @TextField({ max: 43, optional: true, description: 'EntryID of the record that the certificate was issued.' })
+  certificateRecordEntryId?: string;
+}
+
 /** One entry with its evidence. */
 export class LogEntryDetail extends LogEntry {
   @TextField({
     max: 2_000_000,
     optional: true,
-    description: 'The Transparent Statement (statement, chain, time-stamp, receipt), base64. Absent when erased.',
+    description: 'The Transparent Statement (statement, chain, time-stamp, receipt), base64. Absent when withheld.',
   })
   statement?: string;
 
@@ -77,6 +136,11 @@ export class LogEntryDetail extends LogEntry {
     description: 'The leaf, base64, where it is no statement: JSON that a Sigstore tool logged (hashedrekord 0.0.2).',
   })
   leaf?: string;
+  @ObjectField(() => Withheld, { optional: true })
+  withheld?: Withheld;
+
+  @ObjectField(() => Admission, { optional: true, description: 'Of vendors’ statements.' })
+  admission?: Admission;
 }
 
 export class LogEntryPage {

@@ -125,6 +125,14 @@ export class CertificateReader {
     return certificate;
   }
 
+  /** EntryID of the record that the certificate was issued; `fingerprint` is its SHA-256. */
+  async findRecord(fingerprint: Uint8Array): Promise<string | undefined> {
+    const [row] = await this.db.query<{ entry_id: string }>('SELECT entry_id FROM certificate WHERE fingerprint = $1', [
+      Buffer.from(fingerprint),
+    ]);
+    return row?.entry_id;
+  }
+
   /** A page of a vendor's certificates, newest first; `before` is the log index that the last page ended with. */
   async ofVendor(vendorId: string, limit: number, before?: bigint): Promise<IssuedCertificate[]> {
     const rows = await this.read<CertificateRow>(

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { encodeTimestampRequest } from '@margo-trust/timestamp';
 import type { MemberRole, PolicyState } from '@margo-trust/wire';
@@ -39,6 +40,9 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /api/v1/log': ANYONE,
   'GET /api/v1/log/entries': ANYONE,
   'GET /api/v1/log/entries/:id': ANYONE,
+  'POST /api/v1/log/entries/:id/restriction': ['owner', ...GOVERNANCE],
+  'DELETE /api/v1/log/entries/:id/restriction': GOVERNANCE,
+  'POST /api/v1/log/entries/:id/erasure': GOVERNANCE,
   'GET /api/v1/log/policy': ANYONE,
   'POST /api/v1/log/policy': GOVERNANCE,
   'GET /api/v1/log/policy/proposals': GOVERNANCE,
@@ -85,6 +89,8 @@ describe('who may call what', () => {
     kid: string;
     statement: Uint8Array;
     rekorRequest: string;
+    key: KeyObject;
+    chain: string;
   }
 
   beforeAll(async () => {
@@ -113,7 +119,7 @@ describe('who may call what', () => {
     const { receiptKeys } = json(await ask('nobody', 'GET', '/log/log.json')) as { receiptKeys: { kid: string }[] };
     const entryId = String(registered.headers['location']).slice('/entries/'.length);
     const rekorRequest = requestHashedRekord(key, chain);
-    vendor = { id, serial, entryId, kid: receiptKeys[0]?.kid ?? '', statement, rekorRequest };
+    vendor = { id, serial, entryId, kid: receiptKeys[0]?.kid ?? '', statement, rekorRequest, key, chain };
   });
   afterAll(async () => {
     await registry?.close();
@@ -161,6 +167,13 @@ describe('who may call what', () => {
     return { serial, chain };
   }
 
+  /** A statement of the vendor that is in the log; its EntryID. */
+  async function publish(): Promise<string> {
+    const body = signSomeArtifact(uriOf(vendor.id), vendor.key, vendor.chain);
+    const answer = await ask('nobody', 'POST', '/entries', { mediaType: 'application/cose', body });
+    return String(answer.headers['location']).slice('/entries/'.length);
+  }
+
   async function nextPolicyBody(): Promise<object> {
     const { current } = json(await ask('nobody', 'GET', '/api/v1/log/policy')) as PolicyState;
     return { policy: { ...current.policy, version: current.policy.version + 1 }, reason: 'Test.' };
@@ -188,6 +201,19 @@ describe('who may call what', () => {
     'POST /api/v1/certificates/:serial/revocation': async () => ({
       path: `/api/v1/certificates/${(await certify(vendor.id)).serial}/revocation`,
       ...asJson({ reason: 'superseded' }),
+    }),
+    'POST /api/v1/log/entries/:id/restriction': async () => ({
+      path: `/api/v1/log/entries/${await publish()}/restriction`,
+      ...asJson({ reason: 'Test.' }),
+    }),
+    'DELETE /api/v1/log/entries/:id/restriction': async () => {
+      const path = `/api/v1/log/entries/${await publish()}/restriction`;
+      await must('governance', 'POST', path, { reason: 'Test.' });
+      return { path };
+    },
+    'POST /api/v1/log/entries/:id/erasure': async () => ({
+      path: `/api/v1/log/entries/${await publish()}/erasure`,
+      ...asJson({ reason: 'Test.' }),
     }),
     'POST /api/v1/log/policy': nextPolicy,
     'POST /api/v1/log/policy/proposals/:id/approvals': async () => {

@@ -88,6 +88,7 @@ const BODIES: Record<string, Record<string, unknown>> = {
   CertificateRequest: { csr: makeCsr().pem, commonName: 'Hostile' },
   RevocationRequest: { reason: 'superseded', invalidityDate: undefined },
   SuspensionRequest: { reason: 'Enough.' },
+  WithholdingRequest: { reason: 'Hostile.' },
   PolicyProposalRequest: {
     policy: { ...describeRegistrationPolicy(FOUNDING_POLICY), version: 2 },
     reason: 'Hostile.',

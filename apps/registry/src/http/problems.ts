@@ -104,7 +104,12 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'log/no-such-key': { status: 404, title: 'No such key' },
   'log/no-such-tile': { status: 404, title: 'No such tile' },
   'log/not-a-statement': { status: 404, title: 'Not a statement' },
+  'log/already-voted': { status: 409, title: 'Already voted by you' },
+  'log/already-withheld': { status: 409, title: 'Already withheld' },
+  'log/not-erasable': { status: 409, title: 'Not to be withheld' },
+  'log/not-restricted': { status: 409, title: 'Not restricted' },
   'log/statement-erased': { status: 410, title: 'Statement erased' },
+  'log/statement-restricted': { status: 403, title: 'Statement restricted' },
 
   'registration/application-not-claimed': { status: 400, title: 'Rejected' },
   'registration/certificate-revoked': { status: 400, title: 'Rejected' },

@@ -1,18 +1,22 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { encodeBase64, encodeBase64Url, encodeHex, parseBase64Url, parseUtf8 } from '@margo-trust/bytes';
+import { encodeBase64, encodeBase64Url, encodeHex, parseUtf8 } from '@margo-trust/bytes';
 import { encodeTufTime } from '@margo-trust/tuf';
 import { encodeVerifierKey } from '@margo-trust/tlog';
 import { LogEntryDetail, LogEntryPage, LogSummary, type LogEntry } from '@margo-trust/wire';
-import { Requires } from '../callers/requires.ts';
+import { Identity } from '../callers/identity.ts';
+import { Caller, Requires } from '../callers/requires.ts';
 import { Endpoint } from '../http/endpoint.ts';
+import { AdmissionReader, type Admission } from './admission.reader.ts';
 import { FindEntries } from './find-entries.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { readSearch } from './search.ts';
+import { showWithholding } from './withholding.controller.ts';
+import { WithholdingReader, type Withholding } from './withholding.reader.ts';
 
 /** The log for people and programs that look around: summary, search, one entry with its evidence. */
 @Requires('anyone')
@@ -24,6 +28,8 @@ export class ExplorerController {
     private readonly find: FindEntries,
     private readonly receipts: IssueReceipt,
     private readonly identity: LogIdentity,
+    private readonly admissions: AdmissionReader,
+    private readonly withholdings: WithholdingReader,
   ) {}
 
   @Get()
@@ -85,19 +91,34 @@ export class ExplorerController {
 
   @Get('entries/:id')
   @Endpoint({ summary: 'One entry by index or EntryID', answers: LogEntryDetail, refuses: ['log/no-such-entry'] })
-  async entry(@Param('id') id: string): Promise<LogEntryDetail> {
-    const record = await this.findById(id);
+  async entry(@Caller() caller: Identity | undefined, @Param('id') id: string): Promise<LogEntryDetail> {
+    const record = await this.reader.findById(id);
     if (!record) throw new LogFault('log/no-such-entry', 'The log holds no such entry.');
-    if (record.raw) return { ...toLogEntry(record), leaf: encodeBase64(record.raw) };
-    const stored = await this.reader.findStatement(record.entry);
-    if (!stored) return toLogEntry(record);
-    return { ...toLogEntry(record), statement: encodeBase64(await this.receipts.transparentStatement(record)) };
+    const [admission, withholding] = await Promise.all([
+      this.admissions.find(record),
+      this.withholdings.find(record.entry),
+    ]);
+    const detail: LogEntryDetail = { ...toLogEntry(record), ...(admission && { admission: admissionJson(admission) }) };
+    if (record.raw) return { ...detail, leaf: encodeBase64(record.raw) };
+    if (withholding) detail.withheld = showWithholding(withholding);
+    const statement = await this.statementFor(caller, record, withholding?.kind);
+    return { ...detail, ...(statement && { statement: encodeBase64(statement) }) };
   }
 
-  private async findById(id: string): Promise<EntryRecord | undefined> {
-    if (/^\d{1,19}$/.test(id)) return this.reader.findByIndex(BigInt(id));
-    if (/^[\w-]{43}$/.test(id)) return this.reader.findByEntry(parseBase64Url(id));
-    return undefined;
+  /** For its vendor's members and governance also what is restricted; for nobody what was erased. */
+  private async statementFor(
+    caller: Identity | undefined,
+    record: EntryRecord,
+    withheld: Withholding['kind'] | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const { vendorId, entry } = record;
+    const isInsider =
+      caller !== undefined && (caller.isGovernance || (vendorId !== undefined && caller.belongsTo(vendorId)));
+    if (withheld === 'erased' || (withheld === 'restricted' && !isInsider)) return undefined;
+    const find = () =>
+      withheld === 'restricted' ? this.withholdings.findRestricted(entry) : this.reader.findStatement(entry);
+    const stored = await find();
+    return stored && this.receipts.transparentStatement(record, () => Promise.resolve(stored));
   }
 }
 
@@ -118,4 +139,8 @@ function toLogEntry(record: EntryRecord): LogEntry {
     ...(record.version !== undefined && { version: record.version }),
     ...(record.certificate && { certificateFingerprint: encodeHex(record.certificate) }),
   };
+}
+
+function admissionJson({ policyIndex, anchorsIndex, ...records }: Admission) {
+  return { policyIndex: policyIndex.toString(), anchorsIndex: anchorsIndex.toString(), ...records };
 }

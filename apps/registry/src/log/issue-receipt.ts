@@ -5,8 +5,9 @@ import { encodeTlogProof } from '@margo-trust/tlog';
 import { refuseDamagedPath } from './damage.ts';
 import { HeadSigner } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
-import { LogReader, type EntryRecord } from './log.reader.ts';
+import { LogReader, type EntryRecord, type StoredStatement } from './log.reader.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
+import { WithholdingReader } from './withholding.reader.ts';
 
 /** Proofs of one entry, derived on read, never stored. */
 @Injectable()
@@ -15,6 +16,7 @@ export class IssueReceipt {
     private readonly reader: LogReader,
     private readonly signer: HeadSigner,
     private readonly published: PublishedCheckpoint,
+    private readonly withholdings: WithholdingReader,
   ) {}
 
   /** A COSE receipt (RFC 9942), always against the same head: the one that first covered the entry. */
@@ -27,12 +29,15 @@ export class IssueReceipt {
   }
 
   /** The statement with chain, time-stamp token and receipt: a Transparent Statement (RFC 9943 §7). */
-  async transparentStatement(record: EntryRecord): Promise<Uint8Array> {
+  async transparentStatement(
+    record: EntryRecord,
+    find: () => Promise<StoredStatement | undefined> = () => this.reader.findStatement(record.entry),
+  ): Promise<Uint8Array> {
     if (record.raw) {
       throw new LogFault('log/not-a-statement', 'A Sigstore tool logged this: it is JSON, and no statement.');
     }
-    const [stored, receipt] = await Promise.all([this.reader.findStatement(record.entry), this.run(record)]);
-    if (!stored) throw new LogFault('log/statement-erased', 'The statement behind this entry is no longer kept.');
+    const [stored, receipt] = await Promise.all([find(), this.run(record)]);
+    if (!stored) throw await this.withholdings.explain(record.entry);
     const { chain, timestampToken } = stored;
     return attachToStatement(stored.body, {
       ...(chain.length > 0 && { chain }),

@@ -17,6 +17,7 @@ import { LogReader, type EntryRecord } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { RegisterStatement } from './register-statement.ts';
+import { WithholdingReader } from './withholding.reader.ts';
 
 const COSE = 'application/cose';
 const TEXT = 'text/plain; charset=utf-8';
@@ -39,6 +40,7 @@ export class LogReplies {
     private readonly reader: LogReader,
     private readonly published: PublishedCheckpoint,
     private readonly identity: LogIdentity,
+    private readonly withholdings: WithholdingReader,
     store: LogStore,
   ) {
     store.onHeadMoved(() => {
@@ -63,7 +65,7 @@ export class LogReplies {
     const record = await this.load(entryId);
     if (record.raw) return makeReply('application/json; charset=utf-8', record.raw);
     const stored = await this.reader.findStatement(record.entry);
-    if (!stored) throw new LogFault('log/statement-erased', 'The statement behind this entry is no longer kept.');
+    if (!stored) throw await this.withholdings.explain(record.entry);
     return makeReply(COSE, stored.body);
   }
 

@@ -8,6 +8,11 @@ export type LogFaultCode =
   | 'log/no-such-entry'
   | 'log/not-a-statement'
   | 'log/statement-erased'
+  | 'log/statement-restricted'
+  | 'log/already-voted'
+  | 'log/already-withheld'
+  | 'log/not-erasable'
+  | 'log/not-restricted'
   | 'log/no-such-tile'
   | 'log/no-such-key';
 

@@ -5,9 +5,11 @@ import { HttpModule } from '../http/http.module.ts';
 import { Readiness } from '../http/readiness.ts';
 import { KeysModule } from '../keys/keys.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
+import { AdmissionReader } from './admission.reader.ts';
 import { AppendRecord } from './append-record.ts';
 import { ApprovePolicy } from './approve-policy.ts';
 import { EntriesController } from './entries.controller.ts';
+import { EraseStatement } from './erase-statement.ts';
 import { EvidenceController } from './evidence.controller.ts';
 import { EvidenceReader } from './evidence.reader.ts';
 import { ExplorerController } from './explorer.controller.ts';
@@ -32,6 +34,7 @@ import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { RegisterHashedRekord } from './register-hashed-rekord.ts';
 import { RegisterStatement } from './register-statement.ts';
 import { RekorController } from './rekor.controller.ts';
+import { RestrictStatement } from './restrict-statement.ts';
 import { RollbackLatch } from './rollback-latch.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { SearchReader } from './search.reader.ts';
@@ -40,6 +43,9 @@ import { Sequencer } from './sequencer.ts';
 import { SignSct } from './sign-sct.ts';
 import { SignerFacts } from './signer-facts.ts';
 import { TilesController } from './tiles.controller.ts';
+import { WithholdingController } from './withholding.controller.ts';
+import { WithholdingReader } from './withholding.reader.ts';
+import { WithholdingStore } from './withholding.store.ts';
 import { WriteEvidence } from './write-evidence.ts';
 
 @Module({
@@ -52,10 +58,13 @@ import { WriteEvidence } from './write-evidence.ts';
     RekorController,
     ScittKeysController,
     TilesController,
+    WithholdingController,
   ],
   providers: [
+    AdmissionReader,
     AppendRecord,
     ApprovePolicy,
+    EraseStatement,
     EvidenceReader,
     FindEntries,
     HeadGuard,
@@ -75,12 +84,15 @@ import { WriteEvidence } from './write-evidence.ts';
     PublishedCheckpoint,
     RegisterHashedRekord,
     RegisterStatement,
+    RestrictStatement,
     RollbackLatch,
     SearchReader,
     SearchStore,
     Sequencer,
     SignSct,
     SignerFacts,
+    WithholdingReader,
+    WithholdingStore,
     WriteEvidence,
   ],
   exports: [

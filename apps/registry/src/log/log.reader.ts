@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { concatBytes } from '@margo-trust/bytes';
+import { concatBytes, parseBase64Url } from '@margo-trust/bytes';
 import { hashLeaf } from '@margo-trust/merkle';
 import {
   encodeEntryBundle,
@@ -123,6 +123,14 @@ export class LogReader {
     return this.findOne('index = $2', index.toString());
   }
 
+  /** By index or EntryID, as a caller wrote it. */
+  async findById(id: string): Promise<EntryRecord | undefined> {
+    if (/^\d{1,19}$/.test(id)) return this.findByIndex(BigInt(id));
+    if (/^[\w-]{43}$/.test(id)) return this.findByEntry(parseBase64Url(id));
+    return undefined;
+  }
+
+  /** What the public may read: neither erased nor restricted ones. See WithholdingReader for those. */
   async findStatement(entry: Uint8Array): Promise<StoredStatement | undefined> {
     const [row] = await this.db.query<{ body: Buffer; certificates: Buffer[] | null; timestamp_token: Buffer | null }>(
       `SELECT body, certificates, timestamp_token
