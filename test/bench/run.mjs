@@ -1,4 +1,5 @@
 import { cpus, totalmem } from 'node:os';
+import { measureAudits } from './audit.mjs';
 import { measureReads } from './reads.mjs';
 import { measureRegistrations } from './registrations.mjs';
 import { measureStart } from './start.mjs';
@@ -9,6 +10,7 @@ const BENCHES = {
   registrations: measureRegistrations,
   reads: measureReads,
   verifications: measureVerifications,
+  audits: measureAudits,
 };
 
 const wanted = process.argv.slice(2);

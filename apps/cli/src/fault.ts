@@ -7,6 +7,7 @@ export type CliFaultCode =
   | 'cli/file-exists'
   | 'cli/hook-failed'
   | 'cli/in-use'
+  | 'cli/maintenance-failed'
   | 'cli/needs-network'
   | 'cli/no-home'
   | 'cli/no-registry'

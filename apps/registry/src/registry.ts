@@ -4,10 +4,10 @@ import type { Logger } from 'pino';
 import { SystemClock } from './clock.ts';
 import { CertificateReader } from './certificates/certificate.reader.ts';
 import { findMovedAddress } from './certificates/publication-address.ts';
-import { type Config, readConfig, readHost, readPort, type Secrets } from './config.ts';
+import { type Config, readConfig, readHost, readPort } from './config.ts';
 import { createApp } from './create-app.ts';
-import { type DatabaseAddress, openDatabase } from './db/data-source.ts';
-import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
+import { openDatabase } from './db/data-source.ts';
+import { findDatabase } from './db/find-database.ts';
 import { runGenesis } from './genesis.ts';
 import { FrontDoor } from './http/front-door.ts';
 import { createDevelopmentKeys } from './keys/development-keys.ts';
@@ -98,21 +98,6 @@ function listen(server: Server, host: string, port: number): Promise<number> {
     });
     server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
   });
-}
-
-async function findDatabase(
-  config: Config,
-  { databaseUrl }: Secrets,
-  closers: (() => Promise<unknown> | void)[],
-  onLost: (why: string) => void,
-): Promise<DatabaseAddress> {
-  if (databaseUrl !== undefined) return { url: databaseUrl };
-  const postgres = await startEmbeddedPostgres({
-    stateDirectory: config.dataDirectory,
-    onLost: () => onLost('The embedded database has died. Start again: what was acknowledged is on disk.'),
-  });
-  closers.push(() => postgres.stop());
-  return postgres;
 }
 
 /** Lets requests under way finish, for five seconds at most. */

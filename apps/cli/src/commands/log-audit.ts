@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdmissionReplay, LogCheck } from '@margo-trust/auditor';
 import { encodeBase64, encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { encodeVerifierKey } from '@margo-trust/tlog';
 import { InvalidArgumentError, type Command } from 'commander';
 import { collect, type Run } from '../command.ts';
 import { parseDuration } from '../duration.ts';
@@ -20,6 +24,7 @@ import {
   type MonitorOptions,
 } from '../log/monitor.ts';
 import { proveEntry } from '../log/prove.ts';
+import { runMaintenance, type LogState } from '../log/rebuild.ts';
 import { walkLog } from '../log/walk-log.ts';
 import { factLines, timeText, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
@@ -43,6 +48,13 @@ export function addLogAudit(log: Command, run: Run): void {
     .argument('<entry>', 'index or EntryID')
     .option('--proof <file>', 'write the C2SP tlog-proof there')
     .action(run(prove));
+  withAuditOptions(log.command('rebuild'))
+    .description('fill an empty database of a registry (DATABASE_URL or DATA_DIR) with the log')
+    .action(run(rebuild));
+  log
+    .command('state-hash')
+    .description('a hash over all that a registry’s database keeps of its log')
+    .action(run(stateHash));
   withIdentities(withAuditOptions(log.command('follow')))
     .description('print new entries as they come, each proved to be in the log')
     .option('--all', 'begin with the first entry instead of the next one')
@@ -126,6 +138,32 @@ async function prove(session: Session, id: string, options: AuditOptions & { pro
       ...(lines.length > 0 ? ['', ...lines] : []),
     ],
   };
+}
+
+async function rebuild(session: Session, options: AuditOptions): Promise<Outcome> {
+  const log = await openAuditedLog(session, options);
+  const logKey = encodeVerifierKey(log.key.name, log.key.publicKey);
+  const work = async (mirror: string) => {
+    const state = await runMaintenance(session, 'rebuilding', ['rebuild', '--mirror', mirror, '--log-key', logKey]);
+    return stateOutcome(state, `The database holds ${state.size} entries of ${state.origin}.`);
+  };
+  if (log.files.isDirectory) return work(log.files.name);
+  const copy = await mkdtemp(join(tmpdir(), 'margo-log-'));
+  try {
+    await mirrorLog(log, copy, (done, of) => session.printer.bar('mirroring', done, of));
+    return await work(copy);
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+}
+
+async function stateHash(session: Session): Promise<Outcome> {
+  const state = await runMaintenance(session, 'hashing', ['state-hash']);
+  return stateOutcome(state, `The database holds ${state.size} entries of ${state.origin}.`);
+}
+
+function stateOutcome(state: LogState, line: string): Outcome {
+  return { data: { log: state }, lines: [line, ...factLines({ 'state hash': state.stateHash })] };
 }
 
 async function follow(session: Session, options: AuditOptions & FollowOptions): Promise<Outcome> {

@@ -1,0 +1,145 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { encodeUtf8 } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
+import { parseVerifierKey } from '@margo-trust/tlog';
+import type { DataSource } from 'typeorm';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { signSomeArtifact } from '../../../../test/artifact.ts';
+import { TestCli } from '../../../../test/cli.ts';
+import { openTestDatabase } from '../../../../test/database.ts';
+import { admitVendor, issueTo, makeCsr } from '../../../../test/pki.ts';
+import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+import { Db } from '../db/db.ts';
+import { SystemRandom } from '../random.ts';
+import { appendEntries } from '../log/append-entries.ts';
+import { LogIdentity } from '../log/log-identity.ts';
+import { LogReader } from '../log/log.reader.ts';
+import { LogStore } from '../log/log.store.ts';
+import { rebuildLog } from './rebuild-log.ts';
+import { runMaintenance } from './run-maintenance.ts';
+import { hashLogState } from './state-hash.ts';
+
+describe('a log rebuilt from its mirror', () => {
+  const cli = new TestCli();
+  const mirror = cli.path('mirror');
+  let registry: TestRegistry;
+  let logKey: string;
+  const sources: DataSource[] = [];
+
+  beforeAll(async () => {
+    registry = await startTestRegistry();
+    const id = await admitVendor(registry);
+    const { pem, key } = makeCsr();
+    const { chain } = await issueTo(registry, id, pem);
+    const headers = { 'content-type': 'application/cose' };
+    for (let n = 0; n < 11; n += 1) {
+      const bodies = Array.from({ length: 50 }, () =>
+        signSomeArtifact(`https://${id}.vendors.registry.localhost/`, key, chain),
+      );
+      await Promise.all(bodies.map((body) => fetch(`${registry.url}/entries`, { method: 'POST', headers, body })));
+    }
+    await appendRaw('{"kind":"hashedrekord"}');
+    await registry.source.query('DELETE FROM statement WHERE entry = (SELECT entry FROM log_entry WHERE index = 300)');
+    logKey = ((await (await fetch(`${registry.url}/log/log.json`)).json()) as { checkpointKey: string }).checkpointKey;
+    const args = ['log', 'mirror', mirror, '--from', registry.url, '--log-key', logKey];
+    expect((await cli.run(args)).code).toBe(0);
+  });
+  afterEach(async () => {
+    for (const source of sources.splice(0)) await source.destroy();
+  });
+  afterAll(async () => {
+    await registry?.close();
+    rmSync(cli.home, { recursive: true, force: true });
+  });
+
+  async function appendRaw(text: string): Promise<void> {
+    const raw = encodeUtf8(text);
+    const facts = { contentType: 'application/json', issuer: 'https://vendor.example/', subject: 'raw' };
+    const entry = { ...facts, entry: sha256(raw), raw, chain: [], mentions: ['b', 'a'] };
+    const { app } = registry;
+    await app
+      .get(Db)
+      .transaction((tx) => appendEntries(tx, app.get(LogStore), app.get(LogIdentity).logId, [entry], new Date()));
+  }
+  async function empty(): Promise<Db> {
+    const source = await openTestDatabase();
+    sources.push(source);
+    return new Db(source);
+  }
+  const original = () => registry.app.get(Db);
+
+  it('is the same, row by row, and goes on from its head', async () => {
+    const [db, seen] = [await empty(), [] as string[]];
+    const size = await rebuildLog(db, mirror, parseVerifierKey(logKey), (done, of) => seen.push(`${done} of ${of}`));
+    expect(seen.at(-1)).toBe(`${size} of ${size}`);
+    expect(await hashLogState(db)).toEqual(await hashLogState(original()));
+
+    const [identity, store] = [{ logId: 1 } as LogIdentity, new LogStore(new SystemRandom(), db)];
+    const reader = new LogReader(db, identity);
+    expect(await reader.loadHead()).toMatchObject({ size });
+    const entry = { entry: sha256(encodeUtf8('next')), body: encodeUtf8('next') };
+    const facts = { ...entry, chain: [], contentType: 'x', issuer: 'https://x', subject: 'x', mentions: [] };
+    await db.transaction((tx) => appendEntries(tx, store, 1, [facts], new Date()));
+    expect(await reader.loadHead()).toMatchObject({ size: size + 1n });
+    expect((await hashLogState(db)).hash).not.toBe((await hashLogState(original())).hash);
+    const policies = (source: Db) => source.query('SELECT version, index, document FROM registration_policy');
+    expect(await policies(db)).toEqual(await policies(original()));
+  });
+
+  it.each([
+    ['SELECT 1', true],
+    ["UPDATE log_entry SET subject = 'x' WHERE index = 5", false],
+    ["UPDATE log_entry SET mentions = '{x}' WHERE index = 500", false],
+    ["UPDATE log_seal SET committed_at = committed_at + interval '1 ms' WHERE size = 2", false],
+    [
+      "UPDATE log_tile SET root = hashes_root.root FROM (SELECT sha256('x') AS root) hashes_root WHERE level = 0",
+      false,
+    ],
+    ["UPDATE log_head SET frontier = frontier || sha256('x')", false],
+    [
+      "UPDATE statement SET timestamp_token = '\\x01' WHERE entry = (SELECT entry FROM log_entry WHERE index = 9)",
+      false,
+    ],
+  ])('has another state hash after %s: %s', async (sql, isSame) => {
+    const before = await hashLogState(original());
+    const runner = registry.source.createQueryRunner();
+    await runner.startTransaction();
+    try {
+      for (const table of ['log_entry', 'log_seal', 'log_tile', 'log_head', 'statement']) {
+        await runner.query(`ALTER TABLE ${table} DISABLE TRIGGER ALL`);
+      }
+      await runner.query(sql);
+      const inside = {
+        query: (text: string, parameters: unknown[]) => runner.query(text, parameters),
+      } as unknown as Db;
+      expect((await hashLogState(inside)).hash === before.hash).toBe(isSame);
+    } finally {
+      await runner.rollbackTransaction();
+      await runner.release();
+    }
+  });
+
+  it('is not made from a mirror that lies, nor over a log that is there', async () => {
+    const damaged = cli.path('damaged');
+    cpSync(mirror, damaged, { recursive: true });
+    const file = cli.path('damaged', 'evidence', '001');
+    const bytes = readFileSync(file);
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(file, bytes);
+    const db = await empty();
+    await expect(rebuildLog(db, damaged, parseVerifierKey(logKey))).rejects.toThrow(/./);
+    const [{ rows }] = (await db.query('SELECT count(*)::int AS rows FROM log_entry')) as [{ rows: number }];
+    expect(rows).toBe(0);
+    await expect(rebuildLog(db, cli.path('nowhere'), parseVerifierKey(logKey))).rejects.toThrow(/is .* a mirror/);
+
+    await rebuildLog(db, mirror, parseVerifierKey(logKey));
+    await expect(rebuildLog(db, mirror, parseVerifierKey(logKey))).rejects.toThrow(/holds a log already/);
+  });
+
+  it.each([[[]], [['rebuild']], [['state-hash', 'x']], [['--nonsense']]])(
+    'wants a right command line: %j',
+    async (args) => {
+      expect(await runMaintenance(args, {})).toBe(2);
+    },
+  );
+});

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  evidencePath,
+  LogCheck,
+  parseEvidence,
+  readGenesis,
+  TileBuilder,
+  verifyCheckpoint,
+  type CheckedRow,
+} from '@margo-trust/auditor';
+import { parseUtf8 } from '@margo-trust/bytes';
+import { parseRegistrationPolicy } from '@margo-trust/policy';
+import { CONTENT } from '@margo-trust/statement';
+import type { VerifierKey } from '@margo-trust/tlog';
+import { Db } from '../db/db.ts';
+import { PolicyStore } from '../log/policy.store.ts';
+import { StartError } from '../start-error.ts';
+import { LogRebuildStore } from './log-rebuild.store.ts';
+
+/** The log that tables are rebuilt for: a registry has one. */
+const LOG_ID = 1;
+/** Bundles a round of statements: 2,048 entries. */
+const BUNDLES = 8;
+
+/**
+ * Rebuilds the tables of a log in an empty database, from a mirror of its public files, in one transaction: every row is
+ * recomputed on the way and the last root compared with the checkpoint, so a crash or a lie leaves the database empty.
+ *
+ * It brings back the log and nothing else: accounts, vendors and keys are in backups.
+ */
+export async function rebuildLog(
+  db: Db,
+  mirror: string,
+  key: VerifierKey,
+  onProgress: (entries: bigint, of: bigint) => void = () => undefined,
+): Promise<bigint> {
+  const checkpoint = verifyCheckpoint(await readMirror(mirror, 'checkpoint'), key);
+  const store = new LogRebuildStore(LOG_ID);
+  await db.transaction(async (tx) => {
+    if (!(await store.isEmpty(tx))) {
+      throw new StartError('This database holds a log already: name an empty one, or keep what is there.');
+    }
+    const [check, builder] = [new LogCheck(key.name), new TileBuilder()];
+    const load = (index: bigint) => loadBundle(mirror, index, checkpoint.size);
+    const bundle = await load(0n);
+    const opening = check.add(bundle);
+    const { trust } = readGenesis(opening, key);
+    const policies: Parameters<PolicyStore['insertPolicy']>[2][] = [];
+    const [first] = opening;
+    if (!first) throw new Error('A log begins with two entries.');
+    await store.create(tx, key.name, first.row.registeredAt);
+
+    let rows = opening;
+    let { seals } = bundle;
+    for (let index = 1n; rows.length > 0; index += BigInt(BUNDLES)) {
+      await store.insertRows(tx, rows);
+      await store.insertSeals(tx, seals);
+      policies.push(...rows.flatMap((row) => findPolicy(row, trust.registry)));
+      const tiles = builder.add(rows.map(({ leafHash }) => leafHash));
+      if (tiles.length > 0) await store.insertTiles(tx, tiles);
+      onProgress(check.size, checkpoint.size);
+      [rows, seals] = [[], []];
+      for (let n = 0n; n < BigInt(BUNDLES) && (index + n) * 256n < checkpoint.size; n += 1n) {
+        const next = await load(index + n);
+        rows = [...rows, ...check.add(next)];
+        seals = [...seals, ...next.seals];
+      }
+    }
+    check.conclude(checkpoint);
+    await store.insertHead(tx, check.compactRange, check.newestSeal?.committedAt ?? first.row.registeredAt);
+    for (const policy of policies) await new PolicyStore().insertPolicy(tx, LOG_ID, policy);
+  });
+  return checkpoint.size;
+}
+
+/** What was in force from an entry on, as the registry logged it. */
+function findPolicy({ index, row, statement }: CheckedRow, registry: string) {
+  if (statement?.contentType !== CONTENT.policy || statement.issuer !== registry) return [];
+  const { version } = parseRegistrationPolicy(statement.payload);
+  return [{ version, index, document: parseUtf8(statement.payload), at: row.registeredAt }];
+}
+
+async function loadBundle(mirror: string, index: bigint, size: bigint) {
+  const left = size - index * 256n;
+  return parseEvidence(await readMirror(mirror, evidencePath(index, left < 256n ? Number(left) : 256)));
+}
+
+async function readMirror(mirror: string, path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(join(mirror, path)));
+  } catch (cause) {
+    throw new StartError(`${join(mirror, path)} cannot be read: is ${mirror} a mirror of a log?`, { cause });
+  }
+}
