@@ -30,8 +30,9 @@ export class HeadGuard {
   /** Holds the head until the transaction ends. Throws LogFault `log/behind` when nothing may be appended. */
   async lock(tx: Tx): Promise<Head> {
     this.latch.refuseWrites();
-    const head = await this.store.lockHead(tx, this.identity.logId, this.latch.newestSigned?.size);
-    this.latch.refuseRegressed(head);
+    const signed = this.latch.newestSigned; // more may be signed while the database is asked about this one
+    const head = await this.store.lockHead(tx, this.identity.logId, signed?.size);
+    this.latch.refuseRegressed(head, signed);
     return head;
   }
 

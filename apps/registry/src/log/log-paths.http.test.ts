@@ -253,6 +253,18 @@ describe('the log by both roads', () => {
     await expectSame({ ...post(logged), method: 'PATCH', path: `/entries/${entryId}` });
   });
 
+  it('seals a batch while the last one is signed and checkpoints are read', async () => {
+    const writer = async () => {
+      for (let i = 0; i < 12; i += 1) {
+        const [status] = await answerOf('hot', post(sign()));
+        expect(status).toBe('HTTP/1.1 201 Created');
+        const [read] = await answerOf('hot', { method: 'GET', path: '/log/checkpoint' });
+        expect(read).toBe('HTTP/1.1 200 OK');
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, writer));
+  });
+
   it('reads a body in chunks, and gives up on one without end', async () => {
     const chunked = (bytes: Uint8Array) =>
       Buffer.concat([

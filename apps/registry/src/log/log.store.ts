@@ -92,12 +92,16 @@ const HOLDING_LIMITS = { idle: '3000', lock: '8000', statement: '8000' };
 /** An operator may make commits of other things faster than durable, not these. */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END`;
 
+const REMEMBERED_CHAINS = 16_384;
+
 /** The log's tables. Every method takes the caller's transaction; none opens its own, none knows a rule. */
 @Injectable()
 export class LogStore {
   /** This run of this process. After a restart it is another writer. */
   readonly writer: string;
   private readonly watchers: (() => void)[] = [];
+  /** Ids, in hex, of chains that a commit of this process has stored: vendors sign with the same few for a year. */
+  private readonly storedChains = new Set<string>();
 
   constructor(
     random: Random,
@@ -182,73 +186,82 @@ export class LogStore {
   }
 
   async insertEntries(tx: Tx, logId: number, first: bigint, entries: readonly NewEntry[], now: Date): Promise<void> {
-    const chains = new Map(entries.flatMap((e) => (e.chainId ? [[encodeHex(e.chainId), e] as const] : [])));
+    try {
+      await this.insertChains(tx, entries);
+      await this.insertRows(tx, logId, first, entries, now);
+    } catch (error) {
+      this.storedChains.clear(); // the database may be another one than it was
+      throw error;
+    }
+  }
+
+  /** Those that this process does not remember to have stored. */
+  private async insertChains(tx: Tx, entries: readonly NewEntry[]): Promise<void> {
+    const chains = new Map<string, NewEntry>();
+    for (const entry of entries) {
+      const id = entry.chainId && encodeHex(entry.chainId);
+      if (id !== undefined && !this.storedChains.has(id)) chains.set(id, entry);
+    }
+    if (chains.size === 0) return;
     for (const { chainId, chain } of chains.values()) {
       await tx.query('INSERT INTO certificate_chain VALUES ($1, $2) ON CONFLICT DO NOTHING', [
         buffer(chainId),
         chain.map((der) => Buffer.from(der)),
       ]);
     }
-    await this.insertStatements(
-      tx,
-      entries.filter((e) => e.body !== undefined),
-    );
+    this.db.afterCommit(tx, () => {
+      if (this.storedChains.size >= REMEMBERED_CHAINS) this.storedChains.clear();
+      for (const id of chains.keys()) this.storedChains.add(id);
+    });
+  }
+
+  /** Statements and entries in one round trip. */
+  private async insertRows(
+    tx: Tx,
+    logId: number,
+    first: bigint,
+    entries: readonly NewEntry[],
+    now: Date,
+  ): Promise<void> {
     const hashes = pack(entries.map((e) => e.entry));
+    const bodies = pack(entries.map((e) => e.body));
+    const chainIds = pack(entries.map((e) => e.chainId));
+    const tokens = pack(entries.map((e) => e.timestampToken));
     const certificates = pack(entries.map((e) => e.certificate));
     const raws = pack(entries.map((e) => e.raw));
     await tx.query(
-      `INSERT INTO log_entry (log_id, index, entry, content_type, issuer, subject, vendor_id, application_id, version,
+      `WITH kept AS (
+         INSERT INTO statement (entry, body, chain_id, timestamp_token)
+         SELECT substring($4::bytea FROM e FOR 32), substring($5::bytea FROM b FOR bn),
+                substring($6::bytea FROM h FOR hn), substring($7::bytea FROM t FOR tn)
+         FROM unnest($10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[])
+              AS s (e, b, bn, h, hn, t, tn)
+         WHERE bn IS NOT NULL
+         ON CONFLICT DO NOTHING)
+       INSERT INTO log_entry (log_id, index, entry, content_type, issuer, subject, vendor_id, application_id, version,
                               certificate, registered_at, raw, mentions)
        SELECT $1, $2::bigint + position - 1, substring($4::bytea FROM e FOR 32), content_type, issuer, subject, vendor_id,
-              application_id, version, substring($5::bytea FROM c FOR cn), $3, substring($15::bytea FROM r FOR rn),
+              application_id, version, substring($8::bytea FROM c FOR cn), $3, substring($9::bytea FROM r FOR rn),
               string_to_array(mentions, E'\\n')
-       FROM unnest($6::int[], $7::int[], $8::int[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-                   $14::text[], $16::int[], $17::int[], $18::text[]) WITH ORDINALITY
+       FROM unnest($10::int[], $17::int[], $18::int[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+                   $24::text[], $25::int[], $26::int[], $27::text[]) WITH ORDINALITY
             AS s (e, c, cn, content_type, issuer, subject, vendor_id, application_id, version, r, rn, mentions, position)`,
       [
         logId,
         first.toString(),
         now,
-        hashes.bytes,
-        certificates.bytes,
+        ...[hashes, bodies, chainIds, tokens, certificates, raws].map(({ bytes }) => bytes),
         hashes.starts,
-        certificates.starts,
-        certificates.lengths,
+        ...[bodies, chainIds, tokens, certificates].flatMap(({ starts, lengths }) => [starts, lengths]),
         entries.map((e) => e.contentType),
         entries.map((e) => e.issuer),
         entries.map((e) => e.subject),
         entries.map((e) => e.vendorId ?? null),
         entries.map((e) => e.applicationId ?? null),
         entries.map((e) => e.version ?? null),
-        raws.bytes,
         raws.starts,
         raws.lengths,
         entries.map((e) => joinMentions(e.mentions)),
-      ],
-    );
-  }
-
-  private async insertStatements(tx: Tx, statements: readonly NewEntry[]): Promise<void> {
-    if (statements.length === 0) return;
-    const bodies = pack(statements.map((e) => e.body));
-    const hashes = pack(statements.map((e) => e.entry));
-    const tokens = pack(statements.map((e) => e.timestampToken));
-    await tx.query(
-      `INSERT INTO statement (entry, body, chain_id, timestamp_token)
-       SELECT substring($1::bytea FROM e FOR 32), substring($2::bytea FROM b FOR bn), c,
-              substring($3::bytea FROM t FOR tn)
-       FROM unnest($4::int[], $5::int[], $6::int[], $7::bytea[], $8::int[], $9::int[]) AS s (e, b, bn, c, t, tn)
-       ON CONFLICT DO NOTHING`,
-      [
-        hashes.bytes,
-        bodies.bytes,
-        tokens.bytes,
-        hashes.starts,
-        bodies.starts,
-        bodies.lengths,
-        statements.map((e) => buffer(e.chainId)),
-        tokens.starts,
-        tokens.lengths,
       ],
     );
   }

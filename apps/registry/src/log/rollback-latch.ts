@@ -86,12 +86,15 @@ export class RollbackLatch implements OnApplicationBootstrap, OnApplicationShutd
     if (this.shut && size > this.shut.goodSize) throw new LogFault('log/behind', this.shut.sentence);
   }
 
-  /** Holds the head that a transaction has just locked against what this process has signed. Throws `log/behind`. */
-  refuseRegressed(head: Head & { rememberedRoot?: Uint8Array }): void {
-    if (this.signed === undefined) return;
-    const isBehind = head.size < this.signed.size;
-    if (!isBehind && head.rememberedRoot && areEqualBytes(head.rememberedRoot, this.signed.root)) return;
-    this.shutFor(THIS_PROCESS, this.signed, head, isBehind ? head.size : 0n);
+  /**
+   * Holds the head that a transaction has just locked against `signed`, the newest that this process had signed when it asked
+   * for the root of that size. Throws `log/behind`.
+   */
+  refuseRegressed(head: Head & { rememberedRoot?: Uint8Array }, signed: Required<SeenHead> | undefined): void {
+    if (signed === undefined) return;
+    const isBehind = head.size < signed.size;
+    if (!isBehind && head.rememberedRoot && areEqualBytes(head.rememberedRoot, signed.root)) return;
+    this.shutFor(THIS_PROCESS, signed, head, isBehind ? head.size : 0n);
     this.refuseWrites();
   }
 

@@ -30,13 +30,21 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** A batch that is durable and not acknowledged yet. */
+interface Sealed {
+  readonly admitted: readonly Waiting[];
+  readonly placed: Appended['placed'];
+  readonly head: CommittedHead;
+}
+
 const MAX_BATCH = 1024;
 const MAX_WAITING = 16_384;
-const GATHER_MILLISECONDS = 4;
+/** A batch gathers for longer the larger the last one was: alone one should not wait, in a crowd it pays for all. */
+const GATHER_MILLISECONDS = { least: 2, most: 10 };
 
 /**
  * Seals registrations in batches: one transaction and one receipt signature for all that arrived meanwhile. While a
- * batch commits, the next one gathers; the head row keeps other replicas in line.
+ * batch commits, the next one gathers and the last one is acknowledged; the head row keeps other replicas in line.
  *
  * Nothing is acknowledged before its batch has committed. A crash before that leaves no trace of the batch; a crash
  * after it leaves entries whose callers will ask again and get the same index.
@@ -45,6 +53,8 @@ const GATHER_MILLISECONDS = 4;
 export class Sequencer implements OnApplicationShutdown {
   private waiting: Waiting[] = [];
   private sealing: Promise<void> | undefined;
+  private readonly acknowledging = new Set<Promise<void>>();
+  private lastBatch = 0;
   private lateCheck: LateCheck = async (_tx, entries) => entries.map(() => undefined);
 
   constructor(
@@ -76,22 +86,41 @@ export class Sequencer implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     await this.sealing;
+    await Promise.all(this.acknowledging);
   }
 
   private async seal(): Promise<void> {
     while (this.waiting.length > 0) {
-      if (this.waiting.length < MAX_BATCH) await new Promise((resolve) => setTimeout(resolve, GATHER_MILLISECONDS));
+      if (this.waiting.length < MAX_BATCH) await this.gather();
       const batch = this.waiting.splice(0, MAX_BATCH);
+      this.lastBatch = batch.length;
       try {
-        await this.sealBatch(batch);
+        this.answer(await this.sealBatch(batch));
       } catch (error) {
-        this.guard.forget();
-        for (const { reject } of batch) reject(error);
+        this.refuse(batch, error);
       }
     }
   }
 
-  private async sealBatch(batch: readonly Waiting[]): Promise<void> {
+  private gather(): Promise<void> {
+    const { least, most } = GATHER_MILLISECONDS;
+    return new Promise((resolve) => setTimeout(resolve, Math.min(most, least + this.lastBatch / 16)));
+  }
+
+  /** Not waited for: the next batch is on its way to the database meanwhile. */
+  private answer(sealed: Sealed): void {
+    const done = this.acknowledge(sealed)
+      .catch((error: unknown) => this.refuse(sealed.admitted, error))
+      .finally(() => this.acknowledging.delete(done));
+    this.acknowledging.add(done);
+  }
+
+  private refuse(batch: readonly Waiting[], error: unknown): void {
+    this.guard.forget();
+    for (const { reject } of batch) reject(error);
+  }
+
+  private async sealBatch(batch: readonly Waiting[]): Promise<Sealed> {
     const { admitted, appended, askedAt } = await this.db.transaction(async (tx) => {
       // The head first: a suspension or revocation needs it for its record, so none can commit between check and append.
       const head = await this.guard.lock(tx);
@@ -112,14 +141,10 @@ export class Sequencer implements OnApplicationShutdown {
     });
     // From here on the batch is durable: whatever fails now, asking again gives the same index.
     this.guard.noteCommitted(appended.head);
-    await this.acknowledge(admitted, appended.placed, { ...appended.head, askedAt });
+    return { admitted, placed: appended.placed, head: { ...appended.head, askedAt } };
   }
 
-  private async acknowledge(
-    admitted: readonly Waiting[],
-    placed: Appended['placed'],
-    head: CommittedHead,
-  ): Promise<void> {
+  private async acknowledge({ admitted, placed, head }: Sealed): Promise<void> {
     const signed = await this.signer.signForReceipts(head);
     for (const [position, { resolve, reject }] of admitted.entries()) {
       const place = placed[position];
