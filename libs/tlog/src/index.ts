@@ -57,6 +57,7 @@ export {
   tilesForNodes,
   type LoadTile,
 } from './from-tiles.ts';
+export { inclusionFromNodes, placesForInclusion, TileNodes, type NodePlace } from './tile-nodes.ts';
 export { fullTilesAdded, partialTiles, widthOfTile } from './implied-tiles.ts';
 export { tilesOfAppended } from './grow-tiles.ts';
 export { encodeTlogProof, parseTlogProof, verifyTlogProof, type LoggedEntry, type TlogProof } from './tlog-proof.ts';

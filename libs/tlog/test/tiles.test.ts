@@ -18,12 +18,15 @@ import {
   hashesForConsistency,
   hashesForInclusion,
   hashesForRoot,
+  inclusionFromNodes,
   inclusionFromTiles,
   nodeFromTiles,
   parseEntryBundle,
   parseTilePath,
+  placesForInclusion,
   rootFromTiles,
   tilePath,
+  TileNodes,
   tilesForNodes,
   tilesOfAppended,
   type LoadTile,
@@ -48,6 +51,44 @@ describe('proofs assembled from tiles', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('are the same from tiles whose inner nodes were computed once, also when they grew wider since', () => {
+    fc.assert(
+      fc.property(sizes, fc.nat(), (size, n) => {
+        const index = n % size;
+        const places = placesForInclusion(BigInt(index), BigInt(size));
+        const expected = referencePath(index, LEAVES.slice(0, size));
+        const exact = writeLog([size]);
+        expect(inclusionFromNodes(places, (tile) => new TileNodes(exact(tile)))).toEqual(expected);
+        const later = writeLog([LEAVES.length]);
+        const widest = BigInt(LEAVES.length);
+        const grown = inclusionFromNodes(places, ({ level, index: number }) => {
+          const width = Number(min(256n, (widest >> BigInt(8 * level)) - (number << 8n)));
+          return new TileNodes(later({ level, index: number, width }));
+        });
+        expect(grown).toEqual(expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('are not made of nodes that a tile does not have', () => {
+    const nodes = new TileNodes(
+      LEAVES.slice(0, 5).reduce((all, leaf) => Uint8Array.of(...all, ...leaf), new Uint8Array()),
+    );
+    expect(nodes.node(2, 0)).toEqual(referenceRoot(LEAVES.slice(0, 4)));
+    for (const [height, position] of [
+      [0, 5],
+      [1, 2],
+      [2, 1],
+      [3, 0],
+      [0, -1],
+      [-1, 0],
+    ] as const) {
+      expect(() => nodes.node(height, position)).toThrow(expect.objectContaining({ code: 'tlog/bad-tile' }));
+    }
+    for (const length of [0, 31, 33, 257 * 32]) expect(() => new TileNodes(new Uint8Array(length))).toThrow(Fault);
   });
 
   it('need only the tiles announced, as wide as the log of that size has them', () => {
@@ -280,3 +321,7 @@ const unexpected: LoadTile = (ref) => {
   throw new Error(`Nobody should ask for ${tilePath(ref)}.`);
 };
 const refusal = (code: string) => expect.objectContaining({ code });
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}

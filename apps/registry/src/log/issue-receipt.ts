@@ -5,7 +5,7 @@ import { encodeTlogProof } from '@margo-trust/tlog';
 import { refuseDamagedPath } from './damage.ts';
 import { HeadSigner } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
-import { LogReader, type EntryRecord, type StoredStatement } from './log.reader.ts';
+import { LogReader, type EntryRecord, type SealedEntry, type StoredStatement } from './log.reader.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { WithholdingReader } from './withholding.reader.ts';
 
@@ -21,7 +21,16 @@ export class IssueReceipt {
 
   /** A COSE receipt (RFC 9942), always against the same head: the one that first covered the entry. */
   async run({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
-    const head = await this.reader.loadSeal(index);
+    return this.prove({ index, head: await this.reader.loadSeal(index) });
+  }
+
+  /** The same by entry (32 bytes), for many callers at once; nothing when the log does not hold it. */
+  async forEntry(entry: Uint8Array): Promise<Uint8Array | undefined> {
+    const found = await this.reader.findSealed(entry);
+    return found && this.prove(found);
+  }
+
+  private async prove({ index, head }: SealedEntry): Promise<Uint8Array> {
     const path = await this.reader.inclusionPath(index, head.size);
     // What was signed before was right then, and tiles are checked as they are read.
     if (!this.signer.hasSigned(head)) refuseDamagedPath(index, await this.reader.leafHash(index), path, head);

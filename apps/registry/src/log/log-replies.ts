@@ -57,8 +57,9 @@ export class LogReplies {
   }
 
   async receipt(entryId: string): Promise<Reply> {
-    const record = await this.load(entryId);
-    return makeReply(COSE, await this.receipts.run(record), { location: `/entries/${entryId}` });
+    const receipt = await this.receipts.forEntry(readEntryId(entryId));
+    if (!receipt) throw noSuchEntry();
+    return makeReply(COSE, receipt, { location: `/entries/${entryId}` });
   }
 
   async statement(entryId: string): Promise<Reply> {

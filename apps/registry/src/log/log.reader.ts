@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { concatBytes, parseBase64Url } from '@margo-trust/bytes';
+import { concatBytes, encodeHex, parseBase64Url } from '@margo-trust/bytes';
 import { hashLeaf } from '@margo-trust/merkle';
 import {
   encodeEntryBundle,
-  inclusionFromTiles,
+  inclusionFromNodes,
   consistencyFromTiles,
   hashesForConsistency,
-  hashesForInclusion,
+  placesForInclusion,
   tilePath,
+  TileNodes,
   tilesForNodes,
   type TileRef,
   type TreeNode,
@@ -67,11 +68,29 @@ const TILE_WIDTH = 256;
 /** Leaf indices are signed 64-bit numbers in the database; callers may ask for tiles up to 2^56. */
 const TILE_LIMIT = (1n << 63n) / BigInt(TILE_WIDTH) - 1n;
 const CACHED_TILES = 2048; // × 8 kB = 16 MB
+const CACHED_NODES = 4096; // × 16 kB = 64 MB: the lowest level of a million entries
+
+/** An entry's index and the head that first covered it: what its receipt is made from. */
+export interface SealedEntry {
+  readonly index: bigint;
+  readonly head: CommittedHead;
+}
+
+interface Asked {
+  readonly entry: Uint8Array;
+  readonly resolve: (found: SealedEntry | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const MOST_ASKED = 256;
 
 /** Reads the log. What it returns of the tree depends on nothing but its arguments: committed leaves never change. */
 @Injectable()
 export class LogReader {
   private readonly tiles = new Map<string, Uint8Array>();
+  private readonly nodes = new Map<string, TileNodes>();
+  private asked: Asked[] = [];
+  private asking: Promise<void> | undefined;
   /** By level, the last tile as far as it was read. */
   private readonly tails = new Map<number, { readonly key: string; readonly hashes: Uint8Array }>();
 
@@ -112,6 +131,44 @@ export class LogReader {
     );
     if (!row) throw new Error(`No head covers entry ${index}.`);
     return { size: BigInt(row.size), root: plain(row.root), committedAt: row.committed_at, askedAt };
+  }
+
+  /** {@link findByEntry} and {@link loadSeal} in one question, and one for all who ask while the last is on its way. */
+  findSealed(entry: Uint8Array): Promise<SealedEntry | undefined> {
+    return new Promise((resolve, reject) => {
+      this.asked.push({ entry, resolve, reject });
+      this.asking ??= this.ask().finally(() => (this.asking = undefined));
+    });
+  }
+
+  private async ask(): Promise<void> {
+    while (this.asked.length > 0) {
+      const asked = this.asked.splice(0, MOST_ASKED);
+      try {
+        const found = await this.findAllSealed(asked.map(({ entry }) => entry));
+        for (const { entry, resolve } of asked) resolve(found.get(encodeHex(entry)));
+      } catch (error) {
+        for (const { reject } of asked) reject(error);
+      }
+    }
+  }
+
+  private async findAllSealed(entries: readonly Uint8Array[]): Promise<Map<string, SealedEntry>> {
+    const askedAt = performance.now();
+    const rows = await this.db.query<{ entry: Buffer; index: string; size: string; root: Buffer; committed_at: Date }>(
+      `SELECT e.entry, e.index, seal.size, seal.root, seal.committed_at
+       FROM log_entry e CROSS JOIN LATERAL (
+         SELECT size, root, committed_at FROM log_seal s
+         WHERE s.log_id = $1 AND s.size > e.index AND s.size > 1 ORDER BY s.size LIMIT 1) seal
+       WHERE e.log_id = $1 AND e.entry = ANY($2)`,
+      [this.identity.logId, entries.map((entry) => Buffer.from(entry))],
+    );
+    return new Map(
+      rows.map((row) => {
+        const head = { size: BigInt(row.size), root: plain(row.root), committedAt: row.committed_at, askedAt };
+        return [encodeHex(row.entry), { index: BigInt(row.index), head }];
+      }),
+    );
   }
 
   async findByEntry(entry: Uint8Array): Promise<EntryRecord | undefined> {
@@ -155,22 +212,46 @@ export class LogReader {
   }
 
   async inclusionPath(index: bigint, size: bigint): Promise<Hash[]> {
-    const loaded = await this.loadTiles(hashesForInclusion(index, size), size);
-    return inclusionFromTiles(index, size, loaded);
+    const [path] = await this.inclusionPaths([index], size);
+    return path ?? [];
   }
 
-  /** The paths of several leaves in one tree: each tile is read once. */
+  /** The paths of several leaves in one tree: each tile is read once, and hashed once for as long as it is remembered. */
   async inclusionPaths(indexes: readonly bigint[], size: bigint): Promise<Hash[][]> {
-    const loaded = await this.loadTiles(
-      indexes.flatMap((index) => hashesForInclusion(index, size)),
-      size,
-    );
-    return indexes.map((index) => inclusionFromTiles(index, size, loaded));
+    const places = indexes.map((index) => placesForInclusion(index, size));
+    const nodes = new Map<string, TileNodes>();
+    const missing = new Map<string, TileRef>();
+    for (const { tile } of places.flat(2)) {
+      const name = nameOf(tile);
+      if (nodes.has(name) || missing.has(name)) continue;
+      const known = this.nodes.get(name) ?? this.nodes.get(nameOf({ ...tile, width: TILE_WIDTH }));
+      if (known) nodes.set(name, known);
+      else missing.set(name, tile);
+    }
+    const load = async ([name, tile]: [string, TileRef]) => void nodes.set(name, await this.loadNodes(tile));
+    if (missing.size > 0) await Promise.all([...missing].map(load));
+    const find = (tile: TileRef): TileNodes => {
+      const found = nodes.get(nameOf(tile));
+      if (!found) throw new Error(`Tile ${tilePath(tile)} was not asked for.`);
+      return found;
+    };
+    return places.map((path) => inclusionFromNodes(path, find));
   }
 
   async consistencyPath(size1: bigint, size2: bigint): Promise<Hash[]> {
     const loaded = await this.loadTiles(hashesForConsistency(size1, size2), size2);
     return consistencyFromTiles(size1, size2, loaded);
+  }
+
+  /** A tile as wide as asked for or wider. Neither full tiles nor partial ones ever change. */
+  private async loadNodes(tile: TileRef): Promise<TileNodes> {
+    const full = tile.level > 7 ? undefined : await this.findFullTile(tile.level, tile.index);
+    const bytes = full ?? (await this.findTile(tile));
+    if (!bytes) throw new Error(`Tile ${tilePath(tile)} of a committed tree is missing.`);
+    const nodes = new TileNodes(bytes);
+    if (this.nodes.size >= CACHED_NODES) this.nodes.delete(this.nodes.keys().next().value ?? '');
+    this.nodes.set(nameOf({ ...tile, width: nodes.width }), nodes);
+    return nodes;
   }
 
   /** The hashes of a tile, or `undefined` when the log is not that large (C2SP tlog-tiles). */
@@ -294,7 +375,11 @@ function splitHashes(hashes: Uint8Array): Hash[] {
   return Array.from({ length: hashes.length / 32 }, (_, i) => hashes.subarray(i * 32, i * 32 + 32));
 }
 
+function nameOf({ level, index, width }: TileRef): string {
+  return `${level}/${index}/${width}`;
+}
+
 /** A Buffer of node-postgres shares its memory with others: the cores get bytes of their own. */
 function plain(buffer: Buffer): Uint8Array {
-  return Uint8Array.from(buffer);
+  return new Uint8Array(buffer);
 }

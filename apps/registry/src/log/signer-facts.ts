@@ -11,7 +11,7 @@ const KNOWN_FOR_MS = 1_000;
 @Injectable()
 export class SignerFacts {
   private known: VerifiedPaths | undefined;
-  private readonly vendorsByUri = new Map<string, { vendor: PublishingVendor; at: number }>();
+  private readonly vendorsByUri = new Map<string, { vendor: Promise<PublishingVendor | undefined>; at: number }>();
 
   constructor(
     private readonly certificates: CertificateReader,
@@ -36,10 +36,14 @@ export class SignerFacts {
     const now = this.clock.now().getTime();
     const known = this.vendorsByUri.get(uri);
     if (known && now - known.at < KNOWN_FOR_MS) return known.vendor;
-    const vendor = await this.vendors.findByUri(uri);
-    if (!vendor) return undefined;
+    // Kept while it is on its way, so that a crowd asks once; what is not there is not kept.
+    const asked = { vendor: this.vendors.findByUri(uri), at: now };
     if (this.vendorsByUri.size >= CACHED_VENDORS) this.vendorsByUri.clear();
-    this.vendorsByUri.set(uri, { vendor, at: now });
-    return vendor;
+    this.vendorsByUri.set(uri, asked);
+    const forget = (): void => {
+      if (this.vendorsByUri.get(uri) === asked) this.vendorsByUri.delete(uri);
+    };
+    asked.vendor.then((vendor) => vendor ?? forget(), forget);
+    return asked.vendor;
   }
 }
