@@ -11,6 +11,7 @@ import { LogSearch0044 } from './0044-log-search.ts';
 import { TileExport0047 } from './0047-tile-export.ts';
 import { Admission0048 } from './0048-admission.ts';
 import { Precertificates0049 } from './0049-precertificates.ts';
+import { CosignedCheckpoint0045 } from './0045-cosigned-checkpoint.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
@@ -30,4 +31,5 @@ export const MIGRATIONS = [
   TileExport0047,
   Admission0048,
   Precertificates0049,
+  CosignedCheckpoint0045,
 ] as const;

@@ -162,6 +162,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   'oci/not-found': 'Check the reference. In a layout, artifacts are known by their tags or digests.',
   'oci/unauthorized': 'Log in to the registry with docker, podman or oras; their credentials are used.',
   'oci/unreachable': 'Check the network and the name of the registry.',
+  'tlog/bad-verifier-key': 'Copy the key again, whole and in quotes: <origin>+<hash>+<key>.',
   'tuf/expired': 'Refresh the trust root: margo-trust root update.',
   'tuf/rollback': 'Do not go on: the source shows an older state than you have seen. Ask the operator of the registry.',
   'tuf/wrong-version': 'Do not go on: the source shows an unexpected state. Ask the operator of the registry.',

@@ -39,10 +39,46 @@ describe('readConfig', () => {
     expect(config.keysDirectory).toBe(join(config.dataDirectory, 'keys'));
     expect(config.tileStore).toEqual({ kind: 'off' });
     expect(secrets).toEqual({ databaseUrl: undefined, keysPassphrase: undefined, s3: undefined });
+    expect(config.witnessing).toBeUndefined();
   });
 
   it('names the port that was really bound', () => {
     expect(readConfig({ PORT: '0' }, 4711).config.publicUrl).toBe('http://localhost:4711');
+  });
+
+  describe('WITNESS_POLICY', () => {
+    const vkey = 'w.example+00df7ba9+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+    const read = (policy: string, change: NodeJS.ProcessEnv = {}) => {
+      const path = join(dataDirectory, 'policy');
+      writeFileSync(path, policy);
+      return readConfig({ WITNESS_POLICY: path, ...change }).config.witnessing;
+    };
+
+    it('is read at start, and fails closed unless told otherwise', () => {
+      const policy = `witness a ${vkey} https://w.example/sub\nquorum a\n`;
+      expect(read(policy)).toMatchObject({ mode: 'closed', policy: { quorum: 'a' } });
+      expect(read(policy, { WITNESS_MODE: 'open' })?.mode).toBe('open');
+      expect(() => read(policy, { WITNESS_MODE: 'ajar' })).toThrow('WITNESS_MODE must be one of closed, open');
+    });
+
+    it.each([
+      ['is no policy', 'quorum a\n', 'Line 1: a is not defined above.'],
+      ['has too few URLs for its quorum', `witness a ${vkey}\nquorum a\n`, 'are not enough for its quorum'],
+      ['has a URL that is none', `witness a ${vkey} w.example\nquorum a\n`, 'the URL of a must be http or https'],
+      ['has a URL with a password', `witness a ${vkey} http://u:p@w\nquorum a\n`, 'the URL of a must be'],
+      [
+        'is for another log',
+        'log other.example+d45d76de+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nquorum none\n',
+        'lists logs, but not this one: log.registry.localhost',
+      ],
+    ])('is refused when it %s', (_, policy, message) => {
+      expect(() => read(policy)).toThrow(message);
+      expect(() => read(policy)).toThrow(ConfigError);
+    });
+
+    it('is refused when it is not there', () => {
+      expect(() => readConfig({ WITNESS_POLICY: join(dataDirectory, 'none') })).toThrow(/none cannot be read/);
+    });
   });
 
   it('accepts a complete production set-up', () => {

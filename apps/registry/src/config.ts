@@ -1,5 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Fault } from '@margo-trust/fault';
+import { isQuorum, parsePolicy, type Policy } from '@margo-trust/tlog';
 import { DEVELOPMENT_MARK } from './keys/development-keys.ts';
 
 /** What the service was told. Made once by {@link readConfig}, frozen; injected by this class. */
@@ -32,6 +34,8 @@ export abstract class Config {
   declare readonly securityContact: string;
   /** `TILE_STORE`, default off: where the log's public files are put besides being served. */
   declare readonly tileStore: TileStoreConfig;
+  /** `WITNESS_POLICY` and `WITNESS_MODE`: who cosigns the log's checkpoints. Absent: nobody. */
+  declare readonly witnessing: Witnessing | undefined;
   /** `LOG_LEVEL` of the logger, default info. */
   declare readonly logLevel: LogLevel;
 }
@@ -59,6 +63,12 @@ export type TileStoreConfig =
       /** Empty, or ending in a slash. */
       readonly prefix: string;
     };
+export interface Witnessing {
+  /** Every witness in it has a URL. */
+  readonly policy: Policy;
+  /** `closed`: only checkpoints with a quorum are shown. `open`: the newest, with the cosignatures there are. */
+  readonly mode: 'closed' | 'open';
+}
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
@@ -94,6 +104,7 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     governanceMembers: Object.freeze(readMembers(env, issuer === undefined)),
     securityContact: text(env, 'SECURITY_CONTACT') ?? `mailto:security@${domain}`,
     tileStore: Object.freeze(readTileStore(env)),
+    witnessing: readWitnessing(env, domain),
     logLevel: oneOf(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   const secrets: Secrets = {
@@ -187,6 +198,48 @@ function required(env: NodeJS.ProcessEnv, name: string): string {
   const value = text(env, name);
   if (value === undefined) throw new ConfigError(`Set ${name}: TILE_STORE=${text(env, 'TILE_STORE')} needs it.`);
   return value;
+}
+
+function readWitnessing(env: NodeJS.ProcessEnv, domain: string): Witnessing | undefined {
+  const path = text(env, 'WITNESS_POLICY');
+  const mode = oneOf(env, 'WITNESS_MODE', ['closed', 'open'], 'closed');
+  if (path === undefined) return undefined;
+  const policy = readPolicy(resolve(path));
+  const { logs, witnesses } = policy;
+  if (logs.length > 0 && !logs.some(({ key }) => key.name === `log.${domain}`)) {
+    throw new ConfigError(`WITNESS_POLICY lists logs, but not this one: log.${domain}.`);
+  }
+  const asked = witnesses.filter(({ url }) => url !== undefined);
+  for (const { name, url = '' } of asked) {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined;
+    if (!parsed || !/^https?:$/.test(parsed.protocol) || /[?#@]/.test(url)) {
+      throw new ConfigError(`WITNESS_POLICY: the URL of ${name} must be http or https, without query or user.`);
+    }
+  }
+  if (
+    !isQuorum(
+      policy,
+      asked.map(({ name }) => name),
+    )
+  ) {
+    throw new ConfigError('WITNESS_POLICY: the witnesses with a URL are not enough for its quorum.');
+  }
+  return Object.freeze({ policy: { ...policy, witnesses: asked }, mode });
+}
+
+function readPolicy(path: string): Policy {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new ConfigError(`WITNESS_POLICY: ${path} cannot be read.`, { cause });
+  }
+  try {
+    return parsePolicy(bytes);
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    throw new ConfigError(`WITNESS_POLICY: ${path} is no policy. ${cause.message}`, { cause });
+  }
 }
 
 function readDomain(env: NodeJS.ProcessEnv): string {

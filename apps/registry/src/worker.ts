@@ -5,6 +5,7 @@ import { IndexForSearch } from './log/index-for-search.ts';
 import { PrunePartialTiles } from './log/prune-partial-tiles.ts';
 import { PublishTiles } from './log/publish-tiles.ts';
 import { DurabilityLost } from './log/tile-store.ts';
+import { CollectCosignatures } from './log/collect-cosignatures.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 
@@ -20,12 +21,13 @@ export interface Job {
 
 /**
  * The registry's dated work, in this order: CRLs are part of the trust root. What catches up with the log has workers of
- * its own, since it may be long, or its store slow, and a revocation must not wait for it. `onLost` is called when going on
+ * its own, since it may be long, or its store or a witness slow, and a revocation must not wait for it. `onLost` is called when going on
  * would do harm: the process should end.
  */
 export function startWorker(app: INestApplicationContext, onLost: (why: string) => void): Pick<Worker, 'stop'> {
   const [crls, trustRoot, search] = [app.get(IssueCrl), app.get(PublishTrustRoot), app.get(IndexForSearch)];
   const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
+  const cosignatures = app.get(CollectCosignatures);
   const db = app.get(Db);
   const workers = [
     new Worker(db, [
@@ -41,6 +43,9 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
       ],
       onLost,
     ),
+    new Worker(db, [
+      { name: 'cosignatures', lock: 45, isDue: () => cosignatures.isDue(), run: () => cosignatures.run() },
+    ]),
   ];
   for (const worker of workers) worker.start();
   return { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) };

@@ -23,7 +23,6 @@ export {
   isQuorum,
   parsePolicy,
   verifyWitnessed,
-  witnessesOfQuorum,
   type Policy,
   type PolicyGroup,
   type PolicyLog,

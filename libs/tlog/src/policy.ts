@@ -95,15 +95,6 @@ export function isQuorum({ groups, quorum }: Policy, cosigners: Iterable<string>
   return witnessed.has(quorum);
 }
 
-/** The witnesses whose cosignatures could make a quorum: those that the quorum names, at any depth. */
-export function witnessesOfQuorum({ witnesses, groups, quorum }: Policy): PolicyWitness[] {
-  const wanted = new Set(quorum === undefined ? [] : [quorum]);
-  for (const { name, members } of [...groups].reverse()) {
-    if (wanted.has(name)) members.forEach((member) => wanted.add(member));
-  }
-  return witnesses.filter(({ name }) => wanted.has(name));
-}
-
 /**
  * Checks that one of the policy's logs signed the checkpoint and a quorum of its witnesses cosigned it.
  *

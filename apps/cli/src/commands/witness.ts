@@ -23,7 +23,7 @@ export function addWitness(program: Command, run: Run): void {
     .command('add-log')
     .description('cosign this log from now on; a running witness notices')
     .argument('<directory>')
-    .argument('<vkey…>', 'the log’s keys, <origin>+<hash>+<key>, as its /log/log.json has them')
+    .argument('<vkey...>', 'the log’s keys, <origin>+<hash>+<key>, as its /log/log.json has them')
     .action(run(addLog));
   witness
     .command('show')

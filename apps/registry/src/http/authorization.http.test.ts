@@ -59,6 +59,8 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /.well-known/oauth-protected-resource': ANYONE,
   'GET /.well-known/security.txt': ANYONE,
   'GET /log/checkpoint': ANYONE,
+  'GET /log/checkpoint.cose': ANYONE,
+  'GET /log/consistency': ANYONE,
   'GET /log/log.json': ANYONE,
   'GET /log/evidence/*path': ANYONE,
   'GET /log/seals': ANYONE,
@@ -235,6 +237,7 @@ describe('who may call what', () => {
       .replace(':serial', vendor.serial)
       .replace(':entryId', vendor.entryId)
       .replace(':kid', vendor.kid)
+      .replace('/log/consistency', '/log/consistency?from=1')
       .replace('evidence/*path', 'evidence/000.p/1')
       .replace('*path', 'entries/000.p/1');
 

@@ -30,11 +30,13 @@ export class HealthController {
   @Get('readyz')
   @Requires('anyone')
   async ready(@Res() response: Response): Promise<void> {
-    const failures = await this.readiness.failures();
+    const [failures, facts] = await Promise.all([this.readiness.failures(), this.readiness.facts()]);
     const isReady = Object.keys(failures).length === 0;
     response.setHeader('Cache-Control', 'no-store');
     if (!isReady) response.setHeader('Retry-After', '1');
-    response.status(isReady ? 200 : 503).json(isReady ? { status: 'ok' } : { status: 'not ready', failures });
+    response
+      .status(isReady ? 200 : 503)
+      .json({ status: isReady ? 'ok' : 'not ready', ...(!isReady && { failures }), ...facts });
   }
 
   @Get('metrics')

@@ -61,6 +61,8 @@ const UNDOCUMENTED = [
   'GET /.well-known/scitt-keys/:kid',
   'POST /api/v2/log/entries',
   'GET /log/checkpoint',
+  'GET /log/checkpoint.cose',
+  'GET /log/consistency',
   'GET /log/log.json',
   'GET /log/evidence/*path',
   'GET /log/seals',

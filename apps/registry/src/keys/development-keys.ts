@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StartError } from '../start-error.ts';
-import { keyFile, type KeySlot, type KeyType, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
+import { encodeSeed } from './ml-dsa-key.ts';
+import { keyFile, type KeySlot, type KeyType, ML_DSA_KEY_FILE, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
 
 /** Marks a directory whose keys were made by {@link createDevelopmentKeys}: production refuses to use it. */
 export const DEVELOPMENT_MARK = 'DEVELOPMENT';
@@ -23,6 +24,25 @@ export const DEVELOPMENT_MARK = 'DEVELOPMENT';
  * set is whole a key that vanished is not made anew: what it signed would be signed by nobody any more.
  */
 export function createDevelopmentKeys(directory: string, passphrase?: string): void {
+  createSlots(directory, passphrase);
+  createMlDsaKey(directory, passphrase);
+}
+
+/** Unlike the others it may come later, since nothing depends on it; but once made it must not vanish either. */
+function createMlDsaKey(directory: string, passphrase?: string): void {
+  const [path, mark] = [join(directory, ML_DSA_KEY_FILE), join(directory, DEVELOPMENT_MARK)];
+  if (existsSync(path) || !existsSync(mark)) return;
+  const text = readFileSync(mark, 'utf8');
+  if (text.includes(ML_DSA_KEY_FILE)) {
+    throw new StartError(
+      `${directory} once held ${ML_DSA_KEY_FILE}. Put it back, or begin anew with another DATA_DIR.`,
+    );
+  }
+  writePem(path, encodeSeed(randomBytes(32), passphrase));
+  writeFileSync(mark, `${text}Then came ${ML_DSA_KEY_FILE}.\n`, { mode: 0o600 });
+}
+
+function createSlots(directory: string, passphrase?: string): void {
   const slots = Object.entries({ ...ONLINE_SLOTS, ...OFFLINE_SLOTS }) as [KeySlot, KeyType][];
   const missing = slots.filter(([slot]) => !existsSync(join(directory, keyFile(slot))));
   if (missing.length === 0) return;
@@ -73,14 +93,14 @@ export function generateKey(type: KeyType): KeyObject {
 /** Writes a PKCS#8 PEM of mode 0600 that is whole or absent after a crash. */
 export function writeKey(path: string, key: KeyObject, passphrase?: string): void {
   const cipher = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
+  writePem(path, key.export({ type: 'pkcs8', format: 'pem', ...cipher }) as string);
+}
+
+function writePem(path: string, pem: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.draft`;
   rmSync(draft, { force: true });
-  writeFileSync(draft, key.export({ type: 'pkcs8', format: 'pem', ...cipher }), {
-    mode: 0o600,
-    flag: 'wx',
-    flush: true,
-  });
+  writeFileSync(draft, pem, { mode: 0o600, flag: 'wx', flush: true });
   renameSync(draft, path);
   const directory = openSync(dirname(path), 'r');
   fsyncSync(directory);

@@ -1,10 +1,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { type MlDsa44Key, openMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { StartError } from '../start-error.ts';
 import { KeyObjectSigner } from './key-object-signer.ts';
+import { decodeSeed } from './ml-dsa-key.ts';
 import type { Signer } from './signer.ts';
-import { keyFile, type KeySlot, type KeyType, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
+import { keyFile, type KeySlot, type KeyType, ML_DSA_KEY_FILE, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
 
 /**
  * The service's keys, by slot. Reads files only; private keys never touch the database.
@@ -12,6 +14,7 @@ import { keyFile, type KeySlot, type KeyType, OFFLINE_SLOTS, ONLINE_SLOTS } from
  */
 export class KeyRing {
   private readonly loaded = new Map<KeySlot, Signer>();
+  private mlDsa: { key: MlDsa44Key | undefined } | undefined;
   private readonly directory: string;
   private readonly passphrase: string | undefined;
 
@@ -36,6 +39,22 @@ export class KeyRing {
     this.loaded.set(slot, signer);
     return signer;
   }
+
+  /** The log's ML-DSA-44 key; undefined if its file is missing, looked for once. Throws as {@link load} does. */
+  findMlDsa44(): MlDsa44Key | undefined {
+    this.mlDsa ??= { key: this.readMlDsa44(join(this.directory, ML_DSA_KEY_FILE)) };
+    return this.mlDsa.key;
+  }
+
+  private readMlDsa44(path: string): MlDsa44Key | undefined {
+    if (!existsSync(path)) return undefined;
+    refuseOpen(path);
+    const seed = decodeSeed(readFileSync(path, 'utf8'), this.passphrase);
+    if (seed) return openMlDsa44(seed);
+    throw new StartError(
+      `${path} does not open: is it a PKCS#8 PEM of an ML-DSA-44 seed, and is KEYS_PASSPHRASE right?`,
+    );
+  }
 }
 
 const ALGORITHM = { Ed25519: 'Ed25519', 'P-256': 'ES256', 'P-384': 'ES384' } as const;
@@ -43,10 +62,14 @@ const ALGORITHM = { Ed25519: 'Ed25519', 'P-256': 'ES256', 'P-384': 'ES384' } as 
 /** Reads a PKCS#8 PEM, refusing a file that others may read. */
 export function readKey(path: string, passphrase?: string): KeyObject {
   if (!existsSync(path)) throw new StartError(`The key file ${path} is missing.`);
-  if ((statSync(path).mode & 0o077) !== 0) throw new StartError(`${path} is open to others: run chmod 600 on it.`);
+  refuseOpen(path);
   try {
     return createPrivateKey({ key: readFileSync(path), ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (cause) {
     throw new StartError(`${path} does not open: is it a PKCS#8 PEM, and is KEYS_PASSPHRASE right?`, { cause });
   }
+}
+
+function refuseOpen(path: string): void {
+  if ((statSync(path).mode & 0o077) !== 0) throw new StartError(`${path} is open to others: run chmod 600 on it.`);
 }

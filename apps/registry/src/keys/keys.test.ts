@@ -8,14 +8,15 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createPublicKey, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, verify } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDevelopmentKeys, generateKey, writeKey } from './development-keys.ts';
 import { KeyObjectSigner } from './key-object-signer.ts';
 import { KeyRing } from './key-ring.ts';
-import { keyFile, type KeySlot, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
+import { decodeSeed, encodeSeed } from './ml-dsa-key.ts';
+import { keyFile, type KeySlot, ML_DSA_KEY_FILE, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
 
 const SLOTS = Object.keys({ ...ONLINE_SLOTS, ...OFFLINE_SLOTS }) as KeySlot[];
 
@@ -85,6 +86,40 @@ describe('keys', () => {
     expect(() => new KeyRing(locked).load('record')).toThrow(/KEYS_PASSPHRASE/);
   });
 
+  it('makes an ML-DSA-44 key beside them, also later, and not anew', () => {
+    const later = join(parent, 'later');
+    createDevelopmentKeys(later);
+    const { publicKey } = new KeyRing(later).findMlDsa44()!;
+    expect(publicKey).toHaveLength(1312);
+    createDevelopmentKeys(later);
+    expect(new KeyRing(later).findMlDsa44()?.publicKey).toEqual(publicKey);
+    const file = join(later, ML_DSA_KEY_FILE);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    rmSync(file);
+    expect(new KeyRing(later).findMlDsa44()).toBeUndefined();
+    expect(() => createDevelopmentKeys(later)).toThrow(/once held log-checkpoint-ml-dsa-44\.pem/);
+    const mark = join(later, 'DEVELOPMENT');
+    writeFileSync(mark, readFileSync(mark, 'utf8').replace(/Then came .*\n/, ''));
+    createDevelopmentKeys(later);
+    expect(existsSync(file)).toBe(true);
+    chmodSync(file, 0o644);
+    expect(() => new KeyRing(later).findMlDsa44()).toThrow(/chmod 600/);
+  });
+
+  it('reads a seed as it was written, and OpenSSL knows the form of an encrypted one', () => {
+    const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
+    expect(decodeSeed(encodeSeed(seed))).toEqual(Buffer.from(seed));
+    const locked = encodeSeed(seed, 'open sesame');
+    expect(decodeSeed(locked, 'open sesame')).toEqual(Buffer.from(seed));
+    for (const passphrase of [undefined, 'wrong']) expect(decodeSeed(locked, passphrase)).toBeUndefined();
+    for (const pem of ['', 'x', encodeSeed(seed).replace('BEGIN PRIVATE', 'BEGIN PUBLIC'), generatePem('P-256')]) {
+      expect(decodeSeed(pem, 'open sesame')).toBeUndefined();
+    }
+    // Node knows the container, and stops at the kind of key that is in it.
+    expect(() => createPrivateKey({ key: locked, passphrase: 'open sesame' })).toThrow(/unsupported/i);
+    expect(() => createPrivateKey({ key: locked, passphrase: 'wrong' })).toThrow(/bad decrypt/i);
+  });
+
   it('refuses a key that others may read, one that is missing, and one of the wrong type', () => {
     const loose = join(parent, 'loose');
     createDevelopmentKeys(loose);
@@ -112,3 +147,7 @@ describe('keys', () => {
     if (type !== 'Ed25519') expect(verify(digest, data, key, await signer.sign(data, 'der'))).toBe(true);
   });
 });
+
+function generatePem(type: 'P-256'): string {
+  return generateKey(type).export({ type: 'pkcs8', format: 'pem' }) as string;
+}

@@ -14,6 +14,12 @@ export const ONLINE_SLOTS = {
   'tuf-timestamp': 'Ed25519',
 } as const satisfies Record<string, KeyType>;
 
+/**
+ * ML-DSA-44, which signs checkpoints beside `log-checkpoint`: a log may get it later or do without. The file holds a seed, see
+ * ml-dsa-key.ts.
+ */
+export const ML_DSA_KEY_FILE = 'log-checkpoint-ml-dsa-44.pem';
+
 /** Keys of ceremonies. They lie below `offline/`, a folder that a production set-up does not have. */
 export const OFFLINE_SLOTS = {
   'ca-root': 'P-384',

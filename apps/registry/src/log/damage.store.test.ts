@@ -8,12 +8,16 @@ import { Db, type Tx } from '../db/db.ts';
 import { appendEntries } from './append-entries.ts';
 import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
+import { SystemClock } from '../clock.ts';
+import { CheckpointStore } from './checkpoint.store.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
+import { WithholdingReader } from './withholding.reader.ts';
+import { WitnessQuorum } from './witness-quorum.ts';
 
 /** `BIT_FLIPS=10000` for the long run. */
 const FLIPS = Number(process.env['BIT_FLIPS'] ?? 70);
@@ -88,7 +92,12 @@ async function takeStock(indexes: readonly bigint[]): Promise<{ served: Map<stri
   const identity = registry.app.get(LogIdentity);
   const reader = new LogReader(db, identity);
   const signer = new HeadSigner(identity, registry.app.get(HeadGuard));
-  const receipts = new IssueReceipt(reader, signer, new PublishedCheckpoint(reader, signer));
+  const [checkpoints, quorum] = [registry.app.get(CheckpointStore), registry.app.get(WitnessQuorum)];
+  const { config } = registry;
+  const published = new PublishedCheckpoint(
+    ...([reader, signer, checkpoints, quorum, identity, config, db, new SystemClock()] as const),
+  );
+  const receipts = new IssueReceipt(reader, signer, published, registry.app.get(WithholdingReader));
   const served = new Map<string, string>();
   const faults: string[] = [];
   const ask = async (what: string, answer: () => Promise<Uint8Array | undefined>) => {

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { encodeReceipt } from '@margo-trust/receipt';
+import { encodeConsistencyReceipt, encodeReceipt } from '@margo-trust/receipt';
 import { attachToStatement } from '@margo-trust/statement';
 import { encodeTlogProof } from '@margo-trust/tlog';
 import { refuseDamagedPath } from './damage.ts';
-import { HeadSigner } from './head-signer.ts';
+import { HeadSigner, type ReceiptHead } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
 import { LogReader, type EntryRecord, type SealedEntry, type StoredStatement } from './log.reader.ts';
+import type { CommittedHead } from './log.store.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
 import { WithholdingReader } from './withholding.reader.ts';
 
@@ -55,9 +56,43 @@ export class IssueReceipt {
     });
   }
 
+  /** What all receipts of the published checkpoint's size have in common, and its root. */
+  async publishedHead(): Promise<ReceiptHead> {
+    return this.signer.signForReceipts(await this.published.load());
+  }
+
+  /**
+   * A COSE receipt of consistency (RFC 9942 §5.3) from a smaller tree to one that the log has signed, by default the published
+   * one. Throws LogFault `log/no-such-proof` for other sizes, and between equal ones, where a receipt would have no path.
+   */
+  async consistency(from: bigint, to?: bigint): Promise<{ receipt: Uint8Array; isFinal: boolean }> {
+    const head = to === undefined ? await this.published.load() : await this.reader.findSeal(to);
+    if (!head)
+      throw new LogFault('log/no-such-proof', `This log never signed a tree of ${to} entries: see /log/seals.`);
+    if (from >= head.size) {
+      throw new LogFault('log/no-such-proof', `A tree of ${head.size} entries is shown to continue smaller ones only.`);
+    }
+    if (!this.signer.hasSigned(head)) await this.refuseDamaged(head);
+    const [path, signed] = await Promise.all([
+      this.reader.consistencyPath(from, head.size),
+      this.signer.signForReceipts(head),
+    ]);
+    const receipt = encodeConsistencyReceipt({ ...signed, size1: from, size2: head.size, path });
+    return { receipt, isFinal: to !== undefined };
+  }
+
+  /** Holds a root that was never signed against the tree's last entry. */
+  private async refuseDamaged(head: CommittedHead): Promise<void> {
+    const last = head.size - 1n;
+    const [leaf, path] = await Promise.all([this.reader.leafHash(last), this.reader.inclusionPath(last, head.size)]);
+    refuseDamagedPath(last, leaf, path, head);
+  }
+
   /** A C2SP tlog-proof against the newest checkpoint. */
   async tlogProof({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
     const { size, note } = await this.published.load();
+    if (index >= size)
+      throw new LogFault('log/not-witnessed', 'The published checkpoint does not cover this entry yet.');
     return encodeTlogProof({ index, path: await this.reader.inclusionPath(index, size), checkpoint: note });
   }
 }

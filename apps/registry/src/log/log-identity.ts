@@ -1,7 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { coseKeyThumbprint } from '@margo-trust/cose';
 import { parsePublicKey } from '@margo-trust/crypto';
-import { Config } from '../config.ts';
+import type { MlDsa44Key } from '@margo-trust/crypto/ml-dsa';
+import {
+  encodePolicy,
+  encodeVerifierKey,
+  ML_DSA_44_COSIGNATURE,
+  parseVerifierKey,
+  type VerifierKey,
+} from '@margo-trust/tlog';
+import { Config, type Witnessing } from '../config.ts';
 import { KeyRing } from '../keys/key-ring.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { OnlineSlot } from '../keys/slots.ts';
@@ -23,17 +31,42 @@ export class LogIdentity {
   /** `iss` of receipts and of the registry's own statements. */
   readonly issuer: string;
 
+  private readonly witnessing: Witnessing | undefined;
+
   constructor(
     config: Config,
     private readonly keys: KeyRing,
   ) {
     this.origin = `log.${config.domain}`;
     this.issuer = `https://${config.domain}`;
+    this.witnessing = config.witnessing;
   }
 
   /** Ed25519: checkpoints (C2SP signed note). */
   get checkpoint(): Signer {
     return this.keys.load('log-checkpoint');
+  }
+
+  /** ML-DSA-44: checkpoints, beside the Ed25519 signature. Undefined if the log has no such key. */
+  get postQuantum(): MlDsa44Key | undefined {
+    return this.keys.findMlDsa44();
+  }
+
+  /** What checkpoints verify with: Ed25519 first. Whoever knows but one of them ignores the other's line. */
+  get checkpointKeys(): VerifierKey[] {
+    const { origin, checkpoint, postQuantum } = this;
+    const vkeys = [encodeVerifierKey(origin, ed25519Raw(checkpoint.spki))];
+    if (postQuantum) vkeys.push(encodeVerifierKey(origin, postQuantum.publicKey, ML_DSA_44_COSIGNATURE));
+    return vkeys.map(parseVerifierKey);
+  }
+
+  /** What outsiders may hold a checkpoint against, as a C2SP tlog-policy: this log, its witnesses, and how many are enough. */
+  get witnessPolicy(): string | undefined {
+    if (!this.witnessing) return undefined;
+    const { witnesses, ...policy } = this.witnessing.policy;
+    const named = witnesses.map(({ name, key }) => ({ name, key })); // where we ask them is nobody's business
+    const logs = this.checkpointKeys.map((key) => ({ key }));
+    return new TextDecoder().decode(encodePolicy({ ...policy, logs, witnesses: named }));
   }
 
   /** ES256: COSE receipts. */

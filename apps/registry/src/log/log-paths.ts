@@ -23,6 +23,7 @@ export class LogPaths implements HotPaths {
 
   private findFile(path: string): Reply | Promise<Reply> | undefined {
     if (path === '/log/checkpoint') return this.replies.checkpoint();
+    if (path === '/log/checkpoint.cose') return this.replies.signedRoot();
     if (path === '/log/log.json') return this.replies.description();
     return PLAIN_TILE.test(path) ? this.replies.tile(path.slice('/log/'.length)) : undefined;
   }

@@ -5,6 +5,7 @@ import { encodeCbor } from '@margo-trust/cbor';
 import { encodeCoseKey } from '@margo-trust/cose';
 import { parsePublicKey } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
+import { encodeSignedRoot } from '@margo-trust/receipt';
 import { parseTilePath, TlogFault } from '@margo-trust/tlog';
 import { DEFAULT_MAX_BYTES, readBody } from '../http/body.ts';
 import { fresh, IMMUTABLE } from '../http/published-files.store.ts';
@@ -83,6 +84,18 @@ export class LogReplies {
     const { shown } = this;
     if (shown && performance.now() - shown.at < CHECKPOINT_SECONDS * 1_000) return shown.reply;
     return this.loadCheckpoint();
+  }
+
+  /** The published checkpoint as COSE: what all receipts of its size have in common, with the tree root as payload. */
+  async signedRoot(): Promise<Reply> {
+    const bytes = encodeSignedRoot(await this.receipts.publishedHead());
+    return makeReply(COSE, bytes, { cacheControl: fresh(CHECKPOINT_SECONDS), etag: true });
+  }
+
+  /** A receipt of consistency between two sizes that the log has had. */
+  async consistency(from: bigint, to: bigint | undefined): Promise<Reply> {
+    const { receipt, isFinal } = await this.receipts.consistency(from, to);
+    return makeReply(COSE, receipt, { cacheControl: isFinal ? IMMUTABLE : fresh(CHECKPOINT_SECONDS) });
   }
 
   description(): Reply {

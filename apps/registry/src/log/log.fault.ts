@@ -5,6 +5,7 @@ export type LogFaultCode =
   | 'log/not-committed'
   | 'log/not-open'
   | 'log/damaged'
+  | 'log/not-witnessed'
   | 'log/no-such-entry'
   | 'log/not-a-statement'
   | 'log/statement-erased'
@@ -13,6 +14,7 @@ export type LogFaultCode =
   | 'log/already-withheld'
   | 'log/not-erasable'
   | 'log/not-restricted'
+  | 'log/no-such-proof'
   | 'log/no-such-tile'
   | 'log/no-such-key';
 

@@ -8,6 +8,8 @@ import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { AdmissionReader } from './admission.reader.ts';
 import { AppendRecord } from './append-record.ts';
 import { ApprovePolicy } from './approve-policy.ts';
+import { CheckpointStore } from './checkpoint.store.ts';
+import { CollectCosignatures } from './collect-cosignatures.ts';
 import { EntriesController } from './entries.controller.ts';
 import { EraseStatement } from './erase-statement.ts';
 import { EvidenceController } from './evidence.controller.ts';
@@ -46,6 +48,8 @@ import { TilesController } from './tiles.controller.ts';
 import { WithholdingController } from './withholding.controller.ts';
 import { WithholdingReader } from './withholding.reader.ts';
 import { WithholdingStore } from './withholding.store.ts';
+import { WitnessesSeen } from './witnesses-seen.ts';
+import { WitnessQuorum } from './witness-quorum.ts';
 import { WriteEvidence } from './write-evidence.ts';
 
 @Module({
@@ -65,6 +69,8 @@ import { WriteEvidence } from './write-evidence.ts';
     AppendRecord,
     ApprovePolicy,
     EraseStatement,
+    CheckpointStore,
+    CollectCosignatures,
     EvidenceReader,
     FindEntries,
     HeadGuard,
@@ -93,10 +99,13 @@ import { WriteEvidence } from './write-evidence.ts';
     SignerFacts,
     WithholdingReader,
     WithholdingStore,
+    WitnessesSeen,
+    WitnessQuorum,
     WriteEvidence,
   ],
   exports: [
     AppendRecord,
+    CollectCosignatures,
     HeadSigner,
     IndexForSearch,
     IssueReceipt,
@@ -109,7 +118,15 @@ import { WriteEvidence } from './write-evidence.ts';
   ],
 })
 export class LogModule {
-  constructor(readiness: Readiness, latch: RollbackLatch, reader: LogReader) {
+  constructor(
+    readiness: Readiness,
+    latch: RollbackLatch,
+    reader: LogReader,
+    witnesses: WitnessesSeen,
+    cosignatures: CollectCosignatures,
+  ) {
+    latch.add(witnesses);
+    readiness.describe('witnesses', () => cosignatures.describe());
     readiness.add('log', async () => latch.complaint() ?? (await findDamage(reader)));
   }
 }

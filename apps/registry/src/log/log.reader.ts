@@ -171,6 +171,17 @@ export class LogReader {
     );
   }
 
+  /** The head that the log had at this size, if it ever committed one. */
+  async findSeal(size: bigint): Promise<CommittedHead | undefined> {
+    if (size >= 1n << 63n) return undefined;
+    const askedAt = performance.now();
+    const [row] = await this.db.query<{ root: Buffer; committed_at: Date }>(
+      'SELECT root, committed_at FROM log_seal WHERE log_id = $1 AND size = $2',
+      [this.identity.logId, size.toString()],
+    );
+    return row && { size, root: plain(row.root), committedAt: row.committed_at, askedAt };
+  }
+
   async findByEntry(entry: Uint8Array): Promise<EntryRecord | undefined> {
     return this.findOne('entry = $2', Buffer.from(entry));
   }

@@ -28,6 +28,8 @@ import { LogReader } from './log.reader.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
 import { PrunePartialTiles } from './prune-partial-tiles.ts';
 import { PublishedCheckpoint } from './published-checkpoint.ts';
+import { CheckpointStore } from './checkpoint.store.ts';
+import { WitnessQuorum } from './witness-quorum.ts';
 import { PublishTiles } from './publish-tiles.ts';
 import { RollbackLatch } from './rollback-latch.ts';
 import { StoredCheckpoint } from './stored-checkpoint.ts';
@@ -91,7 +93,12 @@ describe('tiles on their way out', () => {
   /** As a process would have it that has just started. */
   function start(store: TileStore | undefined) {
     const reader = new LogReader(db, identity);
-    const published = new PublishedCheckpoint(reader, signerOf(identity));
+    const unwitnessed = { witnessing: undefined } as Config;
+    const quorum = new WitnessQuorum(unwitnessed, identity);
+    const checkpoints = new CheckpointStore(db);
+    const published = new PublishedCheckpoint(
+      ...([reader, signerOf(identity), checkpoints, quorum, identity, unwitnessed, db, clock] as const),
+    );
     const stored = new StoredCheckpoint(store, identity);
     const tiles = new CheckedTiles(reader);
     return new PublishTiles(store, published, stored, tiles, identity, exports, db, clock);

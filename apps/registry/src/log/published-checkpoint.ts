@@ -1,23 +1,69 @@
 import { Injectable } from '@nestjs/common';
+import { areEqualBytes } from '@margo-trust/bytes';
+import { Clock } from '../clock.ts';
+import { Config } from '../config.ts';
+import { Db } from '../db/db.ts';
+import { CheckpointStore, type CosignedCheckpoint } from './checkpoint.store.ts';
 import { HeadSigner } from './head-signer.ts';
+import { LogFault } from './log.fault.ts';
+import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import type { CommittedHead } from './log.store.ts';
+import { WitnessQuorum } from './witness-quorum.ts';
 
 /** A head and the signed note over it (C2SP tlog-checkpoint). */
 export interface SignedCheckpoint extends CommittedHead {
   readonly note: Uint8Array;
 }
 
-/** The checkpoint that everybody outside is shown: in the log's public files, in proofs and in the trust root. */
+/**
+ * The checkpoint that everybody outside is shown: in the log's public files, in proofs and in the trust root.
+ *
+ * Without witnesses it is the newest head, signed on demand. With witnesses it is the one that the worker has published
+ * (see {@link CollectCosignatures}): the same for every process, and never smaller than before. Receipts do not wait for it.
+ */
 @Injectable()
 export class PublishedCheckpoint {
+  /** The note that was last found to be in order. */
+  private judged: { note: Uint8Array; hasQuorum: boolean } | undefined;
+
   constructor(
     private readonly reader: LogReader,
     private readonly signer: HeadSigner,
+    private readonly store: CheckpointStore,
+    private readonly quorum: WitnessQuorum,
+    private readonly identity: LogIdentity,
+    private readonly config: Config,
+    private readonly db: Db,
+    private readonly clock: Clock,
   ) {}
 
+  /** Throws LogFault `log/not-witnessed` when a quorum is asked for (`WITNESS_MODE=closed`) and none has cosigned yet. */
   async load(): Promise<SignedCheckpoint> {
+    const { witnessing } = this.config;
+    if (!witnessing) return this.signNewest();
+    const stored = await this.store.find(this.identity.logId);
+    if (stored && (this.judge(stored) || witnessing.mode === 'open')) return stored;
+    if (witnessing.mode === 'closed') {
+      throw new LogFault('log/not-witnessed', 'No checkpoint of this log has been cosigned by enough witnesses yet.');
+    }
+    const newest = { ...(await this.signNewest()), hasQuorum: false, cosignedAt: this.clock.now() };
+    return this.db.transaction((tx) => this.store.publish(tx, this.identity.logId, newest));
+  }
+
+  private async signNewest(): Promise<SignedCheckpoint> {
     const head = await this.reader.loadHead();
-    return { ...head, note: await this.signer.signCheckpoint(head) };
+    return { ...head, note: await this.signer.signForAll(head) };
+  }
+
+  /** Whether it has the quorum of today's policy. One that our own key did not sign, as a spoiled row, is an error. */
+  private judge({ note, size, root }: CosignedCheckpoint): boolean {
+    if (this.judged && areEqualBytes(this.judged.note, note)) return this.judged.hasQuorum;
+    const { checkpoint, hasQuorum } = this.quorum.judge(note);
+    if (checkpoint.size !== size || !areEqualBytes(checkpoint.root, root)) {
+      throw new Error('The published checkpoint is not what its row says.');
+    }
+    this.judged = { note, hasQuorum };
+    return hasQuorum;
   }
 }
