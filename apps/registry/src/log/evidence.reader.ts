@@ -39,7 +39,7 @@ export class EvidenceReader {
   async items(first: bigint, count: number): Promise<EvidenceItem[]> {
     const rows = await this.db.query<ItemRecord>(
       `SELECT e.entry, e.content_type, e.issuer, e.subject, e.vendor_id, e.application_id, e.version, e.certificate,
-              e.registered_at, e.raw, e.mentions, CASE WHEN s.restricted_at IS NULL THEN octet_length(s.body) END AS body_bytes, s.chain_id, s.timestamp_token
+              e.registered_at, e.raw, e.mentions, octet_length(s.body) AS body_bytes, s.chain_id, s.timestamp_token
        FROM log_entry e LEFT JOIN statement s ON s.entry = e.entry
        WHERE e.log_id = $1 AND e.index >= $2 AND e.index < $3 ORDER BY e.index`,
       [this.identity.logId, first.toString(), (first + BigInt(count)).toString()],
@@ -67,7 +67,7 @@ export class EvidenceReader {
   /** The statements behind these entries, by hex of the entry. */
   async statements(entries: readonly Uint8Array[]): Promise<Map<string, Uint8Array>> {
     const rows = await this.db.query<{ entry: Buffer; body: Buffer }>(
-      'SELECT entry, body FROM statement WHERE entry = ANY($1) AND restricted_at IS NULL',
+      'SELECT entry, body FROM statement WHERE entry = ANY($1)',
       [entries.map((entry) => Buffer.from(entry))],
     );
     return new Map(rows.map((row) => [encodeHex(row.entry), row.body]));
