@@ -35,9 +35,10 @@ export class Db {
       await runner.startTransaction();
       this.whenCommitted.set(runner.manager, effects);
       const result = await work(runner.manager as Tx);
-      connection.expectNoWarning();
-      await runner.commitTransaction();
-      connection.refuseDoubt();
+      await connection.commit(
+        () => runner.commitTransaction(),
+        (processId) => this.query('SELECT pg_cancel_backend($1)', [processId]),
+      );
       for (const effect of effects) effect();
       return result;
     } catch (error) {
@@ -98,11 +99,23 @@ class WatchedConnection {
     client.on('error', this.onEnd);
   }
 
-  expectNoWarning(): void {
+  /**
+   * Throws when PostgreSQL warns. When it does not come to an end it waits for a standby, and none of its time limits counts for
+   * that: `cancel` ends it. The connection is closed then, so that a late cancel meets nobody else.
+   */
+  async commit(commit: () => Promise<void>, cancel: (processId: number | null) => Promise<unknown>): Promise<void> {
     this.client.on('notice', this.onNotice);
-  }
-
-  refuseDoubt(): void {
+    let isCancelled = false;
+    const timer = setTimeout(() => {
+      isCancelled = true;
+      cancel((this.client as Client & { processID: number | null }).processID).catch(() => this.client.end());
+    }, COMMIT_WITHIN_MS);
+    try {
+      await commit();
+    } finally {
+      clearTimeout(timer);
+      if (isCancelled) void this.client.end().catch(() => undefined);
+    }
     if (this.warning === undefined) return;
     throw new DatabaseFault(
       'database/not-replicated',
@@ -117,6 +130,8 @@ class WatchedConnection {
     this.client.off('notice', this.onNotice);
   }
 }
+
+const COMMIT_WITHIN_MS = 8_000;
 
 /**
  * A commit has nothing else to warn of. `01000` is a wait for synchronous replication that was cancelled, `57P01` one that a

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { encodeHex } from '@margo-trust/bytes';
 import { Db, type Tx } from '../db/db.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
@@ -19,6 +20,7 @@ const FRESH_FOR_MS = 2_000;
 export class HeadGuard {
   /** The largest head up to which a commit of this process has succeeded without doubt. */
   private confirmedSize = 0n;
+  private readonly confirming = new Map<string, Promise<void>>();
 
   constructor(
     private readonly db: Db,
@@ -54,11 +56,23 @@ export class HeadGuard {
     this.latch.refuseSigning(head.size);
     const isFresh = head.askedAt !== undefined && performance.now() - head.askedAt < FRESH_FOR_MS;
     if (isFresh && head.size <= this.confirmedSize) return;
-    const found = await this.db.transaction((tx) => this.store.confirmSeal(tx, this.identity.logId, head));
-    if (!found.isHeld) {
-      throw new LogFault('log/not-committed', 'The database no longer knows this head of the log. Ask again.');
-    }
-    this.noteCommitted(found);
+    await this.confirm(head);
+  }
+
+  /** Whoever asks for the same head meanwhile waits for the same answer, which a standby may take seconds to give. */
+  private confirm(head: CommittedHead): Promise<void> {
+    const key = `${head.size} ${encodeHex(head.root)}`;
+    const underWay = this.confirming.get(key);
+    if (underWay) return underWay;
+    const asking = this.db
+      .transaction((tx) => this.store.confirmSeal(tx, this.identity.logId, head))
+      .then((found) => {
+        if (found.isHeld) return this.noteCommitted(found);
+        throw new LogFault('log/not-committed', 'The database no longer knows this head of the log. Ask again.');
+      })
+      .finally(() => this.confirming.delete(key));
+    this.confirming.set(key, asking);
+    return asking;
   }
 
   /** Remembers what everybody may have seen from now on. */

@@ -83,8 +83,7 @@ interface HeadRecord {
 }
 
 /**
- * Milliseconds that a transaction may sit idle, wait for a lock or run a statement while it holds the head. Its COMMIT is
- * a statement too: a wait for a standby that does not answer ends. A process that was stopped in between loses the head
+ * Milliseconds that a transaction may sit idle, wait for a lock or run a statement while it holds the head. A process that was stopped in between loses the head
  * after the first of them, and others go on.
  */
 const HOLDING_LIMITS = { idle: '3000', lock: '8000', statement: '8000' };

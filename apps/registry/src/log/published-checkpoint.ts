@@ -19,13 +19,15 @@ export interface SignedCheckpoint extends CommittedHead {
 /**
  * The checkpoint that everybody outside is shown: in the log's public files, in proofs and in the trust root.
  *
- * Without witnesses it is the newest head, signed on demand. With witnesses it is the one that the worker has published
+ * Without witnesses it is the newest head, signed on demand; when that may not be signed, or not soon, the last one that this
+ * process has signed, which is older and no less true. With witnesses it is the one that the worker has published
  * (see {@link CollectCosignatures}): the same for every process, and never smaller than before. Receipts do not wait for it.
  */
 @Injectable()
 export class PublishedCheckpoint {
   /** The note that was last found to be in order. */
   private judged: { note: Uint8Array; hasQuorum: boolean } | undefined;
+  private last: SignedCheckpoint | undefined;
 
   constructor(
     private readonly reader: LogReader,
@@ -41,7 +43,7 @@ export class PublishedCheckpoint {
   /** Throws LogFault `log/not-witnessed` when a quorum is asked for (`WITNESS_MODE=closed`) and none has cosigned yet. */
   async load(): Promise<SignedCheckpoint> {
     const { witnessing } = this.config;
-    if (!witnessing) return this.signNewest();
+    if (!witnessing) return this.newestOrLast();
     const stored = await this.store.find(this.identity.logId);
     if (stored && (this.judge(stored) || witnessing.mode === 'open')) return stored;
     if (witnessing.mode === 'closed') {
@@ -51,9 +53,17 @@ export class PublishedCheckpoint {
     return this.db.transaction((tx) => this.store.publish(tx, this.identity.logId, newest));
   }
 
+  private async newestOrLast(): Promise<SignedCheckpoint> {
+    const newest = this.signNewest();
+    const { last } = this;
+    return last === undefined ? newest : Promise.race([newest.catch(() => last), patience(last)]);
+  }
+
   private async signNewest(): Promise<SignedCheckpoint> {
     const head = await this.reader.loadHead();
-    return { ...head, note: await this.signer.signForAll(head) };
+    const signed = { ...head, note: await this.signer.signForAll(head) };
+    if (signed.size >= (this.last?.size ?? 0n)) this.last = signed;
+    return signed;
   }
 
   /** Whether it has the quorum of today's policy. One that our own key did not sign, as a spoiled row, is an error. */
@@ -66,4 +76,10 @@ export class PublishedCheckpoint {
     this.judged = { note, hasQuorum };
     return hasQuorum;
   }
+}
+
+const PATIENCE_MS = 1_000;
+
+function patience<T>(value: T): Promise<T> {
+  return new Promise((resolve) => setTimeout(() => resolve(value), PATIENCE_MS).unref());
 }

@@ -145,12 +145,12 @@ export class Sequencer implements OnApplicationShutdown {
   }
 
   private async acknowledge({ admitted, placed, head }: Sealed): Promise<void> {
-    const signed = await this.signer.signForReceipts(head);
+    const signed = placed.some(({ path }) => path) ? await this.signer.signForReceipts(head) : undefined;
     for (const [position, { resolve, reject }] of admitted.entries()) {
       const place = placed[position];
       if (!place) throw new Error('An entry was placed nowhere.');
       const { index, path } = place;
-      if (path) resolve({ index, receipt: encodeReceipt({ ...signed, index, path }) });
+      if (path && signed) resolve({ index, receipt: encodeReceipt({ ...signed, index, path }) });
       // Logged before: the answer is what it was then.
       else this.receipts.run({ index }).then((receipt) => resolve({ index, receipt }), reject);
     }
