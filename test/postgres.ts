@@ -29,6 +29,8 @@ export interface OutsidePostgres {
   readonly data: string;
   /** Ends the server, fast or by SIGKILL, and keeps its data. */
   halt(signal?: 'SIGINT' | 'SIGKILL'): Promise<void>;
+  /** Gives data that were put in place by hand to the server's user, while it is halted. */
+  adopt(): void;
   /** Starts it again on the same port, with more settings if any are given. */
   resume(settings?: readonly string[]): Promise<void>;
   /** A standby of this server that follows it as `application_name=name`. Both are running afterwards. */
@@ -119,6 +121,7 @@ async function startServer(
       return child;
     },
     halt,
+    adopt: () => binaries.owner && giveTo(binaries.owner, directory),
     resume,
     follow: async (name) => {
       const place = mkdtempSync(join(tmpdir(), 'margo-outside-'));

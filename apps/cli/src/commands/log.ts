@@ -6,6 +6,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { Run } from '../command.ts';
 import { factLines, tableLines, timeText, type Outcome } from '../outcome.ts';
 import { addLogAudit } from './log-audit.ts';
+import { addLogRecover } from './log-recover.ts';
 
 import type { Session } from '../session.ts';
 
@@ -32,6 +33,7 @@ export function addLog(program: Command, run: Run): void {
     .option('--before <cursor>', 'go on where a page ended')
     .action(run(search));
   addLogAudit(log, run);
+  addLogRecover(log, run);
 }
 
 async function show(session: Session, id: string | undefined): Promise<Outcome> {

@@ -1,0 +1,154 @@
+import { areEqualBytes, encodeHex, parseUtf8 } from '@margo-trust/bytes';
+import { appendLeaves, emptyRange, hashLeaf, rootOfRange, type CompactRange } from '@margo-trust/merkle';
+import { chainId, encodeRegistrationPolicy, parseRegistrationPolicy } from '@margo-trust/policy';
+import { CONTENT, parseStatement } from '@margo-trust/statement';
+import type { EvidenceRow, Seal } from '@margo-trust/auditor';
+import type { Checkpoint } from '@margo-trust/tlog';
+import type { Db, Tx } from '../db/db.ts';
+import { appendEntries } from '../log/append-entries.ts';
+import type { LogIdentity } from '../log/log-identity.ts';
+import type { LogReader } from '../log/log.reader.ts';
+import type { Head, LogStore, NewEntry } from '../log/log.store.ts';
+import type { PolicyStore } from '../log/policy.store.ts';
+import { StartError } from '../start-error.ts';
+import type { PublicLog } from './public-log.ts';
+
+/** What a copy of the log holds beyond the database. */
+export interface Missing {
+  readonly head: Head;
+  readonly checkpoint: Checkpoint;
+  /** Entries of the registry itself: decisions that the other tables of an older database do not know of. */
+  readonly records: readonly { readonly index: bigint; readonly subject: string; readonly record: string }[];
+}
+
+/** Entries between two heads. */
+interface Batch {
+  readonly rows: readonly EvidenceRow[];
+  readonly seal: Seal;
+}
+
+/**
+ * Brings the log of a restored database forward to what a copy of it holds: the same entries at the same indices, under
+ * the same heads, byte for byte. Nothing is written before all of it has been seen to lead from the database's head to
+ * a checkpoint of our own key; what is written is checked again, head by head, and a crash leaves a log that can be brought forward
+ * further.
+ */
+export class RecoverLog {
+  constructor(
+    private readonly db: Db,
+    private readonly store: LogStore,
+    private readonly reader: LogReader,
+    private readonly policies: PolicyStore,
+    private readonly identity: LogIdentity,
+  ) {}
+
+  /** Throws StartError when the copy does not lead on from the database. */
+  async look(copy: PublicLog): Promise<Missing> {
+    const head = await this.reader.loadHead();
+    const checkpoint = await copy.loadCheckpoint();
+    const records: { index: bigint; subject: string; record: string }[] = [];
+    if (checkpoint.size <= head.size) return { head, checkpoint, records };
+
+    let range: CompactRange = head.size === 0n ? emptyRange() : { size: head.size, hashes: head.frontier };
+    for await (const { rows, seal } of this.batches(copy, head.size, checkpoint.size)) {
+      rows.forEach((row, i) => {
+        if (row.issuer !== this.identity.issuer) return;
+        const index = range.size + BigInt(i);
+        records.push({ index, subject: row.subject, record: nameOf(row) });
+      });
+      range = appendLeaves(range, rows.map(leafOf));
+      refuseOther(rootOfRange(range), seal);
+    }
+    refuseOther(rootOfRange(range), checkpoint);
+    return { head, checkpoint, records };
+  }
+
+  /** Appends what {@link look} found to be missing. Returns the new head. */
+  async run(copy: PublicLog, { checkpoint }: Missing, onProgress: (size: bigint) => void): Promise<Head> {
+    let head: Head = await this.reader.loadHead();
+    for await (const { rows, seal } of this.batches(copy, head.size, checkpoint.size)) {
+      head = await this.db.transaction((tx) => this.append(tx, head, rows, seal));
+      onProgress(head.size);
+    }
+    refuseOther(head.root, checkpoint);
+    return head;
+  }
+
+  private async append(tx: Tx, expected: Head, rows: readonly EvidenceRow[], seal: Seal): Promise<Head> {
+    const { logId } = this.identity;
+    const locked = await this.store.lockHead(tx, logId);
+    if (locked.size !== expected.size) throw new StartError('Somebody else is writing to this log. Stop that first.');
+    const appended = await appendEntries(tx, this.store, logId, rows.map(toNewEntry), seal.committedAt, locked);
+    if (appended.head.size !== seal.size) throw new StartError(`The copy holds an entry twice below ${seal.size}.`);
+    refuseOther(appended.head.root, seal);
+    for (const [i, row] of rows.entries()) {
+      if (row.contentType !== CONTENT.policy || row.issuer !== this.identity.issuer || row.body === undefined) continue;
+      const document = parseUtf8(encodeRegistrationPolicy(parseRegistrationPolicy(parseStatement(row.body).payload)));
+      const version = (await this.policies.currentVersion(tx, logId)) + 1;
+      const index = locked.size + BigInt(i);
+      await this.policies.insertPolicy(tx, logId, { version, index, document, at: seal.committedAt });
+    }
+    return appended.head;
+  }
+
+  /** What was committed together, in order. Throws StartError where rows and heads do not belong together. */
+  private async *batches(copy: PublicLog, from: bigint, size: bigint): AsyncGenerator<Batch> {
+    let waiting: EvidenceRow[] = [];
+    let next = from;
+    for await (const bundle of copy.bundles(from, size)) {
+      const seals = bundle.seals.filter((seal) => seal.size > from);
+      let start = next > bundle.first ? Number(next - bundle.first) : 0;
+      for (const seal of seals) {
+        const end = Number(seal.size - bundle.first);
+        const rows = [...waiting, ...bundle.rows.slice(start, end)];
+        if (end <= start && waiting.length === 0) throw new StartError('The copy names a head twice.');
+        if (rows.some(({ registeredAt }) => registeredAt.getTime() !== seal.committedAt.getTime())) {
+          throw new StartError(`The copy dates entries below ${seal.size} otherwise than the head that covers them.`);
+        }
+        yield { rows, seal };
+        [waiting, start, next] = [[], end, seal.size];
+      }
+      waiting = [...waiting, ...bundle.rows.slice(start)];
+      next = bundle.first + BigInt(bundle.rows.length);
+    }
+    if (waiting.length > 0) throw new StartError('The copy ends between two heads.');
+  }
+}
+
+function toNewEntry(row: EvidenceRow): NewEntry {
+  const { kind, entry, body, chain, contentType, issuer, subject, mentions } = row;
+  return {
+    entry,
+    ...(kind === 'raw' ? { raw: body ?? entry } : body && { body }),
+    chain,
+    ...(chain.length > 0 && { chainId: chainId(chain) }),
+    ...(row.timestampToken && { timestampToken: row.timestampToken }),
+    contentType,
+    issuer,
+    subject,
+    ...(row.vendorId !== undefined && { vendorId: row.vendorId }),
+    ...(row.applicationId !== undefined && { applicationId: row.applicationId }),
+    ...(row.version !== undefined && { version: row.version }),
+    ...(row.certificate && { certificate: row.certificate }),
+    mentions,
+  };
+}
+
+function leafOf({ kind, entry, body }: EvidenceRow): Uint8Array {
+  return hashLeaf(kind === 'raw' && body ? body : entry);
+}
+
+/** What the record calls itself; the content type where it is no record. */
+function nameOf({ contentType, body }: EvidenceRow): string {
+  if (contentType !== CONTENT.record || body === undefined) return contentType;
+  const { record } = JSON.parse(parseUtf8(parseStatement(body).payload)) as { record?: unknown };
+  return typeof record === 'string' ? record : contentType;
+}
+
+function refuseOther(root: Uint8Array, claimed: { readonly size: bigint; readonly root: Uint8Array }): void {
+  if (areEqualBytes(root, claimed.root)) return;
+  throw new StartError(
+    `The copy does not lead on from this database: at ${claimed.size} entries it says the tree root ` +
+      `${encodeHex(claimed.root)}, and its entries give ${encodeHex(root)}. One of the two is not this log.`,
+  );
+}
