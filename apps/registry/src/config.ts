@@ -36,6 +36,8 @@ export abstract class Config {
   declare readonly tileStore: TileStoreConfig;
   /** `WITNESS_POLICY` and `WITNESS_MODE`: who cosigns the log's checkpoints. Absent: nobody. */
   declare readonly witnessing: Witnessing | undefined;
+  /** `TRUST_ROOT_MIRROR_URL`: a copy of /tuf outside this registry, asked how much of the log it has seen. Default: none. */
+  declare readonly trustRootMirrorUrl: string | undefined;
   /** `LOG_LEVEL` of the logger, default info. */
   declare readonly logLevel: LogLevel;
 }
@@ -105,6 +107,7 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     securityContact: text(env, 'SECURITY_CONTACT') ?? `mailto:security@${domain}`,
     tileStore: Object.freeze(readTileStore(env)),
     witnessing: readWitnessing(env, domain),
+    trustRootMirrorUrl: readUrl(env, 'TRUST_ROOT_MIRROR_URL'),
     logLevel: oneOf(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   const secrets: Secrets = {

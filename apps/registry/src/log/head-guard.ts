@@ -75,6 +75,11 @@ export class HeadGuard {
     return asking;
   }
 
+  /** Throws LogFault `log/behind` while the log is behind what others have seen of it. */
+  refuseShut(): void {
+    this.latch.refuseWrites();
+  }
+
   /** Remembers what everybody may have seen from now on. */
   noteSigned(head: CommittedHead): void {
     this.latch.noteSigned(head);

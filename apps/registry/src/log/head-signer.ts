@@ -77,9 +77,13 @@ export class HeadSigner {
     return signed;
   }
 
-  /** The checkpoint as a C2SP signed note. Throws what {@link HeadGuard.vouch} throws, before anything is signed. */
+  /**
+   * The checkpoint as a C2SP signed note. Throws what {@link HeadGuard.vouch} throws, before anything is signed; and
+   * `log/behind` for every head while the log is shut, for those outside have seen a larger one.
+   */
   async signCheckpoint(head: CommittedHead): Promise<Uint8Array> {
     if (this.checkpoint && isSame(this.checkpoint, head)) return this.checkpoint.note;
+    this.guard.refuseShut();
     await this.guard.vouch(head);
     const { origin, checkpoint: signer } = this.identity;
     const text = encodeCheckpoint({ origin, size: head.size, root: head.root, extensions: [] });

@@ -45,6 +45,7 @@ import { Sequencer } from './sequencer.ts';
 import { SignSct } from './sign-sct.ts';
 import { SignerFacts } from './signer-facts.ts';
 import { TilesController } from './tiles.controller.ts';
+import { TrustRootMirror } from './trust-root-mirror.ts';
 import { WithholdingController } from './withholding.controller.ts';
 import { WithholdingReader } from './withholding.reader.ts';
 import { WithholdingStore } from './withholding.store.ts';
@@ -97,6 +98,7 @@ import { WriteEvidence } from './write-evidence.ts';
     Sequencer,
     SignSct,
     SignerFacts,
+    TrustRootMirror,
     WithholdingReader,
     WithholdingStore,
     WitnessesSeen,
@@ -124,8 +126,10 @@ export class LogModule {
     reader: LogReader,
     witnesses: WitnessesSeen,
     cosignatures: CollectCosignatures,
+    mirror: TrustRootMirror,
   ) {
     latch.add(witnesses);
+    latch.add(mirror);
     readiness.describe('witnesses', () => cosignatures.describe());
     readiness.add('log', async () => latch.complaint() ?? (await findDamage(reader)));
   }
