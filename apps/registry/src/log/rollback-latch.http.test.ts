@@ -96,9 +96,14 @@ describe('the latch against rollback', () => {
 
   it('holds a locked head against what this process has signed', async () => {
     const head = await reader.loadHead();
-    latch = registry.app.get(RollbackLatch);
-    const signed = latch.newestSigned!;
-    expect(() => latch.refuseRegressed({ ...head, rememberedRoot: signed.root })).not.toThrow();
+    const signed = registry.app.get(RollbackLatch).newestSigned!;
+    expect(() => latch.refuseRegressed({ ...head, rememberedRoot: signed.root }, signed)).not.toThrow();
+    const behind = expect.objectContaining({ code: 'log/behind' });
+    const older = { ...head, size: signed.size - 1n };
+    expect(() => latch.refuseRegressed(older, signed)).toThrow(behind);
+    expect(() => latch.refuseSigning(older.size)).not.toThrow();
+    expect(() => latch.refuseRegressed({ ...head, rememberedRoot: randomBytes(32) }, signed)).toThrow(behind);
+    expect(() => latch.refuseSigning(1n)).toThrow(behind);
   });
 });
 
