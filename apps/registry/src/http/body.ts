@@ -57,8 +57,9 @@ function collect(request: IncomingMessage, rule: BodyRule): Promise<Uint8Array> 
     request.on('data', (part: Buffer) => {
       size += part.length;
       if (size <= rule.maxBytes) return void parts.push(part);
+      // Read no further; whoever answers closes the connection, since the rest of the body is still on it.
+      request.pause();
       reject(tooLarge(rule));
-      request.destroy();
     });
     request.once('end', () => resolve(join(parts, size)));
     request.once('error', close);

@@ -37,6 +37,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.status >= 500) this.logger.error({ instance: problem.instance, code: problem.code, err: error });
     if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     if (problem.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(problem.retryAfterSeconds));
+    // Nobody reads the rest of such a body, so no other request can follow it.
+    if (fault.code === 'http/body-too-large') response.setHeader('Connection', 'close');
 
     response.setHeader('Cache-Control', 'no-store');
     response.statusCode = problem.status;
