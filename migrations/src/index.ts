@@ -12,6 +12,7 @@ import { TileExport0047 } from './0047-tile-export.ts';
 import { Admission0048 } from './0048-admission.ts';
 import { Precertificates0049 } from './0049-precertificates.ts';
 import { CosignedCheckpoint0045 } from './0045-cosigned-checkpoint.ts';
+import { LogSubscription0057 } from './0057-log-subscription.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
@@ -32,4 +33,5 @@ export const MIGRATIONS = [
   Admission0048,
   Precertificates0049,
   CosignedCheckpoint0045,
+  LogSubscription0057,
 ] as const;

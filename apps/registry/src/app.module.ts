@@ -10,6 +10,7 @@ import { HttpModule } from './http/http.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
 import { TileExportModule } from './log/tile-export.module.ts';
+import { NotificationsModule } from './notifications/notifications.module.ts';
 import type { Random } from './random.ts';
 import { RevocationModule } from './revocation/revocation.module.ts';
 import { TrustRootModule } from './trust-root/trust-root.module.ts';
@@ -37,6 +38,7 @@ export class AppModule {
         CallersModule,
         LogModule,
         TileExportModule,
+        NotificationsModule,
         VendorsModule,
         CertificatesModule,
         RevocationModule,

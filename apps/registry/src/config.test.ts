@@ -147,6 +147,10 @@ describe('readConfig', () => {
     expect(() => readConfig(production({ [name]: '' }))).toThrow(message);
   });
 
+  it('refuses production with notifications to the machine itself', () => {
+    expect(() => readConfig(production({ WEBHOOK_LOOPBACK: 'allow' }))).toThrow(/Unset WEBHOOK_LOOPBACK/);
+  });
+
   it('refuses production with a single governance member', () => {
     expect(() => readConfig(production({ GOVERNANCE_MEMBERS: 'a,a' }))).toThrow(/nobody decides alone/);
   });

@@ -38,6 +38,8 @@ export abstract class Config {
   declare readonly witnessing: Witnessing | undefined;
   /** `TRUST_ROOT_MIRROR_URL`: a copy of /tuf outside this registry, asked how much of the log it has seen. Default: none. */
   declare readonly trustRootMirrorUrl: string | undefined;
+  /** `WEBHOOK_LOOPBACK=allow`, default refuse: whether notifications may go to this machine, and without TLS. */
+  declare readonly allowsWebhooksToLoopback: boolean;
   /** `LOG_LEVEL` of the logger, default info. */
   declare readonly logLevel: LogLevel;
 }
@@ -108,6 +110,7 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     tileStore: Object.freeze(readTileStore(env)),
     witnessing: readWitnessing(env, domain),
     trustRootMirrorUrl: readUrl(env, 'TRUST_ROOT_MIRROR_URL'),
+    allowsWebhooksToLoopback: oneOf(env, 'WEBHOOK_LOOPBACK', ['refuse', 'allow'], 'refuse') === 'allow',
     logLevel: oneOf(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   const secrets: Secrets = {
@@ -144,6 +147,7 @@ function refuseUnsafe(config: Config, secrets: Secrets): void {
   const inKeys = (name: string) => existsSync(join(config.keysDirectory, name));
   const refusals: [boolean, string][] = [
     [secrets.databaseUrl === undefined, 'Set DATABASE_URL: the embedded database is for development.'],
+    [config.allowsWebhooksToLoopback, 'Unset WEBHOOK_LOOPBACK: strangers choose where notifications go.'],
     [config.hasEmbeddedOidc, 'Set OIDC_ISSUER: the embedded sign-in lets anyone be anyone.'],
     [config.governanceMembers.length < 2, 'Set GOVERNANCE_MEMBERS to at least two subjects: nobody decides alone.'],
     [inKeys(DEVELOPMENT_MARK), `The keys in ${config.keysDirectory} were made for development. Set KEYS_DIR.`],

@@ -13,6 +13,7 @@ import { FrontDoor } from './http/front-door.ts';
 import { createDevelopmentKeys } from './keys/development-keys.ts';
 import { PublishTiles } from './log/publish-tiles.ts';
 import { createLogger } from './logger.ts';
+import { FollowEntries } from './notifications/follow-entries.ts';
 import { SystemRandom } from './random.ts';
 import { StartError } from './start-error.ts';
 import { startWorker } from './worker.ts';
@@ -60,6 +61,7 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string
     // From here on the server must be drained before the application goes.
     closers.push(() => app.close());
     closers.push(() => drain(server));
+    closers.push(() => app.get(FollowEntries).endAll());
 
     await runGenesis(app);
     const warning = await findMovedAddress(app.get(CertificateReader), config.publicUrl);

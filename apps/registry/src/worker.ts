@@ -6,6 +6,7 @@ import { PrunePartialTiles } from './log/prune-partial-tiles.ts';
 import { PublishTiles } from './log/publish-tiles.ts';
 import { DurabilityLost } from './log/tile-store.ts';
 import { CollectCosignatures } from './log/collect-cosignatures.ts';
+import { DeliverNotifications } from './notifications/deliver-notifications.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 
@@ -28,6 +29,7 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
   const [crls, trustRoot, search] = [app.get(IssueCrl), app.get(PublishTrustRoot), app.get(IndexForSearch)];
   const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
   const cosignatures = app.get(CollectCosignatures);
+  const notify = app.get(DeliverNotifications);
   const db = app.get(Db);
   const workers = [
     new Worker(db, [
@@ -46,6 +48,7 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
     new Worker(db, [
       { name: 'cosignatures', lock: 45, isDue: () => cosignatures.isDue(), run: () => cosignatures.run() },
     ]),
+    new Worker(db, [{ name: 'notifications', lock: 5, isDue: () => notify.isDue(), run: () => notify.run() }]),
   ];
   for (const worker of workers) worker.start();
   return { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) };

@@ -55,6 +55,7 @@ export {
   LogEntry,
   LogEntryDetail,
   LogEntryPage,
+  LogFeedPage,
   LogSummary,
   PAGE_LIMIT,
   Withheld,
@@ -62,3 +63,11 @@ export {
   WITHHOLDINGS,
   WithholdingState,
 } from './log.ts';
+export {
+  LogDelivery,
+  LogDeliveryList,
+  LogSubscription,
+  LogSubscriptionList,
+  LogSubscriptionRequest,
+  RedeliveryRequest,
+} from './subscriptions.ts';

@@ -158,5 +158,19 @@ export class LogEntryPage {
   checkpoint?: string;
 }
 
+/** The next entries for somebody who follows the log, oldest first. */
+export class LogFeedPage {
+  @ObjectsField(() => LogEntry)
+  items: LogEntry[];
+
+  @TextField({
+    max: 20,
+    optional: true,
+    description:
+      'Everything up to this index has been looked through: give it back as `after`. Absent in an empty log.',
+  })
+  after?: string;
+}
+
 /** How many items a page may have. */
 export const PAGE_LIMIT = { initial: 50, max: 200 } as const;

@@ -43,6 +43,12 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'POST /api/v1/log/entries/:id/restriction': ['owner', ...GOVERNANCE],
   'DELETE /api/v1/log/entries/:id/restriction': GOVERNANCE,
   'POST /api/v1/log/entries/:id/erasure': GOVERNANCE,
+  'GET /api/v1/log/follow': ANYONE,
+  'GET /api/v1/log/subscriptions': SIGNED_IN,
+  'POST /api/v1/log/subscriptions': [...MEMBERS, IN_BOTH],
+  'GET /api/v1/log/subscriptions/:id/deliveries': [...MEMBERS, IN_BOTH],
+  'POST /api/v1/log/subscriptions/:id/redelivery': [...MEMBERS, IN_BOTH],
+  'DELETE /api/v1/log/subscriptions/:id': [...MEMBERS, IN_BOTH],
   'GET /api/v1/log/policy': ANYONE,
   'POST /api/v1/log/policy': GOVERNANCE,
   'GET /api/v1/log/policy/proposals': GOVERNANCE,
@@ -183,9 +189,27 @@ describe('who may call what', () => {
 
   const nextPolicy = async () => asJson(await nextPolicyBody());
 
+  /** A subscription of the vendor, and the only one, since an organisation may have so many only. */
+  async function subscribe(): Promise<string> {
+    await registry.source.query('DELETE FROM log_subscription');
+    const request = { organisation: vendor.id, url: 'https://hooks.example/' };
+    const { id = '' } = await must('owner', 'POST', '/api/v1/log/subscriptions', request);
+    return `/api/v1/log/subscriptions/${id}`;
+  }
+
   /** What a route needs to succeed for those it lets in: a vendor or certificate in the right state, and a body. */
   const PREPARE: Record<string, () => Promise<Prepared> | Prepared> = {
     'POST /api/v1/vendors': () => asJson(application()),
+    'POST /api/v1/log/subscriptions': async () => {
+      await registry.source.query('DELETE FROM log_subscription');
+      return asJson({ organisation: vendor.id, url: 'https://hooks.example/' });
+    },
+    'GET /api/v1/log/subscriptions/:id/deliveries': async () => ({ path: `${await subscribe()}/deliveries` }),
+    'POST /api/v1/log/subscriptions/:id/redelivery': async () => ({
+      path: `${await subscribe()}/redelivery`,
+      ...asJson({ from: '0' }),
+    }),
+    'DELETE /api/v1/log/subscriptions/:id': async () => ({ path: await subscribe() }),
     'POST /api/v1/vendors/:id/approvals': async () => ({
       path: `/api/v1/vendors/${await apply()}/approvals`,
       ...asJson({ note: 'Checked.' }),
@@ -269,7 +293,9 @@ describe('who may call what', () => {
       const path = prepared.path ?? fill(pattern);
       const before = await traces();
       const answer = await ask(who, method, path, prepared);
-      const isRefusal = answer.status === 401 || answer.status === 403;
+      // A stranger's subscription is not there.
+      const isHidden = answer.status === 404 && codeOf(path, answer) === 'subscription/not-found';
+      const isRefusal = answer.status === 401 || answer.status === 403 || isHidden;
       found[who] = isRefusal
         ? `${answer.status} ${codeOf(path, answer)}`
         : answer.status < 300
@@ -310,6 +336,7 @@ describe('who may call what', () => {
 function refusalOf(who: Who, route: string): string {
   if (who === 'nobody') return '401 caller/unauthenticated';
   if ((UNUSABLE as readonly Who[]).includes(who)) return '401 caller/invalid-token';
+  if (route.includes('/subscriptions/:id')) return '404 subscription/not-found';
   const isOwnCase = who === IN_BOTH && /approvals|DELETE/.test(route);
   return isOwnCase ? '403 vendor/own-organisation' : '403 caller/forbidden';
 }

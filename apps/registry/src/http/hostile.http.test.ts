@@ -87,6 +87,15 @@ const BODIES: Record<string, Record<string, unknown>> = {
     website: 'https://example.com',
   },
   ApprovalRequest: { note: 'Checked.' },
+  LogSubscriptionRequest: {
+    organisation: 'margo',
+    url: 'https://hooks.example/',
+    vendor: '01jd0000000000000000000000',
+    application: 'hostile',
+    digest: `sha256:${'0'.repeat(64)}`,
+    certificate: '0'.repeat(64),
+  },
+  RedeliveryRequest: { from: '0' },
   CertificateRequest: { csr: makeCsr().pem, commonName: 'Hostile' },
   RevocationRequest: { reason: 'superseded', invalidityDate: undefined },
   SuspensionRequest: { reason: 'Enough.' },
@@ -106,6 +115,7 @@ describe('hostile input over HTTP', () => {
   /** A policy that somebody else has proposed. */
   let proposal: string;
   let serial: string;
+  let subscription: string;
   let statement: Uint8Array;
   let rekorRequest: string;
   let log: unknown;
@@ -128,6 +138,9 @@ describe('hostile input over HTTP', () => {
     expect(registered.status).toBe(201);
     rekorRequest = requestHashedRekord(key, issued.chain);
     expect((await ask({ ...REKOR, body: rekorRequest })).status).toBe(201);
+    const wanted = BODIES['LogSubscriptionRequest'];
+    const subscribed = await callApi(registry, 'post', '/api/v1/log/subscriptions', 'alice', wanted);
+    subscription = (subscribed.body as { id: string }).id;
     log = await readLog();
   });
   afterAll(() => registry?.close());
@@ -151,17 +164,19 @@ describe('hostile input over HTTP', () => {
   function fill(path: string, segment?: string): string {
     const id = path.startsWith('/api/v1/log/policy')
       ? proposal
-      : path.endsWith('/approvals')
-        ? applicant
-        : path.startsWith('/api/v1/log')
-          ? '0'
-          : vendor;
+      : path.startsWith('/api/v1/log/subscriptions')
+        ? subscription
+        : path.endsWith('/approvals')
+          ? applicant
+          : path.startsWith('/api/v1/log')
+            ? '0'
+            : vendor;
     return path.replace('{id}', segment ?? id).replace('{serial}', segment ?? serial);
   }
 
   /** A call as somebody who may make it. */
   function callOf({ method, path, body }: Operation, segment?: string): Call {
-    const isGovernance = /approvals|suspension|policy/.test(path);
+    const isGovernance = /approvals|suspension|subscription|policy/.test(path);
     return {
       method,
       path: fill(path, segment),

@@ -11,6 +11,7 @@ import type { CallerFault } from '../callers/caller.fault.ts';
 import type { CertificateFault } from '../certificates/certificate.fault.ts';
 import type { DatabaseFault } from '../db/database.fault.ts';
 import type { LogFault, PolicyDecisionFault, RegistrationFault } from '../log/log.fault.ts';
+import type { NotificationFault } from '../notifications/notification.fault.ts';
 import type { RevocationFault } from '../revocation/revocation.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
 import type { HttpFault } from './http.fault.ts';
@@ -34,6 +35,7 @@ type AnyFault =
   | RevocationFault
   | LogFault
   | RegistrationFault
+  | NotificationFault
   | AdmissionFault
   | PolicyFault
   | PolicyDecisionFault
@@ -99,6 +101,12 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'log/damaged': { status: 500, title: 'Log damaged' },
   'log/behind': { status: 503, title: 'Log behind what others have seen', retryAfterSeconds: 60 },
   'log/not-committed': { status: 503, title: 'Head not committed', retryAfterSeconds: 1 },
+  'follow/too-many': { status: 429, title: 'Too many followers', retryAfterSeconds: 30 },
+  'subscription/address-refused': { status: 422, title: 'Address not possible' },
+  'subscription/not-found': { status: 404, title: 'No such subscription' },
+  'subscription/too-many': { status: 409, title: 'Too many subscriptions' },
+  'subscription/unknown-position': { status: 422, title: 'Beyond the end of the log' },
+
   'log/not-open': { status: 503, title: 'Not founded yet', retryAfterSeconds: 60 },
   'log/not-witnessed': { status: 503, title: 'Not witnessed yet', retryAfterSeconds: 1 },
   'log/no-such-entry': { status: 404, title: 'Not Found' },

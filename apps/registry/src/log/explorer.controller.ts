@@ -1,7 +1,7 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { encodeBase64, encodeBase64Url, encodeHex, parseUtf8 } from '@margo-trust/bytes';
+import { encodeBase64, parseUtf8 } from '@margo-trust/bytes';
 import { encodeTufTime } from '@margo-trust/tuf';
 import { encodeVerifierKey } from '@margo-trust/tlog';
 import { LogEntryDetail, LogEntryPage, LogSummary, type LogEntry } from '@margo-trust/wire';
@@ -15,6 +15,7 @@ import { LogFault } from './log.fault.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { readSearch } from './search.ts';
+import { showEntry } from './show-entry.ts';
 import { showWithholding } from './withholding.controller.ts';
 import { WithholdingReader, type Withholding } from './withholding.reader.ts';
 
@@ -76,7 +77,7 @@ export class ExplorerController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<LogEntryPage> {
     const { records, paths, checkpoint, ...page } = await this.find.run(readSearch(query));
-    const items = records.map((record, i) => ({ ...toLogEntry(record), ...pathOf(paths?.[i]) }));
+    const items = records.map((record, i) => ({ ...showEntry(record), ...pathOf(paths?.[i]) }));
     const proven = checkpoint && { checkpoint: parseUtf8(checkpoint) };
     if (page.next === undefined) return { items, ...proven };
 
@@ -98,7 +99,7 @@ export class ExplorerController {
       this.admissions.find(record),
       this.withholdings.find(record.entry),
     ]);
-    const detail: LogEntryDetail = { ...toLogEntry(record), ...(admission && { admission: admissionJson(admission) }) };
+    const detail: LogEntryDetail = { ...showEntry(record), ...(admission && { admission: admissionJson(admission) }) };
     if (record.raw) return { ...detail, leaf: encodeBase64(record.raw) };
     if (withholding) detail.withheld = showWithholding(withholding);
     const statement = await this.statementFor(caller, record, withholding?.kind);
@@ -124,21 +125,6 @@ export class ExplorerController {
 
 function pathOf(path: readonly Uint8Array[] | undefined): Pick<LogEntry, 'inclusionPath'> {
   return path ? { inclusionPath: path.map(encodeBase64) } : {};
-}
-
-function toLogEntry(record: EntryRecord): LogEntry {
-  return {
-    index: record.index.toString(),
-    entryId: encodeBase64Url(record.entry),
-    contentType: record.contentType,
-    issuer: record.issuer,
-    subject: record.subject,
-    registeredAt: encodeTufTime(record.registeredAt),
-    ...(record.vendorId !== undefined && { vendorId: record.vendorId }),
-    ...(record.applicationId !== undefined && { applicationId: record.applicationId }),
-    ...(record.version !== undefined && { version: record.version }),
-    ...(record.certificate && { certificateFingerprint: encodeHex(record.certificate) }),
-  };
 }
 
 function admissionJson({ policyIndex, anchorsIndex, ...records }: Admission) {
