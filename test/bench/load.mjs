@@ -1,47 +1,43 @@
-import { Agent, request } from 'node:http';
-import { quantile } from './service.mjs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /**
- * Sends `draw()` after `draw()` over so many kept-alive connections, each waiting for its answer (a closed loop), until
- * there is nothing left or the time is over. Latencies in milliseconds.
+ * Load from a process of its own (load-client.mjs), closed loop: each connection sends its next request when it has the whole
+ * answer to the last one. Ends after so many seconds, or when there is nothing left to send.
+ *
+ * `url` and `method` are those of every request. `bodies` is a file of {@link writeBodies}, each of which is sent once, the
+ * first `skip` left out, `limit` at most; `paths` are asked for in turn instead of the path of `url`.
+ * Resolves to `{ count, perSecond, p50, p99, max, clientCpu }`: milliseconds, and the share of one core that the client
+ * took. Throws when an answer has another status than `expect`.
  */
-export async function load({ connections, seconds = Infinity, draw, expect }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
-  const latencies = [];
-  const begin = performance.now();
-  const end = begin + seconds * 1000;
-  await Promise.all(
-    Array.from({ length: connections }, async () => {
-      for (let next = draw(); next !== undefined && performance.now() < end; next = draw()) {
-        const sent = performance.now();
-        const status = await send(next, agent);
-        if (status !== expect) throw new Error(`Expected ${expect}, got ${status}.`);
-        latencies.push(performance.now() - sent);
-      }
-    }),
-  );
-  const elapsed = (performance.now() - begin) / 1000;
-  agent.destroy();
-  latencies.sort((a, b) => a - b);
-  return {
-    count: latencies.length,
-    perSecond: latencies.length / elapsed,
-    p50: quantile(latencies, 0.5),
-    p99: quantile(latencies, 0.99),
-  };
+export async function load({ url, method = 'GET', connections, seconds = 3600, expect, ...what }) {
+  const child = fork(join(import.meta.dirname, 'load-client.mjs'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const ended = once(child, 'exit');
+  child.send({ url, method, connections, seconds, expect, ...what });
+  const [message] = await Promise.race([once(child, 'message'), ended.then(() => [{ error: 'The client died.' }])]);
+  await ended;
+  if (message.error !== undefined) throw new Error(message.error);
+  return message;
 }
 
-function send({ url, method = 'GET', headers = {}, body }, agent) {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers, agent }, (response) => {
-      response.on('data', () => undefined);
-      response.on('end', () => resolve(response.statusCode));
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
+/** Writes bodies to a file that {@link load} can send: each with its length before it, four bytes big endian. */
+export function writeBodies(name, count, make) {
+  const path = join(tmpdir(), `margo-bench-${process.pid}-${name}`);
+  const file = openSync(path, 'w');
+  for (let left = count; left > 0; left -= 1) {
+    const body = make();
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length);
+    writeSync(file, Buffer.concat([length, body]));
+  }
+  closeSync(file);
+  return { path, count, remove: () => rmSync(path, { force: true }) };
 }
 
-export function describe({ count, perSecond, p50, p99 }) {
-  return `${Math.round(perSecond)}/s, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (${count})`;
+export function describe({ count, perSecond, p50, p99, clientCpu }) {
+  const share = `client ${Math.round(clientCpu * 100)} % of a core`;
+  return `${Math.round(perSecond)}/s, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (${count}, ${share})`;
 }

@@ -1,19 +1,18 @@
 import { cpus, totalmem } from 'node:os';
-import { measureAudits } from './audit.mjs';
+import { measureLog } from './log.mjs';
 import { measureReads } from './reads.mjs';
-import { measureRegistrations } from './registrations.mjs';
 import { measureStart } from './start.mjs';
 import { measureVerifications } from './verifications.mjs';
 
 const BENCHES = {
   start: measureStart,
-  registrations: measureRegistrations,
+  log: measureLog,
   reads: measureReads,
   verifications: measureVerifications,
-  audits: measureAudits,
 };
 
-const wanted = process.argv.slice(2);
+const isLong = process.argv.includes('--long');
+const wanted = process.argv.slice(2).filter((name) => name !== '--long');
 const unknown = wanted.find((name) => !Object.hasOwn(BENCHES, name));
 if (unknown !== undefined) {
   console.error(`There is no benchmark "${unknown}"; there are ${Object.keys(BENCHES).join(', ')}.`);
@@ -26,5 +25,5 @@ console.log(
 for (const [name, measure] of Object.entries(BENCHES)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   console.log(`\n${name}`);
-  for (const [what, figure] of await measure()) console.log(`  ${what.padEnd(62)} ${figure}`);
+  for (const [what, figure] of await measure({ isLong })) console.log(`  ${what.padEnd(62)} ${figure}`);
 }

@@ -9,12 +9,12 @@ import { createInterface } from 'node:readline';
 const root = join(import.meta.dirname, '../..');
 
 /** Runs `work` against the service of this checkout with its story played; `seconds` is how long it took to be ready. */
-export async function withService(work, { dataDir } = {}) {
+export async function withService(work, { dataDir, env = {} } = {}) {
   const directory = dataDir ?? mkdtempSync(join(tmpdir(), 'margo-bench-'));
   const begin = performance.now();
   const child = spawn(process.execPath, [join(root, 'scripts/start.mjs')], {
     cwd: root,
-    env: { ...process.env, PORT: String(await freePort()), DATA_DIR: directory, LOG_LEVEL: 'error' },
+    env: { ...process.env, PORT: String(await freePort()), DATA_DIR: directory, LOG_LEVEL: 'error', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
@@ -40,12 +40,7 @@ export function residentBytes(pid) {
   return Number(kilobytes) * 1024;
 }
 
-/** The value below which `share` of the sorted values lie. */
-export function quantile(sorted, share) {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTufSnapshot } from '@margo-trust/tuf';
 import { parseEvidenceBundle, parseTrustRoot, Verifier, verifyEvidenceBundle } from '@margo-trust/verifier';
-import { quantile, withService } from './service.mjs';
+import { quantile } from './quantile.mjs';
+import { withService } from './service.mjs';
 
 /** Offline verdicts on one core: no network, no clock. */
 export function measureVerifications() {
