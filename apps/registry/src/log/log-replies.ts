@@ -33,6 +33,7 @@ const CACHED_TILES = 1024; // × 8 kB; the bytes are mostly those that the reade
 export class LogReplies {
   private readonly tiles = new Map<string, Reply>();
   private shown: { reply: Reply; at: number } | undefined;
+  private coming: { moves: number; reply: Promise<Reply> } | undefined;
   private headMoves = 0;
 
   constructor(
@@ -83,7 +84,15 @@ export class LogReplies {
   checkpoint(): Reply | Promise<Reply> {
     const { shown } = this;
     if (shown && performance.now() - shown.at < CHECKPOINT_SECONDS * 1_000) return shown.reply;
-    return this.loadCheckpoint();
+    // A crowd shares one load, unless the head has moved since it began.
+    if (this.coming?.moves === this.headMoves) return this.coming.reply;
+    const coming = { moves: this.headMoves, reply: this.loadCheckpoint() };
+    this.coming = coming;
+    const forget = (): void => {
+      if (this.coming === coming) this.coming = undefined;
+    };
+    coming.reply.then(forget, forget);
+    return coming.reply;
   }
 
   /** The published checkpoint as COSE: what all receipts of its size have in common, with the tree root as payload. */
