@@ -58,7 +58,7 @@ describe('three replicas on one database', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it('all accept, and answer the same statement with the same receipt, whoever is asked and at once', async () => {
+  it('all accept, and give the same statement the same index, size and root, whoever is asked and at once', async () => {
     for (let round = 0; round < 20; round += 1) {
       const statement = draw();
       const answers = await Promise.all(replicas.map(({ url }) => register(url, statement)));
@@ -68,7 +68,7 @@ describe('three replicas on one database', () => {
       const places = answers.map(({ body }) => checkReceipt(body, entry, keys));
       expect(places[1]).toEqual(places[0]);
       expect(places[2]).toEqual(places[0]);
-      // The signature of a receipt is not deterministic (ECDSA), so a replica repeats what it signed and no more.
+      // ECDSA signatures differ from process to process; what they sign does not.
       const again = await Promise.all(replicas.map(({ url }) => bytesAt(`${url}/entries/${entryId}`)));
       expect(again.map((receipt) => checkReceipt(receipt, entry, keys))).toEqual([places[0], places[0], places[0]]);
     }
