@@ -8,10 +8,11 @@ import { TrustRoot0030 } from './0030-trust-root.ts';
 import { LogWriter0041 } from './0041-log-writer.ts';
 import { RawLeaves0042 } from './0042-raw-leaves.ts';
 import { LogSearch0044 } from './0044-log-search.ts';
+import { CosignedCheckpoint0045 } from './0045-cosigned-checkpoint.ts';
 import { TileExport0047 } from './0047-tile-export.ts';
 import { Admission0048 } from './0048-admission.ts';
 import { Precertificates0049 } from './0049-precertificates.ts';
-import { CosignedCheckpoint0045 } from './0045-cosigned-checkpoint.ts';
+import { IndexMap0054 } from './0054-index-map.ts';
 import { LogSubscription0057 } from './0057-log-subscription.ts';
 
 /**
@@ -29,9 +30,10 @@ export const MIGRATIONS = [
   LogWriter0041,
   RawLeaves0042,
   LogSearch0044,
+  CosignedCheckpoint0045,
   TileExport0047,
   Admission0048,
   Precertificates0049,
-  CosignedCheckpoint0045,
+  IndexMap0054,
   LogSubscription0057,
 ] as const;

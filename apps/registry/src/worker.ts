@@ -7,6 +7,7 @@ import { PublishTiles } from './log/publish-tiles.ts';
 import { DurabilityLost } from './log/tile-store.ts';
 import { CollectCosignatures } from './log/collect-cosignatures.ts';
 import { DeliverNotifications } from './notifications/deliver-notifications.ts';
+import { UpdateIndexMap } from './log/update-index-map.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 
@@ -27,6 +28,7 @@ export interface Job {
  */
 export function startWorker(app: INestApplicationContext, onLost: (why: string) => void): Pick<Worker, 'stop'> {
   const [crls, trustRoot, search] = [app.get(IssueCrl), app.get(PublishTrustRoot), app.get(IndexForSearch)];
+  const map = app.get(UpdateIndexMap);
   const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
   const cosignatures = app.get(CollectCosignatures);
   const notify = app.get(DeliverNotifications);
@@ -34,9 +36,19 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
   const workers = [
     new Worker(db, [
       { name: 'CRLs', lock: 1, isDue: () => crls.isDue(), run: () => crls.run() },
+      // So that the checkpoint in the trust root covers a record of the index over nearly all before it.
+      {
+        name: 'index',
+        lock: 12,
+        isDue: async () => (await trustRoot.isDue()) && (await map.isNear()),
+        run: () => map.run(),
+      },
       { name: 'trust root', lock: 2, isDue: () => trustRoot.isDue(), run: () => trustRoot.run() },
     ]),
-    new Worker(db, [{ name: 'search', lock: 11, isDue: () => search.isDue(), run: () => search.run() }]),
+    new Worker(db, [
+      { name: 'search', lock: 11, isDue: () => search.isDue(), run: () => search.run() },
+      { name: 'index', lock: 12, isDue: () => map.isDue(), run: () => map.run() },
+    ]),
     new Worker(
       db,
       [

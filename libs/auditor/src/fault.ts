@@ -14,6 +14,7 @@ export type AuditorFaultCode =
   | 'audit/wrong-admission'
   | 'audit/wrong-facts'
   | 'audit/wrong-genesis'
+  | 'audit/wrong-index'
   | 'audit/wrong-receipt'
   | 'audit/wrong-root'
   | 'audit/wrong-seal'

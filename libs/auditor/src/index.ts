@@ -3,6 +3,7 @@ export type { EvidenceKind, EvidenceRow, LogEvidence, Seal } from './evidence.ts
 export { encodeEvidence, encodeSeals, EvidenceEncoder } from './encode-evidence.ts';
 export { parseEvidence, parseSeals } from './parse-evidence.ts';
 export { evidencePath, parseEvidencePath } from './evidence-path.ts';
+export { IndexCheck } from './index-check.ts';
 export { LogCheck, type CheckedRow } from './log-check.ts';
 export { rangeFromTiles, TileBuilder, type Tile } from './tile-builder.ts';
 export { refuseOtherRoot, verifyCheckpoint } from './verify-checkpoint.ts';

@@ -4,6 +4,7 @@ import type {
   Certificate,
   CertificatePage,
   CertificateRequest,
+  CompleteAnswer,
   LogEntryDetail,
   LogEntryPage,
   LogSummary,
@@ -53,6 +54,20 @@ export interface LogQuery {
   readonly limit?: number;
   /** Asks for a checkpoint and each entry's path to it. */
   readonly proof?: boolean;
+}
+
+/** One of the four keys, and how much of the answer. */
+export interface CompleteQuery {
+  readonly vendor?: string;
+  readonly application?: string;
+  readonly digest?: string;
+  /** SHA-256, hexadecimal. */
+  readonly certificate?: string;
+  /** The answer must be complete for so many entries at least, decimal. */
+  readonly size?: string;
+  /** The cursor `next` of the page before. */
+  readonly before?: string;
+  readonly limit?: number;
 }
 
 export interface PageQuery {
@@ -125,6 +140,11 @@ export class RegistryApi {
 
   searchLog(query: LogQuery): Promise<LogEntryPage> {
     return this.call('GET', `log/entries${queryOf(query)}`);
+  }
+
+  /** Not verified: see `loadCompleteAnswer`. */
+  loadComplete(query: CompleteQuery): Promise<CompleteAnswer> {
+    return this.call('GET', `log/complete${queryOf(query)}`);
   }
 
   /** By index or EntryID. */

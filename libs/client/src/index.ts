@@ -12,7 +12,7 @@ export {
   type UpdatedTrustRoot,
 } from './trust-root.ts';
 
-export { RegistryApi, type LogQuery, type PageQuery, type RegistryApiOptions } from './api.ts';
+export { RegistryApi, type CompleteQuery, type LogQuery, type PageQuery, type RegistryApiOptions } from './api.ts';
 export { RegistryFault } from './refusal.ts';
 export {
   discoverSignIn,
@@ -27,6 +27,13 @@ export { developmentLogin, type DevelopmentLogin, type Tokens } from './developm
 export { makePrivateKey, openPrivateKey, type PrivateKeyType, type StatementSigner } from './private-key.ts';
 export { encodeCertificateRequest } from './certificate-request.ts';
 export { openIdentity, vendorIdOf, type SigningIdentity } from './identity.ts';
+export {
+  loadCompleteAnswer,
+  verifyMapRecord,
+  type CompletedAnswer,
+  type CompletedEntry,
+  type CompleteOptions,
+} from './complete-answer.ts';
 export { registerStatement, type Registered } from './register.ts';
 export { requestTimestamp } from './timestamp.ts';
 export { publishStatement, type PublishedStatement, type Registry, type SigningContext } from './publish-statement.ts';

@@ -21,6 +21,9 @@ const TILE_WIDTH = 64;
 const SLOT_BYTES = 33;
 export const TILE_BYTES = TILE_WIDTH * SLOT_BYTES;
 
+const BUCKETS_A_STEP = 64;
+const TILES_A_STEP = 8;
+
 export type TileDepth = (typeof TILE_DEPTHS)[number];
 
 /**
@@ -62,12 +65,22 @@ export class IndexMap {
 
   /** Adds the entry at `index` with the hash of its leaf. Entries come in the order of their indices, each once. */
   add(index: bigint, leaf: Hash, keys: readonly IndexKey[]): Addition[] {
-    return keys.map((key) => this.addTo(hashKey(key), index, leaf));
+    return this.addPlaced(
+      index,
+      leaf,
+      keys.map((key) => hashKey(key)),
+    );
+  }
+
+  /** The same where the places of the keys are known already ({@link hashKey}). */
+  addPlaced(index: bigint, leaf: Hash, places: readonly Hash[]): Addition[] {
+    return places.map((place) => this.addTo(place, index, leaf));
   }
 
   /** The root over all that was added. Costs the hashes on the way from what has changed since it was asked last. */
   root(): Hash {
-    return this.refresh()?.hash ?? EMPTY;
+    this.refresh();
+    return levelsOf(this.parts.tiles[0].get(0))[0]?.[0]?.hash ?? EMPTY;
   }
 
   /** What the map says of a key, to be checked with `verifyMapProof` against {@link root}. */
@@ -133,13 +146,18 @@ export class IndexMap {
     return { key, position, before, first: view.getBigUint64(72) };
   }
 
-  /** Brings the tiles up to date, from the buckets that changed upwards. */
-  private refresh(): Node | undefined {
+  /**
+   * Does what {@link root} would have to do, with pauses: each step takes about a millisecond. To be run to its end before
+   * anything else is asked or added.
+   */
+  *settle(): Generator<undefined, void> {
+    let done = 0;
     let below = new Map<number, Node | undefined>();
     for (const prefix of this.dirty) {
       const bucket = this.parts.buckets.get(prefix) ?? new Uint8Array(0);
       below.set(prefix, nodeOfRecords(bucket, 0, bucket.length / RECORD_BYTES, BUCKET_DEPTH));
       this.changed.add(prefix);
+      if (++done % BUCKETS_A_STEP === 0) yield;
     }
     this.dirty.clear();
     for (const depth of [12, 6, 0] as const) {
@@ -151,9 +169,16 @@ export class IndexMap {
         this.touched[depth].add(prefix >> 6);
       }
       const changed = new Set([...below.keys()].map((prefix) => prefix >> 6));
-      below = new Map([...changed].map((prefix) => [prefix, levelsOf(tiles.get(prefix))[0]?.[0]]));
+      below = new Map();
+      for (const prefix of changed) {
+        below.set(prefix, levelsOf(tiles.get(prefix))[0]?.[0]);
+        if (++done % TILES_A_STEP === 0) yield;
+      }
     }
-    return below.get(0) ?? levelsOf(this.parts.tiles[0].get(0))[0]?.[0];
+  }
+
+  private refresh(): void {
+    for (const steps = this.settle(); !steps.next().done;);
   }
 
   private proveInBucket(wanted: Hash, siblings: Hash[]): Pick<MapProof, 'leaf'> {

@@ -34,7 +34,7 @@ export function readFacts(statement: Pick<Statement, 'contentType' | 'payload'>)
 
 export function factsOfTarget({ digest, annotations }: TargetArtifact): StatementFacts {
   const reference = annotations?.[REFERENCE_ANNOTATION];
-  const references = reference === undefined ? [] : [bareReference(reference)];
+  const references = reference === undefined ? [] : placesOf(reference);
   return { digests: [digest], references, claimedReferences: references };
 }
 
@@ -42,7 +42,7 @@ export function factsOfRelease(release: Release): StatementFacts {
   const claimed = [release.package, ...release.components];
   const all = [...claimed, ...release.images];
   const referencesOf = (items: typeof all) =>
-    items.flatMap(({ reference }) => (reference === undefined ? [] : [bareReference(reference)]));
+    items.flatMap(({ reference }) => (reference === undefined ? [] : placesOf(reference)));
   return {
     applicationId: release.applicationId,
     version: release.version,
@@ -62,6 +62,12 @@ export function isClaimedReference(reference: string, claims: Claims): boolean {
   return claims.ociNamespaces.some(
     (namespace) => bare.startsWith(namespace) && /^[/:@]|^$/.test(bare.slice(namespace.length)),
   );
+}
+
+/** A bare digest is no place. Whoever looks for one must not find what merely calls itself so. */
+function placesOf(reference: string): string[] {
+  const bare = bareReference(reference);
+  return /^sha\d+:/.test(bare) ? [] : [bare];
 }
 
 /** `oci://host/name:tag` and `host/name:tag` are the same place. */

@@ -52,6 +52,10 @@ export {
 export {
   Admission,
   ErasureDecision,
+  CompleteAnswer,
+  CompleteEntry,
+  IndexLeaf,
+  IndexProof,
   LogEntry,
   LogEntryDetail,
   LogEntryPage,

@@ -172,5 +172,72 @@ export class LogFeedPage {
   after?: string;
 }
 
+/** An entry in a complete answer. */
+export class CompleteEntry extends LogEntry {
+  @TextField({ max: 90_000, optional: true, description: 'The leaf, base64, where it is not the EntryID’s 32 bytes.' })
+  leaf?: string;
+}
+
+/** What lies at the end of the way to a key. */
+export class IndexLeaf {
+  @TextField({ max: 44, description: 'Place of the key in the map, base64.' })
+  key: string;
+
+  @TextField({ max: 20, description: 'How many entries it has, decimal.' })
+  count: string;
+
+  @TextField({ max: 44, description: 'Hash chain over them, base64.' })
+  chain: string;
+}
+
+/** What the map says of a key: the hashes beside the way to it, from the root downwards, and what lies at its end. */
+export class IndexProof {
+  @TextsField({ max: 44, maxItems: 256 })
+  siblings: string[];
+
+  @ObjectField(() => IndexLeaf, { optional: true })
+  leaf?: IndexLeaf;
+}
+
+/** A page of everything that the log holds about a key. All but the items and their place is on the first page only. */
+export class CompleteAnswer {
+  @TextField({ max: 220, description: 'Kind and value: `vendor:<id>` and so on.' })
+  key: string;
+
+  @TextField({ max: 20, optional: true, description: 'The answer is complete for the entries below this index.' })
+  size?: string;
+
+  @TextField({ max: 20, optional: true, description: 'Entries of the key among them.' })
+  count?: string;
+
+  @ObjectField(() => IndexProof, { optional: true })
+  proof?: IndexProof;
+
+  @TextField({
+    max: 100_000,
+    optional: true,
+    description: 'The registry’s record of the map’s root: a Transparent Statement, base64.',
+  })
+  record?: string;
+
+  @TextField({ max: 20, optional: true, description: 'Index of that record.' })
+  recordIndex?: string;
+
+  @TextField({ max: 20, description: 'Size of the tree that inclusion paths lead to: that of the record’s receipt.' })
+  treeSize: string;
+
+  @TextField({ max: 20, description: 'Entries of the key before the oldest item of this page.' })
+  position: string;
+
+  @TextField({ max: 44, description: 'Hash chain over those, base64.' })
+  before: string;
+
+  @ObjectsField(() => CompleteEntry)
+  items: CompleteEntry[];
+
+  @TextField({ max: 40, optional: true, description: 'Cursor of the next page; absent on the last one.' })
+  next?: string;
+}
+
 /** How many items a page may have. */
 export const PAGE_LIMIT = { initial: 50, max: 200 } as const;

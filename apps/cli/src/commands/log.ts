@@ -7,6 +7,7 @@ import type { Run } from '../command.ts';
 import { factLines, tableLines, timeText, type Outcome } from '../outcome.ts';
 import { addLogAudit } from './log-audit.ts';
 import { addLogRecover } from './log-recover.ts';
+import { addLogComplete } from './log-complete.ts';
 
 import type { Session } from '../session.ts';
 
@@ -32,6 +33,7 @@ export function addLog(program: Command, run: Run): void {
     .option('--limit <n>', 'at most this many, up to 200', count, 50)
     .option('--before <cursor>', 'go on where a page ended')
     .action(run(search));
+  addLogComplete(log, run);
   addLogAudit(log, run);
   addLogRecover(log, run);
 }

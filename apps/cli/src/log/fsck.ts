@@ -1,6 +1,7 @@
 import {
   AuditorFault,
   checkReceipt,
+  IndexCheck,
   LogCheck,
   readGenesis,
   TileBuilder,
@@ -35,6 +36,8 @@ export interface FsckReport {
   readonly tiles: number;
   readonly receipts: number;
   readonly signatures: number;
+  /** Recorded roots of the index for complete answers, each compared. */
+  readonly indexes: number;
 }
 
 interface SealedRow {
@@ -50,6 +53,7 @@ export class Fsck {
   private readonly log: AuditedLog;
   private readonly options: FsckOptions;
   private readonly builder = new TileBuilder();
+  private readonly index = new IndexCheck();
   private readonly counts = { erased: 0, raw: 0, tiles: 0, receipts: 0, signatures: 0 };
   private genesis: Genesis | undefined;
   /** Rows that no head has covered yet. */
@@ -69,6 +73,7 @@ export class Fsck {
       const rows = await this.add(check, bundle);
       this.genesis ??= readGenesis(rows, key);
       this.count(rows);
+      this.index.add(rows);
       await this.compareFiles(bundle, rows);
       if (this.options.signatures) await this.checkSignatures(rows);
       const sealed = this.takeSealed(rows, bundle.evidence.seals);
@@ -77,7 +82,7 @@ export class Fsck {
     }
     await this.compareTiles(this.builder.partial());
     check.conclude(checkpoint);
-    return { entries: check.size, root: check.root, ...this.counts };
+    return { entries: check.size, root: check.root, ...this.counts, indexes: this.index.report.roots };
   }
 
   /** When the entries no longer lead to their heads, the leaves in the log's own tile tell which one was replaced. */

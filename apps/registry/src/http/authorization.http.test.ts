@@ -8,6 +8,7 @@ import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
 import { addMember, makeCsr } from '../../../../test/pki.ts';
 import { type Answer, codeOf, routesOf, send } from '../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+import { UpdateIndexMap } from '../log/update-index-map.ts';
 
 /** Roles in the vendor that a call is about. */
 const MEMBERS = ['owner', 'publisher', 'security', 'auditor'] as const satisfies readonly MemberRole[];
@@ -38,6 +39,7 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /api/v1/certificates/:serial': ANYONE,
   'POST /api/v1/certificates/:serial/revocation': ['owner', 'publisher', 'security', ...GOVERNANCE],
   'GET /api/v1/log': ANYONE,
+  'GET /api/v1/log/complete': ANYONE,
   'GET /api/v1/log/entries': ANYONE,
   'GET /api/v1/log/entries/:id': ANYONE,
   'POST /api/v1/log/entries/:id/restriction': ['owner', ...GOVERNANCE],
@@ -241,6 +243,10 @@ describe('who may call what', () => {
       path: `/api/v1/log/entries/${await publish()}/erasure`,
       ...asJson({ reason: 'Test.' }),
     }),
+    'GET /api/v1/log/complete': async () => {
+      await registry.app.get(UpdateIndexMap).run();
+      return { path: `/api/v1/log/complete?vendor=${vendor.id}` };
+    },
     'POST /api/v1/log/policy': nextPolicy,
     'POST /api/v1/log/policy/proposals/:id/approvals': async () => {
       const proposal = await must('second governance', 'POST', '/api/v1/log/policy', await nextPolicyBody());

@@ -118,6 +118,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'log/already-withheld': { status: 409, title: 'Already withheld' },
   'log/not-erasable': { status: 409, title: 'Not to be withheld' },
   'log/not-restricted': { status: 409, title: 'Not restricted' },
+  'log/not-indexed': { status: 503, title: 'Not indexed yet', retryAfterSeconds: 30 },
   'log/statement-erased': { status: 410, title: 'Statement erased' },
   'log/statement-restricted': { status: 403, title: 'Statement restricted' },
 

@@ -8,6 +8,7 @@ export type LogFaultCode =
   | 'log/not-witnessed'
   | 'log/no-such-entry'
   | 'log/not-a-statement'
+  | 'log/not-indexed'
   | 'log/statement-erased'
   | 'log/statement-restricted'
   | 'log/already-voted'

@@ -10,6 +10,8 @@ import { AppendRecord } from './append-record.ts';
 import { ApprovePolicy } from './approve-policy.ts';
 import { CheckpointStore } from './checkpoint.store.ts';
 import { CollectCosignatures } from './collect-cosignatures.ts';
+import { AnswerCompletely } from './answer-completely.ts';
+import { CompleteController } from './complete.controller.ts';
 import { EntriesController } from './entries.controller.ts';
 import { EraseStatement } from './erase-statement.ts';
 import { EvidenceController } from './evidence.controller.ts';
@@ -20,12 +22,14 @@ import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { HighWaterFile } from './high-water-file.ts';
 import { IndexForSearch } from './index-for-search.ts';
+import { IndexMapReader } from './index-map.reader.ts';
+import { IndexMapStore } from './index-map.store.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogPaths } from './log-paths.ts';
-import { LogReader } from './log.reader.ts';
 import { LogReplies } from './log-replies.ts';
+import { LogReader } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
 import { OpenLog } from './open-log.ts';
 import { PolicyController } from './policy.controller.ts';
@@ -51,11 +55,13 @@ import { WithholdingReader } from './withholding.reader.ts';
 import { WithholdingStore } from './withholding.store.ts';
 import { WitnessesSeen } from './witnesses-seen.ts';
 import { WitnessQuorum } from './witness-quorum.ts';
+import { UpdateIndexMap } from './update-index-map.ts';
 import { WriteEvidence } from './write-evidence.ts';
 
 @Module({
   imports: [AuditModule, HttpModule, KeysModule, CertificateReaderModule, VendorReaderModule],
   controllers: [
+    CompleteController,
     EntriesController,
     EvidenceController,
     ExplorerController,
@@ -67,6 +73,7 @@ import { WriteEvidence } from './write-evidence.ts';
   ],
   providers: [
     AdmissionReader,
+    AnswerCompletely,
     AppendRecord,
     ApprovePolicy,
     EraseStatement,
@@ -78,6 +85,8 @@ import { WriteEvidence } from './write-evidence.ts';
     HeadSigner,
     HighWaterFile,
     IndexForSearch,
+    IndexMapReader,
+    IndexMapStore,
     IssueReceipt,
     LogIdentity,
     LogPaths,
@@ -103,6 +112,7 @@ import { WriteEvidence } from './write-evidence.ts';
     WithholdingStore,
     WitnessesSeen,
     WitnessQuorum,
+    UpdateIndexMap,
     WriteEvidence,
   ],
   exports: [
@@ -117,6 +127,7 @@ import { WriteEvidence } from './write-evidence.ts';
     PublishedCheckpoint,
     RollbackLatch,
     SignSct,
+    UpdateIndexMap,
   ],
 })
 export class LogModule {

@@ -199,6 +199,15 @@ export class LogReader {
   }
 
   /** What the public may read: neither erased nor restricted ones. See WithholdingReader for those. */
+  /** Those that there are, by index. */
+  async findByIndexes(indexes: readonly bigint[]): Promise<EntryRecord[]> {
+    const rows = await this.db.query<EntryRow>(
+      'SELECT * FROM log_entry WHERE log_id = $1 AND index = ANY($2::bigint[]) ORDER BY index',
+      [this.identity.logId, indexes.map(String)],
+    );
+    return rows.map(toRecord);
+  }
+
   async findStatement(entry: Uint8Array): Promise<StoredStatement | undefined> {
     const [row] = await this.db.query<{ body: Buffer; certificates: Buffer[] | null; timestamp_token: Buffer | null }>(
       `SELECT body, certificates, timestamp_token
