@@ -1,6 +1,9 @@
 import { cpus, totalmem } from 'node:os';
+import { measureAudits } from './audit.mjs';
 import { measureLog } from './log.mjs';
 import { measureReads } from './reads.mjs';
+import { measureRegistrations } from './registrations.mjs';
+import { measureSearch } from './search.mjs';
 import { measureStart } from './start.mjs';
 import { measureVerifications } from './verifications.mjs';
 
@@ -9,6 +12,8 @@ const BENCHES = {
   log: measureLog,
   reads: measureReads,
   verifications: measureVerifications,
+  audits: measureAudits,
+  search: measureSearch,
 };
 
 const isLong = process.argv.includes('--long');
