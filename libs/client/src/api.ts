@@ -5,8 +5,12 @@ import type {
   CertificatePage,
   CertificateRequest,
   CompleteAnswer,
+  LogDeliveryList,
   LogEntryDetail,
   LogEntryPage,
+  LogSubscription,
+  LogSubscriptionList,
+  LogSubscriptionRequest,
   LogSummary,
   Me,
   Revocation,
@@ -152,6 +156,28 @@ export class RegistryApi {
     return this.call('GET', `log/entries/${segment(id)}`);
   }
 
+  /** The answer holds the secret of its signatures, once. */
+  subscribeToLog(request: LogSubscriptionRequest): Promise<LogSubscription> {
+    return this.call('POST', 'log/subscriptions', request);
+  }
+
+  listLogSubscriptions(): Promise<LogSubscriptionList> {
+    return this.call('GET', 'log/subscriptions');
+  }
+
+  listLogDeliveries(id: string): Promise<LogDeliveryList> {
+    return this.call('GET', `log/subscriptions/${segment(id)}/deliveries`);
+  }
+
+  /** `from` is the index of an entry, decimal. */
+  redeliverLog(id: string, from: string): Promise<LogSubscription> {
+    return this.call('POST', `log/subscriptions/${segment(id)}/redelivery`, { from });
+  }
+
+  async unsubscribeFromLog(id: string): Promise<void> {
+    await this.call('DELETE', `log/subscriptions/${segment(id)}`);
+  }
+
   private async call<T extends object>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T> {
     const reply = await exchange({
       method,
@@ -165,7 +191,7 @@ export class RegistryApi {
       timeoutSeconds: this.timeoutSeconds,
     });
     if (reply.status < 200 || reply.status > 299) throw readRefusal(reply);
-    return readObject(reply.body) as T;
+    return (reply.status === 204 ? {} : readObject(reply.body)) as T;
   }
 }
 

@@ -9,6 +9,7 @@ import { addLogAudit } from './log-audit.ts';
 import { addLogRecover } from './log-recover.ts';
 import { addLogComplete } from './log-complete.ts';
 
+import { addLogSubscriptions } from './log-subscribe.ts';
 import type { Session } from '../session.ts';
 
 export function addLog(program: Command, run: Run): void {
@@ -36,6 +37,7 @@ export function addLog(program: Command, run: Run): void {
   addLogComplete(log, run);
   addLogAudit(log, run);
   addLogRecover(log, run);
+  addLogSubscriptions(log, run);
 }
 
 async function show(session: Session, id: string | undefined): Promise<Outcome> {

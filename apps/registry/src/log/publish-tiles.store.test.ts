@@ -32,9 +32,11 @@ import { CheckpointStore } from './checkpoint.store.ts';
 import { WitnessQuorum } from './witness-quorum.ts';
 import { PublishTiles } from './publish-tiles.ts';
 import { RollbackLatch } from './rollback-latch.ts';
+import { IssueReceipt } from './issue-receipt.ts';
 import { StoredCheckpoint } from './stored-checkpoint.ts';
 import { TileExportStore } from './tile-export.store.ts';
 import type { TileStore } from './tile-store.ts';
+import { WithholdingReader } from './withholding.reader.ts';
 
 const LOG = 1;
 const now = new Date('2026-11-20T12:00:00Z');
@@ -96,12 +98,14 @@ describe('tiles on their way out', () => {
     const unwitnessed = { witnessing: undefined } as Config;
     const quorum = new WitnessQuorum(unwitnessed, identity);
     const checkpoints = new CheckpointStore(db);
+    const signer = signerOf(identity);
     const published = new PublishedCheckpoint(
-      ...([reader, signerOf(identity), checkpoints, quorum, identity, unwitnessed, db, clock] as const),
+      ...([reader, signer, checkpoints, quorum, identity, unwitnessed, db, clock] as const),
     );
+    const receipts = new IssueReceipt(reader, signer, published, new WithholdingReader(db));
     const stored = new StoredCheckpoint(store, identity);
     const tiles = new CheckedTiles(reader);
-    return new PublishTiles(store, published, stored, tiles, identity, exports, db, clock);
+    return new PublishTiles(store, published, receipts, stored, tiles, identity, exports, db, clock);
   }
   const publish = () => start(new DirectoryTileStore(directory)).run();
   const read = (path: string) => {
@@ -130,6 +134,7 @@ describe('tiles on their way out', () => {
       .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
     expect(names.sort()).toEqual([
       'checkpoint',
+      'checkpoint.cose',
       'log.json',
       'tile/0/000',
       'tile/0/001',

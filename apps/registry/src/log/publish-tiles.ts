@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { areEqualBytes, encodeUtf8 } from '@margo-trust/bytes';
+import { encodeSignedRoot } from '@margo-trust/receipt';
 import { Clock } from '../clock.ts';
 import { Db } from '../db/db.ts';
 import { CheckedTiles } from './checked-tiles.ts';
+import { IssueReceipt } from './issue-receipt.ts';
 import { describeLog } from './log-description.ts';
 import { LogIdentity } from './log-identity.ts';
 import { PublishedCheckpoint, type SignedCheckpoint } from './published-checkpoint.ts';
@@ -36,6 +38,7 @@ export class PublishTiles {
   constructor(
     @Inject(TileStore) private readonly store: TileStore | undefined,
     private readonly published: PublishedCheckpoint,
+    private readonly receipts: IssueReceipt,
     private readonly stored: StoredCheckpoint,
     private readonly tiles: CheckedTiles,
     private readonly identity: LogIdentity,
@@ -99,6 +102,7 @@ export class PublishTiles {
     }
     await write(store, this.tiles.partial(kept?.size ?? 0n, target.size));
 
+    const root = await this.receipts.publishedHead();
     // A crash here leaves all that the new checkpoint implies, and the old checkpoint.
     await this.db.transaction(async (tx) => {
       // Held by one writer at a time. Who lost his connection, and the lock with it, fails here.
@@ -106,6 +110,9 @@ export class PublishTiles {
       await replaceIfOther(store, { path: 'log.json', bytes: encodeUtf8(describeLog(this.identity)) });
       if (!kept || !areEqualBytes(kept.file.bytes, target.note)) {
         await store.replace({ path: 'checkpoint', bytes: target.note }, kept?.file);
+      }
+      if (root.size === target.size) {
+        await replaceIfOther(store, { path: 'checkpoint.cose', bytes: encodeSignedRoot(root) });
       }
       // A crash here is harmless: the next run finds its own checkpoint.
       await this.exports.advance(tx, store.name, { covered, size: target.size });

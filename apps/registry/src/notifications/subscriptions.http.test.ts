@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { LogDeliveryList, LogSubscription, LogSubscriptionList } from '@margo-trust/wire';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { TestCli } from '../../../../test/cli.ts';
 import { admitVendor, call as callApi } from '../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { FixedClock } from '../clock.ts';
@@ -198,6 +200,33 @@ describe('notifications of the log', () => {
     }
     expect((await call('delete', `/${id}`, 'victor')).status).toBe(204);
     expect((await call('delete', `/${id}`, 'victor')).status).toBe(404);
+  });
+
+  it('are kept from the command line', async () => {
+    const cli = new TestCli();
+    const token = (await registry.bearer('alice')).replace('Bearer ', '');
+    const run = async (...args: string[]) => {
+      const ran = await cli.run(['log', ...args, '--registry', registry.url, '--token', token, '--json']);
+      expect(ran.code, ran.stderr).toBe(0);
+      return ran.json() as Record<string, unknown>;
+    };
+    const { subscription } = (await run('subscribe', url, '--organisation', 'margo')) as {
+      subscription: LogSubscription;
+    };
+    expect(subscription).toMatchObject({ organisation: 'margo', url, secret: expect.stringMatching(/^whsec_/) });
+    const { id } = subscription;
+    const { index } = await append('vendor:command');
+    await deliver();
+    expect(await run('deliveries', id)).toMatchObject({
+      deliveries: [{ index: index.toString(), outcome: 'delivered' }],
+    });
+    await run('redeliver', id, '--from', index.toString());
+    await deliver();
+    expect(subjects()).toEqual(['vendor:command', 'vendor:command']);
+    expect(await run('subscriptions')).toMatchObject({ subscriptions: [{ id, failures: 0 }] });
+    await run('unsubscribe', id);
+    expect(await run('subscriptions')).toMatchObject({ subscriptions: [] });
+    rmSync(cli.home, { recursive: true, force: true });
   });
 
   it('are twenty at most for each organisation', async () => {
