@@ -25,8 +25,7 @@ import { startTestRegistry, type TestRegistry } from '../../../../test/registry.
 import { Db } from '../db/db.ts';
 import { appendEntries } from './append-entries.ts';
 import { AppendRecord } from './append-record.ts';
-import { ed25519Raw } from './head-signer.ts';
-import { LogIdentity } from './log-identity.ts';
+import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
 import { toNewEntry } from './statement-facts.ts';
 

@@ -1,6 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Db, type Tx } from '../db/db.ts';
-import type { SignedCheckpoint } from './published-checkpoint.ts';
+import type { CommittedHead } from './log.store.ts';
+
+/** A head and the signed note over it (C2SP tlog-checkpoint). */
+export interface SignedCheckpoint extends CommittedHead {
+  readonly note: Uint8Array;
+}
 
 /** The checkpoint as witnesses have cosigned it. */
 export interface CosignedCheckpoint extends SignedCheckpoint {

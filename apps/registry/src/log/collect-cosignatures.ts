@@ -8,11 +8,10 @@ import { Config } from '../config.ts';
 import { Db } from '../db/db.ts';
 import { Metrics } from '../http/metrics.ts';
 import { askToCosign, WitnessError } from './ask-witness.ts';
-import { CheckpointStore } from './checkpoint.store.ts';
+import { CheckpointStore, type SignedCheckpoint } from './checkpoint.store.ts';
 import { HeadSigner } from './head-signer.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
-import type { SignedCheckpoint } from './published-checkpoint.ts';
 import { RollbackLatch } from './rollback-latch.ts';
 import { WitnessQuorum } from './witness-quorum.ts';
 

@@ -14,9 +14,6 @@ import { HeadGuard } from './head-guard.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import type { CommittedHead } from './log.store.ts';
 
-export { ed25519Raw } from './log-identity.ts';
-export type { CommittedHead } from './log.store.ts';
-
 /** The part of a receipt that every entry of one tree size shares: the proof is all that differs. */
 export interface ReceiptHead {
   readonly size: bigint;

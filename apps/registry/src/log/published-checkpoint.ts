@@ -3,18 +3,12 @@ import { areEqualBytes } from '@margo-trust/bytes';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import { Db } from '../db/db.ts';
-import { CheckpointStore, type CosignedCheckpoint } from './checkpoint.store.ts';
+import { CheckpointStore, type CosignedCheckpoint, type SignedCheckpoint } from './checkpoint.store.ts';
 import { HeadSigner } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
-import type { CommittedHead } from './log.store.ts';
 import { WitnessQuorum } from './witness-quorum.ts';
-
-/** A head and the signed note over it (C2SP tlog-checkpoint). */
-export interface SignedCheckpoint extends CommittedHead {
-  readonly note: Uint8Array;
-}
 
 /**
  * The checkpoint that everybody outside is shown: in the log's public files, in proofs and in the trust root.

@@ -12,8 +12,8 @@ import {
 } from '@margo-trust/sigstore';
 import { verifierKeyId } from '@margo-trust/tlog';
 import { Clock } from '../clock.ts';
-import { ed25519Raw, HeadSigner } from './head-signer.ts';
-import { LogIdentity } from './log-identity.ts';
+import { HeadSigner } from './head-signer.ts';
+import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
 import { Sequencer, type Registered } from './sequencer.ts';
