@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openTestDatabase } from '../../../test/database.ts';
 import { Db } from './db/db.ts';
+import { DurabilityLost } from './log/tile-store.ts';
 import { type Job, Worker } from './worker.ts';
 
 const always = () => Promise.resolve(true);
@@ -52,6 +53,24 @@ describe('the worker', () => {
     await vi.waitFor(() => expect(run.mock.calls.length).toBeGreaterThanOrEqual(2), { timeout: 5_000 });
     expect(fail.mock.calls.length).toBeGreaterThanOrEqual(4);
     expect(error).toHaveBeenCalledTimes(2); // once for each job, not for each second
+  });
+
+  it('tries nothing again when a disk did not confirm a write, and has the process ended', async () => {
+    vi.spyOn(Logger.prototype, 'fatal').mockReturnValue();
+    const run = vi.fn(() => Promise.reject(new DurabilityLost('The disk did not take tile/0/000.')));
+    const next = vi.fn(() => Promise.resolve());
+    const onLost = vi.fn();
+    const jobs = [
+      { name: 'tiles', lock: 1, isDue: always, run },
+      { name: 'next', lock: 2, isDue: always, run: next },
+    ];
+    const worker = new Worker(db, jobs, onLost);
+    workers.push(worker);
+    worker.start();
+    await vi.waitFor(() => expect(onLost).toHaveBeenCalledWith(expect.stringContaining('tile/0/000')));
+    await worker.stop();
+    expect(run).toHaveBeenCalledTimes(1);
+    expect(next).not.toHaveBeenCalled();
   });
 
   it('does not do a job that another worker is doing', async () => {
