@@ -42,6 +42,24 @@ describe('readConfig', () => {
     expect(config.witnessing).toBeUndefined();
   });
 
+  it('limits addresses in production, and as it is told', () => {
+    const off = { registrationRate: undefined, searchRate: undefined, trustedProxies: [] };
+    expect(readConfig({}).config).toMatchObject(off);
+    expect(readConfig(production()).config).toMatchObject({
+      registrationRate: { perSecond: 200, burst: 2_000 },
+      searchRate: { perSecond: 100, burst: 1_000 },
+    });
+    const told = { REGISTRATION_RATE: '10000/20000', SEARCH_RATE: 'off', TRUSTED_PROXIES: '10.0.0.0/8, ::1' };
+    expect(readConfig(production(told)).config).toMatchObject({
+      registrationRate: { perSecond: 10_000, burst: 20_000 },
+      searchRate: undefined,
+      trustedProxies: ['10.0.0.0/8', '::1'],
+    });
+    for (const wrong of [{ REGISTRATION_RATE: '5' }, { SEARCH_RATE: '0/1' }, { TRUSTED_PROXIES: 'proxy.example' }]) {
+      expect(() => readConfig(wrong)).toThrow(ConfigError);
+    }
+  });
+
   it('names the port that was really bound', () => {
     expect(readConfig({ PORT: '0' }, 4711).config.publicUrl).toBe('http://localhost:4711');
   });

@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Fault } from '@margo-trust/fault';
 import { isQuorum, parsePolicy, type Policy } from '@margo-trust/tlog';
+import { isNetwork } from './http/networks.ts';
+import type { Rate } from './http/token-buckets.ts';
 import { DEVELOPMENT_MARK } from './keys/development-keys.ts';
 
 /** What the service was told. Made once by {@link readConfig}, frozen; injected by this class. */
@@ -40,6 +42,12 @@ export abstract class Config {
   declare readonly trustRootMirrorUrl: string | undefined;
   /** `WEBHOOK_LOOPBACK=allow`, default refuse: whether notifications may go to this machine, and without TLS. */
   declare readonly allowsWebhooksToLoopback: boolean;
+  /** `REGISTRATION_RATE`: what one address may post, `<per second>/<burst>`; absent means no limit. */
+  declare readonly registrationRate: Rate | undefined;
+  /** `SEARCH_RATE`: likewise for searches and evidence. */
+  declare readonly searchRate: Rate | undefined;
+  /** `TRUSTED_PROXIES`: addresses and networks whose `X-Forwarded-For` is believed. Default none. */
+  declare readonly trustedProxies: readonly string[];
   /** `LOG_LEVEL` of the logger, default info. */
   declare readonly logLevel: LogLevel;
 }
@@ -111,6 +119,9 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     witnessing: readWitnessing(env, domain),
     trustRootMirrorUrl: readUrl(env, 'TRUST_ROOT_MIRROR_URL'),
     allowsWebhooksToLoopback: oneOf(env, 'WEBHOOK_LOOPBACK', ['refuse', 'allow'], 'refuse') === 'allow',
+    registrationRate: readRate(env, 'REGISTRATION_RATE', mode === 'production' ? '200/2000' : 'off'),
+    searchRate: readRate(env, 'SEARCH_RATE', mode === 'production' ? '100/1000' : 'off'),
+    trustedProxies: Object.freeze(readProxies(env)),
     logLevel: oneOf(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   const secrets: Secrets = {
@@ -256,6 +267,26 @@ function readDomain(env: NodeJS.ProcessEnv): string {
     throw new ConfigError(`REGISTRY_DOMAIN must be a lower-case host name with a dot, not ${value}.`);
   }
   return value;
+}
+
+/** `<per second>/<burst>`, whole numbers from 1 to a million, or `off`. */
+function readRate(env: NodeJS.ProcessEnv, name: string, initial: string): Rate | undefined {
+  const value = text(env, name) ?? initial;
+  if (value === 'off') return undefined;
+  const [, perSecond, burst] = (/^([1-9]\d{0,5})\/([1-9]\d{0,6})$/.exec(value) ?? []).map(Number);
+  if (perSecond === undefined || burst === undefined) {
+    throw new ConfigError(`${name} must be like 200/2000 (a second / at once) or off, not ${value}.`);
+  }
+  return { perSecond, burst };
+}
+
+function readProxies(env: NodeJS.ProcessEnv): string[] {
+  const proxies = (text(env, 'TRUSTED_PROXIES') ?? '').split(',').map((proxy) => proxy.trim());
+  const wrong = proxies.find((proxy) => proxy !== '' && !isNetwork(proxy));
+  if (wrong !== undefined) {
+    throw new ConfigError(`TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/8, not ${wrong}.`);
+  }
+  return proxies.filter((proxy) => proxy !== '');
 }
 
 function readMembers(env: NodeJS.ProcessEnv, isEmbedded: boolean): string[] {

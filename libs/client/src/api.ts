@@ -6,6 +6,7 @@ import type {
   CertificateRequest,
   CompleteAnswer,
   LogDeliveryList,
+  ErasureDecision,
   LogEntryDetail,
   LogEntryPage,
   LogSubscription,
@@ -13,11 +14,15 @@ import type {
   LogSubscriptionRequest,
   LogSummary,
   Me,
+  PolicyDocument,
+  PolicyProposal,
+  PolicyState,
   Revocation,
   RevocationRequest,
   Vendor,
   VendorApplication,
   VendorPage,
+  WithholdingState,
 } from '@margo-trust/wire';
 import { exchange, parseServerUrl } from './exchange.ts';
 import { ClientFault } from './fault.ts';
@@ -176,6 +181,30 @@ export class RegistryApi {
 
   async unsubscribeFromLog(id: string): Promise<void> {
     await this.call('DELETE', `log/subscriptions/${segment(id)}`);
+  /** The policy in force and those before it. */
+  registrationPolicy(): Promise<PolicyState> {
+    return this.call('GET', 'log/policy');
+  }
+
+  proposePolicy(policy: PolicyDocument, reason: string): Promise<PolicyProposal> {
+    return this.call('POST', 'log/policy', { policy, reason });
+  }
+
+  approvePolicy(proposal: string, note: string): Promise<PolicyState> {
+    return this.call('POST', `log/policy/proposals/${segment(proposal)}/approvals`, { note });
+  }
+
+  /** `id` is an index or EntryID, here and below. */
+  restrictStatement(id: string, reason: string): Promise<WithholdingState> {
+    return this.call('POST', `log/entries/${segment(id)}/restriction`, { reason });
+  }
+
+  releaseStatement(id: string): Promise<WithholdingState> {
+    return this.call('DELETE', `log/entries/${segment(id)}/restriction`);
+  }
+
+  eraseStatement(id: string, reason: string): Promise<ErasureDecision> {
+    return this.call('POST', `log/entries/${segment(id)}/erasure`, { reason });
   }
 
   private async call<T extends object>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T> {

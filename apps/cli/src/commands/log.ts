@@ -6,6 +6,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { Run } from '../command.ts';
 import { factLines, tableLines, timeText, type Outcome } from '../outcome.ts';
 import { addLogAudit } from './log-audit.ts';
+import { addLogGovernance } from './log-governance.ts';
 import { addLogRecover } from './log-recover.ts';
 import { addLogComplete } from './log-complete.ts';
 
@@ -36,6 +37,7 @@ export function addLog(program: Command, run: Run): void {
     .action(run(search));
   addLogComplete(log, run);
   addLogAudit(log, run);
+  addLogGovernance(log, run);
   addLogRecover(log, run);
   addLogSubscriptions(log, run);
 }
@@ -87,8 +89,12 @@ function entryFacts(entry: LogEntry): Record<string, string | undefined> {
   };
 }
 
-function payloadLines({ statement, leaf }: LogEntryDetail): string[] {
+function payloadLines({ statement, leaf, withheld }: LogEntryDetail): string[] {
   if (leaf !== undefined) return ['', ...jsonLines(parseBase64(leaf))];
+  if (withheld !== undefined && statement === undefined) {
+    const what = withheld.kind === 'erased' ? 'was erased' : 'is for its vendor and governance only';
+    return ['', `The statement ${what} since ${withheld.at}: ${withheld.reason}`, `Record: ${withheld.recordEntryId}`];
+  }
   if (statement === undefined) return ['The statement behind this entry is no longer kept.'];
   const { payload } = parseStatement(parseBase64(statement), { maxBytes: 2 << 20 });
   return ['', ...jsonLines(payload)];

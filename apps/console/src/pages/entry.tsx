@@ -132,14 +132,29 @@ function useEntryCheck({ index, entryId }: LogEntryDetail, statement: string): E
 }
 
 function Erased({ entry }: { entry: LogEntryDetail }) {
+  const { withheld, entryId } = entry;
+  const isRestricted = withheld?.kind === 'restricted';
   return (
     <div class="notice">
-      <p class="notice-title">The statement is no longer kept</p>
+      <p class="notice-title">{isRestricted ? 'The statement is not public' : 'The statement is no longer kept'}</p>
       <p>
-        The log still holds its digest, and proofs for other entries are unaffected; what was said can no longer be
-        shown or checked here.
+        The log still holds its digest, and proofs for other entries are unaffected;{' '}
+        {isRestricted
+          ? 'what it says is for its vendor and for governance only.'
+          : 'what was said can no longer be shown or checked here.'}
       </p>
-      <Facts items={[{ label: 'EntryID', value: entry.entryId, isOpaque: true }]} />
+      <Facts
+        items={[
+          { label: 'EntryID', value: entryId, isOpaque: true },
+          ...(withheld
+            ? [
+                { label: 'Since', value: withheld.at },
+                { label: 'Reason', value: withheld.reason },
+                { label: 'Record', value: withheld.recordEntryId, isOpaque: true },
+              ]
+            : []),
+        ]}
+      />
     </div>
   );
 }

@@ -10,6 +10,7 @@ import { encodeConciseProblem, problemFor } from './problem-document.ts';
 import type { ProblemFilter } from './problem.filter.ts';
 import { servePublishedFiles } from './published-files.handler.ts';
 import type { PublishedFiles } from './published-files.store.ts';
+import { RateLimits } from './rate-limits.ts';
 import { sendReply, type Reply } from './reply.ts';
 import { nameRequest, requestId } from './request-id.ts';
 import { isScrapiPath } from './scrapi.ts';
@@ -44,6 +45,7 @@ export interface Rooms {
 export class FrontDoor {
   private rooms: Rooms | undefined;
   private readonly security: SecurityHeaders;
+  private readonly limits: RateLimits;
 
   constructor(
     private readonly config: Config,
@@ -51,6 +53,7 @@ export class FrontDoor {
     private readonly logger: Logger,
   ) {
     this.security = new SecurityHeaders(config.publicUrl);
+    this.limits = new RateLimits(config);
   }
 
   open(rooms: Rooms): void {
@@ -79,6 +82,7 @@ export class FrontDoor {
       rooms.problems.answer(error, path, request, response);
     };
     try {
+      this.limits.check(path, request);
       const reply = rooms.hotPaths?.find(path, request);
       if (reply instanceof Promise) {
         reply.then((made) => sendReply(made, request, response, common)).catch(fail);

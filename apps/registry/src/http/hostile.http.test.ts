@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { encodeTimestampRequest, parseTimestampResponse, TimestampFault } from '@margo-trust/timestamp';
 import { describeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
+import { parseStatement } from '@margo-trust/statement';
 import { encodePem, parsePem } from '@margo-trust/x509';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
@@ -161,22 +162,23 @@ describe('hostile input over HTTP', () => {
     ),
   ];
 
+  /** Of the thing that this path is about, in the state that it takes. */
+  function idFor(path: string): string {
+    if (path.startsWith('/api/v1/log/policy')) return proposal;
+    if (path.startsWith('/api/v1/log/subscriptions')) return subscription;
+    if (/restriction|erasure/.test(path)) return parseStatement(statement).entryId;
+    if (path.startsWith('/api/v1/log')) return '0';
+    return path.endsWith('/approvals') ? applicant : vendor;
+  }
+
   function fill(path: string, segment?: string): string {
-    const id = path.startsWith('/api/v1/log/policy')
-      ? proposal
-      : path.startsWith('/api/v1/log/subscriptions')
-        ? subscription
-        : path.endsWith('/approvals')
-          ? applicant
-          : path.startsWith('/api/v1/log')
-            ? '0'
-            : vendor;
-    return path.replace('{id}', segment ?? id).replace('{serial}', segment ?? serial);
+    const id = segment ?? idFor(path);
+    return path.replace('{id}', id).replace('{serial}', segment ?? serial);
   }
 
   /** A call as somebody who may make it. */
   function callOf({ method, path, body }: Operation, segment?: string): Call {
-    const isGovernance = /approvals|suspension|subscription|policy/.test(path);
+    const isGovernance = /approvals|suspension|subscription|policy|restriction|erasure/.test(path);
     return {
       method,
       // The subscription that there is must stay.
@@ -425,9 +427,9 @@ describe('hostile input over HTTP', () => {
   });
 
   it('takes all of it unharmed', async () => {
-    const applied = operations.filter(({ body, path }) => body !== undefined && !path.endsWith('/suspension'));
-    const suspensions = operations.filter(({ path }) => path.endsWith('/suspension'));
-    for (const operation of [...applied, ...suspensions]) {
+    const applied = operations.filter(({ body, path }) => body !== undefined && !isTakenBack(path));
+    const takenBack = operations.filter(({ path }) => isTakenBack(path));
+    for (const operation of [...applied, ...takenBack]) {
       const answer = await ask(callOf(operation));
       expect([operation.path, answer.status]).toEqual([operation.path, operation.method === 'POST' ? 201 : 200]);
     }
@@ -516,6 +518,11 @@ describe('hostile input over HTTP', () => {
     });
   }
 });
+
+/** What is done by POST and undone by DELETE. */
+function isTakenBack(path: string): boolean {
+  return /\/(?:suspension|restriction)$/.test(path);
+}
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const COSE = { 'content-type': 'application/cose' };

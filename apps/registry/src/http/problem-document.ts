@@ -2,12 +2,14 @@ import { encodeCbor } from '@margo-trust/cbor';
 import { Fault } from '@margo-trust/fault';
 import type { Problem } from '@margo-trust/wire';
 import { HttpFault } from './http.fault.ts';
+import { RateLimitFault } from './rate-limit.fault.ts';
 import { type FaultCode, PROBLEMS, type ProblemKind } from './problems.ts';
 
 /** Describes a fault as RFC 9457 does, with Margo's extension members. `instance` names the request. */
 export function problemFor(fault: Fault, domain: string, instance: string): Problem {
   const code = fault.code as FaultCode;
-  const { status, title, retryAfterSeconds }: ProblemKind = PROBLEMS[code];
+  const { status, title, ...kind }: ProblemKind = PROBLEMS[code];
+  const retryAfterSeconds = fault instanceof RateLimitFault ? fault.retryAfterSeconds : kind.retryAfterSeconds;
   const problem: Problem = {
     type: `https://${domain}/errors/${code}`,
     title,
@@ -39,7 +41,7 @@ export function encodeConciseProblem(problem: Problem): Uint8Array {
   ]);
   return encodeCbor(
     new Map<number | string, string | number | Map<string, string | boolean>>([
-      [-1, problem.title],
+      [-1, scrapiTitle(problem)],
       [-2, problem.detail],
       [-3, problem.instance],
       [-4, Math.floor(status / 100) * 32 + (status % 100)],
@@ -47,3 +49,12 @@ export function encodeConciseProblem(problem: Problem): Uint8Array {
     ]),
   );
 }
+
+/** SCRAPI's own words for what went wrong (draft-ietf-scitt-scrapi-11 §2); the code says it more exactly. */
+function scrapiTitle({ status, title, code }: Problem): string {
+  if (status === 404) return title === 'No such key' ? title : 'Not Found';
+  if (status !== 400 || SCRAPI_TITLES.includes(title)) return title;
+  return /^(?:registration|crypto|x509)\//.test(code) ? 'Rejected' : 'Malformed request';
+}
+
+const SCRAPI_TITLES = ['Malformed request', 'Bad Signature Algorithm', 'Payload Missing', 'Rejected'];

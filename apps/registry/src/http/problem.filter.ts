@@ -6,6 +6,7 @@ import { Config } from '../config.ts';
 import { AllowedMethods } from './allowed-methods.ts';
 import { HttpFault } from './http.fault.ts';
 import { encodeConciseProblem, isKnownFault, problemFor } from './problem-document.ts';
+import { RateLimitFault } from './rate-limit.fault.ts';
 import { requestId } from './request-id.ts';
 import { isScrapiPath } from './scrapi.ts';
 
@@ -40,6 +41,9 @@ export class ProblemFilter implements ExceptionFilter {
     // Nobody reads the rest of such a body, so no other request can follow it.
     if (fault.code === 'http/body-too-large') response.setHeader('Connection', 'close');
 
+    if (fault instanceof RateLimitFault) {
+      for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
+    }
     response.setHeader('Cache-Control', 'no-store');
     response.statusCode = problem.status;
     if (isScrapiPath(path)) {

@@ -15,6 +15,7 @@ import type { NotificationFault } from '../notifications/notification.fault.ts';
 import type { RevocationFault } from '../revocation/revocation.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
 import type { HttpFault } from './http.fault.ts';
+import type { RateLimitFault } from './rate-limit.fault.ts';
 
 /** How a code looks from outside. `title` is the same for every occurrence; `detail` is the fault's message. */
 export interface ProblemKind {
@@ -27,6 +28,7 @@ export interface ProblemKind {
 /** The faults that can reach a caller. An area adds its own here, and the compiler asks for the rows below. */
 type AnyFault =
   | HttpFault
+  | RateLimitFault
   | CallerFault
   | DatabaseFault
   | BytesFault
@@ -61,6 +63,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'http/not-an-object': { status: 400, title: 'Not a JSON object' },
   'http/not-found': { status: 404, title: 'Not found' },
   'http/not-ready': { status: 503, title: 'Not ready', retryAfterSeconds: 1 },
+  'http/rate-limited': { status: 429, title: 'Too many requests', retryAfterSeconds: 1 },
   'http/unsupported-media-type': { status: 415, title: 'Unsupported media type' },
 
   'caller/forbidden': { status: 403, title: 'Not allowed' },
@@ -132,6 +135,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'registration/vendor-not-active': { status: 400, title: 'Rejected' },
   'registration/algorithm-refused': { status: 400, title: 'Bad Signature Algorithm' },
   'registration/statement-too-large': { status: 413, title: 'Statement too large' },
+  'registration/rate-limited': { status: 429, title: 'Too many registrations', retryAfterSeconds: 1 },
   'registration/overloaded': { status: 503, title: 'Overloaded', retryAfterSeconds: 1 },
   'registration/policy-changed': { status: 503, title: 'Policy changed', retryAfterSeconds: 1 },
 

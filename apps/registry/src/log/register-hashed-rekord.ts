@@ -49,6 +49,7 @@ export class RegisterHashedRekord {
     const [uri = ''] = path[0].uriSans;
     const vendor = await this.signers.findVendor(uri);
     if (!vendor) throw unknownVendor();
+    this.signers.limit(vendor, logged.policy);
 
     const { algorithm } = KEY_KINDS[entry.keyDetails];
     const digest = `${algorithm === 'ES256' ? 'sha256' : 'sha384'}:${encodeHex(entry.digest)}`;

@@ -56,6 +56,7 @@ export class RegisterStatement {
     const vendor = await this.signers.findVendor(statement.issuer);
     admitClaims(spoken, vendor, policy);
     await checkSignatureOnPool(admitAlgorithm(statement, path, policy));
+    if (vendor) this.signers.limit(vendor, policy);
 
     return this.sequencer.register({
       ...toNewEntry(statement, spoken),

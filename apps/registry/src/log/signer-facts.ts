@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { VerifiedPaths } from '@margo-trust/policy';
+import { VerifiedPaths, type RegistrationPolicy } from '@margo-trust/policy';
 import { CertificateReader } from '../certificates/certificate.reader.ts';
 import { Clock } from '../clock.ts';
+import { RateLimitFault } from '../http/rate-limit.fault.ts';
+import { TokenBuckets } from '../http/token-buckets.ts';
 import { VendorReader, type PublishingVendor } from '../vendors/vendor.reader.ts';
 
 const CACHED_VENDORS = 4096;
@@ -11,6 +13,7 @@ const KNOWN_FOR_MS = 1_000;
 @Injectable()
 export class SignerFacts {
   private known: VerifiedPaths | undefined;
+  private readonly rates = new TokenBuckets(CACHED_VENDORS);
   private readonly vendorsByUri = new Map<string, { vendor: Promise<PublishingVendor | undefined>; at: number }>();
 
   constructor(
@@ -45,5 +48,17 @@ export class SignerFacts {
     };
     asked.vendor.then((vendor) => vendor ?? forget(), forget);
     return asked.vendor;
+  }
+
+  /**
+   * Counts a registration of the vendor; throws the RateLimitFault of one that has used up its share. Only once the signature
+   * holds: before that, anybody could use up the share of a vendor by sending its certificate.
+   */
+  limit({ id }: PublishingVendor, { vendorRate }: RegistrationPolicy): void {
+    const waitMs = this.rates.take(id, vendorRate, performance.now());
+    if (waitMs === 0) return;
+    const { perSecond, burst } = vendorRate;
+    const message = `The policy allows a vendor ${perSecond} registrations a second, and ${burst} at once.`;
+    throw new RateLimitFault('registration/rate-limited', message, { name: 'vendor', perSecond, burst, waitMs });
   }
 }
