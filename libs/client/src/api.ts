@@ -181,6 +181,8 @@ export class RegistryApi {
 
   async unsubscribeFromLog(id: string): Promise<void> {
     await this.call('DELETE', `log/subscriptions/${segment(id)}`);
+  }
+
   /** The policy in force and those before it. */
   registrationPolicy(): Promise<PolicyState> {
     return this.call('GET', 'log/policy');
