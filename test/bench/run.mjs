@@ -2,7 +2,6 @@ import { cpus, totalmem } from 'node:os';
 import { measureAudits } from './audit.mjs';
 import { measureLog } from './log.mjs';
 import { measureReads } from './reads.mjs';
-import { measureRegistrations } from './registrations.mjs';
 import { measureSearch } from './search.mjs';
 import { measureStart } from './start.mjs';
 import { measureVerifications } from './verifications.mjs';

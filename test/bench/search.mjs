@@ -15,7 +15,7 @@ import { SearchReader } from '../../apps/registry/dist/log/search.reader.js';
 import { SearchStore } from '../../apps/registry/dist/log/search.store.js';
 import { UpdateIndexMap } from '../../apps/registry/dist/log/update-index-map.js';
 import { SystemRandom } from '../../apps/registry/dist/random.js';
-import { quantile } from './service.mjs';
+import { quantile } from './quantile.mjs';
 
 const BATCH = 1024;
 const ROUNDS = 40;
@@ -34,7 +34,7 @@ export async function measureSearch() {
   const source = await openDatabase(postgres);
   try {
     const db = new Db(source);
-    const store = new LogStore(new SystemRandom());
+    const store = new LogStore(new SystemRandom(), db);
     await db.transaction((tx) => store.create(tx, 1, identity.origin, EMPTY_ROOT, new Date(BEGIN)));
     const rate = await fill(db, store, entries);
     const reader = new SearchReader(db, identity);

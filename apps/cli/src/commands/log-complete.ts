@@ -94,4 +94,4 @@ function readLimit(text: string): number {
 
 const WHAT_IT_PROVES = `
 The answer is checked against an index whose root the registry has put on record in the log: under that root nothing is
-left out. That the index itself leaves nothing out is what "log fsck" and "monitor" check, by recomputing it.`;
+left out. That the index itself leaves nothing out is what "log fsck" checks, by recomputing it.`;

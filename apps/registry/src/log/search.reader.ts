@@ -32,7 +32,9 @@ export interface EntryPage {
 
 /** Entries read one by one for one page at most, where sets do not tell which ones to read. */
 const SCAN = 16_384n;
-/** Sets of one fact that are fetched at once: a million entries. */
+/** Sets of one fact that are fetched at first: mostly the page is full then. */
+const FIRST_SETS = 16;
+/** Sets of one fact that are fetched at once from then on: a million entries. */
 const SETS = 256;
 /** So often for one page at most. */
 const ROUNDS = 16;
@@ -73,12 +75,12 @@ export class SearchReader {
       if (at > floor) return { records: found, next: at };
     }
     for (let round = 0; round < ROUNDS && at > from && found.length < filter.limit; round += 1) {
-      const { candidates, low } = await this.candidates(facts, from, at);
-      for (let i = 0; i < candidates.length && found.length < filter.limit;) {
-        const some = candidates.slice(i, i + filter.limit - found.length);
+      const { candidates, low } = await this.candidates(facts, from, at, round === 0 ? FIRST_SETS : SETS);
+      for (;;) {
+        const some = take(candidates, filter.limit - found.length);
+        if (some.length === 0) break;
         found.push(...(await this.compare(filter, some)));
         at = some.at(-1) ?? at;
-        i += some.length;
       }
       if (found.length < filter.limit) at = low;
     }
@@ -116,13 +118,13 @@ export class SearchReader {
    * Which entries below `before` the sets name, highest first, down to `low`. Of each fact the next sets are read; the one
    * that reaches least far down says how far the answer goes.
    */
-  private async candidates(facts: readonly FactId[], from: bigint, before: bigint): Promise<Candidates> {
+  private async candidates(facts: readonly FactId[], from: bigint, before: bigint, sets: number): Promise<Candidates> {
     const [top, bottom] = [Number((before - 1n) / BigInt(BLOCK)), Number(from / BigInt(BLOCK))];
     const rows = await this.db.query<{ fact: string; block: number; members: Buffer }>(
       `SELECT wanted.fact, s.block, s.members FROM unnest($2::bigint[]) AS wanted (fact)
        CROSS JOIN LATERAL (SELECT block, members FROM log_search_set
          WHERE log_id = $1 AND fact = wanted.fact AND block <= $3 AND block >= $4 ORDER BY block DESC LIMIT $5) s`,
-      [this.identity.logId, facts, top, bottom, SETS],
+      [this.identity.logId, facts, top, bottom, sets],
     );
     const byBlock = new Map<number, Buffer[]>();
     const reached = new Map<FactId, { count: number; lowest: number }>();
@@ -132,21 +134,12 @@ export class SearchReader {
     }
     // Below the last set of a fact there is nothing; below the last of those fetched there may be.
     let [lowest, isLast] = [bottom, false];
-    for (const { count, lowest: block } of reached.values()) if (count === SETS) lowest = Math.max(lowest, block);
+    for (const { count, lowest: block } of reached.values()) if (count === sets) lowest = Math.max(lowest, block);
     for (const fact of facts) {
       const { count, lowest: block } = reached.get(fact) ?? { count: 0, lowest: Infinity };
-      if (count < SETS && block >= lowest) isLast = true;
+      if (count < sets && block >= lowest) isLast = true;
     }
-    const candidates: bigint[] = [];
-    for (const block of [...byBlock.keys()].sort((a, b) => b - a)) {
-      const sets = byBlock.get(block) ?? [];
-      if (block < lowest || sets.length < facts.length) continue;
-      const first = BigInt(block) * BigInt(BLOCK);
-      for (const place of commonPlaces(sets)) {
-        const index = first + BigInt(place);
-        if (index >= from && index < before) candidates.push(index);
-      }
-    }
+    const candidates = namedBy(byBlock, facts.length, { lowest, from, before });
     return { candidates, low: isLast || lowest === bottom ? from : BigInt(lowest) * BigInt(BLOCK) };
   }
 
@@ -179,8 +172,36 @@ interface SearchSpan {
 }
 
 interface Candidates {
-  readonly candidates: readonly bigint[];
+  readonly candidates: Iterator<bigint>;
   readonly low: bigint;
+}
+
+/** What all the sets of a block name, highest first, as far as somebody asks. */
+function* namedBy(
+  sets: ReadonlyMap<number, readonly Buffer[]>,
+  facts: number,
+  { lowest, from, before }: SearchSpan & { lowest: number },
+): Generator<bigint, undefined> {
+  for (const block of [...sets.keys()].sort((a, b) => b - a)) {
+    const ofBlock = sets.get(block) ?? [];
+    if (block < lowest || ofBlock.length < facts) continue;
+    const first = BigInt(block) * BigInt(BLOCK);
+    for (const place of commonPlaces(ofBlock)) {
+      const index = first + BigInt(place);
+      if (index >= from && index < before) yield index;
+    }
+  }
+  return undefined;
+}
+
+function take<T>(from: Iterator<T>, count: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < count) {
+    const { done, value } = from.next() as IteratorResult<T, undefined>;
+    if (done) break;
+    taken.push(value);
+  }
+  return taken;
 }
 
 /** All that a filter asks but the span of indices. */

@@ -74,20 +74,19 @@ export class UpdateIndexMap {
     return fresh > 0n && fresh <= BigInt(READ);
   }
 
-  /** One step. */
+  /** One step. Only a root over all that the log held when the step began is recorded: no record is of less than one before. */
   async run(): Promise<void> {
     const progress = await this.reader.findProgress();
     if (!progress) return;
     await this.db.transaction((tx) => this.move(tx, progress.logSize));
-    await this.db.transaction((tx) => this.recordRoot(tx));
+    await this.db.transaction((tx) => this.recordRoot(tx, progress.logSize));
   }
 
   private async move(tx: Tx, logSize: bigint): Promise<void> {
     const { logId } = this.identity;
     const now = this.clock.now();
     const state = await this.store.lockState(tx, logId, now);
-    // A root that is not on record yet comes first; a record of the map alone is nothing new.
-    if ((state.recordIndex === undefined && state.size > 0n) || freshEntries(logSize, state) <= 0n) return;
+    if (freshEntries(logSize, state) <= 0n) return;
 
     const end = state.size + STEP < logSize ? state.size + STEP : logSize;
     const entries = await this.readEntries(tx, state.size, end);
@@ -106,11 +105,11 @@ export class UpdateIndexMap {
     await this.store.advance(tx, logId, state, end, root, now);
   }
 
-  private async recordRoot(tx: Tx): Promise<void> {
+  private async recordRoot(tx: Tx, logSize: bigint): Promise<void> {
     const { logId, origin } = this.identity;
     const now = this.clock.now();
     const { size, root, recordIndex } = await this.store.lockState(tx, logId, now);
-    if (recordIndex !== undefined || size === 0n) return;
+    if (recordIndex !== undefined || size < logSize) return;
     const { record, ...members } = describeMapRecord({ size, root });
     const { index } = await this.record.run(tx, {
       subject: `index-map:${origin}`,
