@@ -16,6 +16,7 @@ import type {
   Me,
   PolicyDocument,
   PolicyProposal,
+  PolicyProposalList,
   PolicyState,
   Revocation,
   RevocationRequest,
@@ -190,6 +191,10 @@ export class RegistryApi {
 
   proposePolicy(policy: PolicyDocument, reason: string): Promise<PolicyProposal> {
     return this.call('POST', 'log/policy', { policy, reason });
+  }
+
+  listPolicyProposals(): Promise<PolicyProposalList> {
+    return this.call('GET', 'log/policy/proposals');
   }
 
   approvePolicy(proposal: string, note: string): Promise<PolicyState> {

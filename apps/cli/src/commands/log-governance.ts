@@ -9,10 +9,8 @@ import type { Session } from '../session.ts';
 /** What governance, and for restrictions a vendor's owner, decide about the log. */
 export function addLogGovernance(log: Command, run: Run): void {
   const policy = log.command('policy').description('what the log admits from vendors; change it as governance');
-  policy
-    .command('show')
-    .description('the policy in force, and what is proposed if you are of governance')
-    .action(run(showPolicy));
+  policy.command('show').description('the policy in force, and those before it').action(run(showPolicy));
+  policy.command('proposals').description('what waits for a second member').action(run(listProposals));
   policy
     .command('propose')
     .description('propose the next policy; another member’s approval adopts it')
@@ -55,7 +53,7 @@ export function addLogGovernance(log: Command, run: Run): void {
 async function showPolicy(session: Session): Promise<Outcome> {
   const state = await (await session.api()).registrationPolicy();
   const { current, history } = state;
-  const lines = [...policyLines(current), '', JSON.stringify(current.policy, null, 2)];
+  const lines = [...policyLines(current), '', ...JSON.stringify(current.policy, null, 2).split('\n')];
   if (history.length > 0) {
     const rows = history.map(({ policy, index, decidedAt }) => [
       `version ${policy.version}`,
@@ -65,6 +63,14 @@ async function showPolicy(session: Session): Promise<Outcome> {
     lines.push('', 'Before:', ...tableLines(rows));
   }
   return { data: { ...state }, lines };
+}
+
+async function listProposals(session: Session): Promise<Outcome> {
+  const { items } = await (await session.signedInApi()).listPolicyProposals();
+  const rows = items.map(({ id, policy, proposedBy, proposedAt, reason }) => [
+    ...[id, `version ${policy.version}`, proposedBy, proposedAt, reason],
+  ]);
+  return { data: { proposals: items }, lines: rows.length === 0 ? ['Nothing is proposed.'] : tableLines(rows) };
 }
 
 async function propose(session: Session, file: string, { reason }: { reason: string }): Promise<Outcome> {

@@ -4,6 +4,7 @@ import type { LogEntry, LogEntryDetail } from '@margo-trust/wire';
 import { parseStatement } from '@margo-trust/statement';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Run } from '../command.ts';
+import { CliFault } from '../fault.ts';
 import { factLines, tableLines, timeText, type Outcome } from '../outcome.ts';
 import { addLogAudit } from './log-audit.ts';
 import { addLogGovernance } from './log-governance.ts';
@@ -44,7 +45,7 @@ export function addLog(program: Command, run: Run): void {
 
 async function show(session: Session, id: string | undefined): Promise<Outcome> {
   const api = await session.api();
-  if (id !== undefined) return entryOutcome(await api.loadLogEntry(id));
+  if (id !== undefined) return entryOutcome(await loadEntry(session, id));
   const log = await api.log();
   const { origin, size, root, committedAt, checkpointKey } = log;
   return {
@@ -67,6 +68,18 @@ async function search(session: Session, text: string | undefined, options: Searc
   const lines = items.length === 0 ? [nothing] : tableLines(rows);
   if (next !== undefined) session.printer.note(`There is more: --before ${next}`);
   return { data: { entries: items, ...(next !== undefined && { next }) }, lines };
+}
+
+/** What is restricted is asked for once more by name, if there is one to give. */
+async function loadEntry(session: Session, id: string): Promise<LogEntryDetail> {
+  const entry = await (await session.api()).loadLogEntry(id);
+  if (entry.withheld?.kind !== 'restricted') return entry;
+  try {
+    return await (await session.signedInApi()).loadLogEntry(id);
+  } catch (error) {
+    if (error instanceof CliFault && error.code === 'cli/not-signed-in') return entry;
+    throw error;
+  }
 }
 
 function entryOutcome(entry: LogEntryDetail): Outcome {
