@@ -23,6 +23,7 @@ import {
   type MonitorEvent,
   type MonitorOptions,
 } from '../log/monitor.ts';
+import { CliFault } from '../fault.ts';
 import { proveEntry } from '../log/prove.ts';
 import { runMaintenance, type LogState } from '../log/rebuild.ts';
 import { walkLog } from '../log/walk-log.ts';
@@ -47,6 +48,7 @@ export function addLogAudit(log: Command, run: Run): void {
     .description('prove that the log holds an entry, from its checkpoint and tiles alone')
     .argument('<entry>', 'index or EntryID')
     .option('--proof <file>', 'write the C2SP tlog-proof there')
+    .option('--receipt <file>', 'write the COSE receipt there')
     .action(run(prove));
   withAuditOptions(log.command('rebuild'))
     .description('fill an empty database of a registry (DATABASE_URL or DATA_DIR) with the log')
@@ -118,10 +120,24 @@ async function mirror(session: Session, directory: string, options: AuditOptions
   };
 }
 
-async function prove(session: Session, id: string, options: AuditOptions & { proof?: string }): Promise<Outcome> {
+async function prove(
+  session: Session,
+  id: string,
+  options: AuditOptions & { proof?: string; receipt?: string },
+): Promise<Outcome> {
   const log = await openAuditedLog(session, options);
-  const { index, leaf, checkpoint, tlogProof } = await proveEntry(log, id);
+  const { index, leaf, checkpoint, tlogProof, receipt } = await proveEntry(log, id);
   if (options.proof !== undefined) await writeOutput(options.proof, tlogProof);
+  if (options.receipt !== undefined) {
+    if (!receipt) {
+      throw new CliFault(
+        'cli/not-found',
+        'There is no signed root here to make a receipt of.',
+        'Mirror the log again.',
+      );
+    }
+    await writeOutput(options.receipt, receipt);
+  }
   const entry = encodeBase64Url(leaf.length === 32 ? leaf : sha256(leaf));
   const found = {
     log: log.key.name,
@@ -132,7 +148,7 @@ async function prove(session: Session, id: string, options: AuditOptions & { pro
   };
   const lines = options.proof === undefined ? parseUtf8(tlogProof).trimEnd().split('\n') : [];
   return {
-    data: { proof: { ...found, tlogProof: parseUtf8(tlogProof) } },
+    data: { proof: { ...found, tlogProof: parseUtf8(tlogProof), ...(receipt && { receipt: encodeBase64(receipt) }) } },
     lines: [
       ...factLines({ ...found, index: index.toString(), size: checkpoint.size.toString() }),
       ...(lines.length > 0 ? ['', ...lines] : []),

@@ -5,6 +5,7 @@ import { areEqualBytes } from '@margo-trust/bytes';
 import { writeOutput } from '../files.ts';
 import { bundlePath, encodeEntryBundle, tilePath, tilesForNodes, hashesForRoot } from '@margo-trust/tlog';
 import { rootOfRange } from '@margo-trust/merkle';
+import { parseSignedRoot } from '@margo-trust/receipt';
 import { loadCheckpoint, type AuditedLog, type SignedCheckpoint } from './audited-log.ts';
 import { directoryFiles, type LogFiles } from './log-files.ts';
 import { refuseEarlier, refuseFork } from './refuse-fork.ts';
@@ -38,6 +39,7 @@ export async function mirrorLog(
   await refuseFork(before, () => grow(log, directory, { held, builder, check, checkpoint, onProgress }));
   const description = await log.files.load('log.json');
   if (description) await write(directory, 'log.json', description);
+  await copySignedRoot(log, directory, checkpoint);
   await write(directory, 'checkpoint', checkpoint.note);
   if (before && before.size < checkpoint.size) await removePartials(directory, before.size);
   return { before: size, entries: checkpoint.size };
@@ -120,16 +122,29 @@ function write(directory: string, path: string, bytes: Uint8Array): Promise<void
   return writeOutput(join(directory, path), bytes);
 }
 
+/** Kept when it is of the very tree that is mirrored; receipts are made of it. On a busy log the next run may have more luck. */
+async function copySignedRoot(log: AuditedLog, directory: string, { size, root }: SignedCheckpoint): Promise<void> {
+  const bytes = await log.files.load('checkpoint.cose');
+  const signed = bytes && parseSignedRoot(bytes);
+  if (bytes && signed?.signedSize === size && areEqualBytes(signed.root, root)) {
+    await write(directory, 'checkpoint.cose', bytes);
+  } else {
+    await removeFile(join(directory, 'checkpoint.cose'));
+  }
+}
+
 /** Whoever read the old checkpoint has the new one by now, and wider tiles with it. */
 async function removePartials(directory: string, size: bigint): Promise<void> {
   const paths = edges(size).map(tilePath);
   const width = Number(size % 256n);
   if (width > 0) paths.push(bundlePath(size / 256n, width), evidencePath(size / 256n, width));
-  for (const path of paths) {
-    await unlink(join(directory, path)).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    });
-  }
+  for (const path of paths) await removeFile(join(directory, path));
+}
+
+async function removeFile(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  });
 }
 
 function damaged(what: string): AuditorFault {

@@ -11,6 +11,7 @@ import {
   parseEntryBundle,
   tilesForNodes,
 } from '@margo-trust/tlog';
+import { assembleReceipt, parseSignedRoot } from '@margo-trust/receipt';
 import { CliFault } from '../fault.ts';
 import { loadCheckpoint, type AuditedLog, type SignedCheckpoint } from './audited-log.ts';
 import type { LogFiles } from './log-files.ts';
@@ -25,6 +26,8 @@ export interface EntryProof {
   readonly path: readonly Hash[];
   /** C2SP tlog-proof. */
   readonly tlogProof: Uint8Array;
+  /** COSE receipt (RFC 9942), where the log has a signed root to make it of. */
+  readonly receipt?: Uint8Array;
 }
 
 /** Proves one entry, by index or EntryID, from checkpoint and tiles; works while the service is down. */
@@ -37,14 +40,39 @@ export async function proveEntry(log: AuditedLog, id: string): Promise<EntryProo
   const leaf = await loadLeaf(log.files, index, size);
   if (typeof wanted !== 'bigint' && !isLeafOf(leaf, wanted)) throw notThere(id, size);
 
+  const path = await provePath(log.files, index, leaf, { size, root });
+  const receipt = await makeReceipt(log, index, leaf);
+  const tlogProof = encodeTlogProof({ index, path, checkpoint: note });
+  return { index, leaf, checkpoint, path, tlogProof, ...(receipt && { receipt }) };
+}
+
+async function provePath(
+  files: LogFiles,
+  index: bigint,
+  leaf: Uint8Array,
+  { size, root }: { readonly size: bigint; readonly root: Hash },
+): Promise<Hash[]> {
   const refs = tilesForNodes(hashesForInclusion(index, size), size);
-  const path = inclusionFromTiles(index, size, await loadTiles(log.files, refs));
-  if (!areEqualBytes(rootFromInclusion(hashLeaf(leaf), index, size, path), root)) {
-    throw new AuditorFault('audit/wrong-tile', `The tiles do not lead from entry ${index} to the checkpoint.`, {
-      index,
-    });
+  const path = inclusionFromTiles(index, size, await loadTiles(files, refs));
+  if (areEqualBytes(rootFromInclusion(hashLeaf(leaf), index, size, path), root)) return path;
+  throw new AuditorFault('audit/wrong-tile', `The tiles do not lead from entry ${index} to the root.`, { index });
+}
+
+/** From the signed root beside the checkpoint, which may be of a tree a little larger or smaller. Its signature is for the reader to check. */
+async function makeReceipt(
+  { files, key }: AuditedLog,
+  index: bigint,
+  leaf: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  const bytes = await files.load('checkpoint.cose');
+  if (!bytes) return undefined;
+  const signed = parseSignedRoot(bytes);
+  if (signed.origin !== key.name) {
+    throw new AuditorFault('audit/other-log', `The signed root is of ${signed.origin}, not of ${key.name}.`);
   }
-  return { index, leaf, checkpoint, path, tlogProof: encodeTlogProof({ index, path, checkpoint: note }) };
+  const { signedSize: size, root } = signed;
+  if (index >= size) return undefined;
+  return assembleReceipt(signed, { index, path: await provePath(files, index, leaf, { size, root }) });
 }
 
 function readId(id: string): bigint | Uint8Array {

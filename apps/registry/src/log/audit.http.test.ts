@@ -3,9 +3,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeBase64Url, encodeUtf8 } from '@margo-trust/bytes';
-import { sha256 } from '@margo-trust/crypto';
+import { parsePublicKey, sha256 } from '@margo-trust/crypto';
 import { hashLeaf } from '@margo-trust/merkle';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
+import { verifyReceipt, type ReceiptKey } from '@margo-trust/receipt';
 import { CONTENT, draftStatement, finishStatement, parseStatement } from '@margo-trust/statement';
 import {
   encodeCheckpoint,
@@ -283,7 +284,11 @@ describe('an auditor with the public address and the command line', () => {
     for (const from of [registry.url, cli.path('mirror')]) {
       for (const named of ['299', id]) {
         const file = cli.path('entry.tlog-proof');
-        expect(await audit(['prove', named, '--proof', file], from)).toMatchObject({ code: 0, proof: { entryId: id } });
+        const receipt = cli.path('entry.receipt');
+        const proved = await audit(['prove', named, '--proof', file, '--receipt', receipt], from);
+        expect(proved).toMatchObject({ code: 0, proof: { entryId: id } });
+        const logged = { entry: Uint8Array.from(entry), stripped: new Uint8Array() };
+        expect(verifyReceipt(Uint8Array.from(readFileSync(receipt)), logged, [receiptKey()]).index).toBe(299n);
         const { index } = verifyTlogProof(Uint8Array.from(readFileSync(file)), hashLeaf(Uint8Array.from(entry)), key);
         expect(index).toBe(299n);
       }
@@ -295,6 +300,12 @@ describe('an auditor with the public address and the command line', () => {
     const lying = await liar({ '/log/tile/1/': () => new Uint8Array(64) });
     expect(await audit(['prove', '299'], lying)).toMatchObject({ code: 35, error: { code: 'audit/wrong-tile' } });
   });
+
+  const receiptKey = (): ReceiptKey => {
+    const { receipt, issuer, origin } = registry.app.get(LogIdentity);
+    const key = parsePublicKey(receipt.signer.spki);
+    return { kid: receipt.kid, key, issuer, origin, leafFormat: 'cose-digest' };
+  };
 
   const events = async (command: string[], from = registry.url) => {
     const { code, stdout } = await cli.run([
