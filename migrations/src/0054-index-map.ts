@@ -25,7 +25,7 @@ export class IndexMap0054 implements MigrationInterface {
         log_id smallint NOT NULL REFERENCES log,
         depth  smallint NOT NULL CHECK (depth IN (0, 6, 12)),
         prefix integer  NOT NULL,
-        nodes  bytea    STORAGE EXTERNAL NOT NULL CHECK (octet_length(nodes) = 2112),
+        nodes  bytea    NOT NULL CHECK (octet_length(nodes) = 2112),
         PRIMARY KEY (log_id, depth, prefix)
       );
 
@@ -33,7 +33,7 @@ export class IndexMap0054 implements MigrationInterface {
       CREATE TABLE index_map_bucket (
         log_id  smallint NOT NULL REFERENCES log,
         prefix  integer  NOT NULL CHECK (prefix BETWEEN 0 AND 262143),
-        records bytea    STORAGE EXTERNAL NOT NULL CHECK (octet_length(records) % 80 = 0),
+        records bytea    NOT NULL CHECK (octet_length(records) % 80 = 0),
         PRIMARY KEY (log_id, prefix)
       );
 
@@ -43,9 +43,13 @@ export class IndexMap0054 implements MigrationInterface {
         page    integer  NOT NULL CHECK (page >= 0),
         log_id  smallint NOT NULL REFERENCES log,
         before  bytea    NOT NULL CHECK (octet_length(before) = 32),
-        indexes bytea    STORAGE EXTERNAL NOT NULL CHECK (octet_length(indexes) BETWEEN 8 AND 2048),
+        indexes bytea    NOT NULL CHECK (octet_length(indexes) BETWEEN 8 AND 2048),
         PRIMARY KEY (log_id, key, page)
       );
+
+      ALTER TABLE index_map_tile ALTER nodes SET STORAGE EXTERNAL;
+      ALTER TABLE index_map_bucket ALTER records SET STORAGE EXTERNAL;
+      ALTER TABLE index_map_page ALTER indexes SET STORAGE EXTERNAL;
     `);
   }
 
