@@ -71,6 +71,7 @@ try {
   await callers.stop();
   const found = await judge.ask({ audit: url, whole: true });
   report(found);
+  judge.end();
   verdict = { ...found, kills, ...callers.counts, seconds: Math.round((performance.now() - begun) / 1000) };
   verdict.isClean = found.found === 0 && !found.stopped && callers.counts.unexpected.length === 0;
 } finally {
@@ -152,6 +153,8 @@ function startJudge(folder) {
   const tell = (what) => child.stdin.write(`${JSON.stringify(what)}\n`);
   return {
     tell,
+    /** It ends when it has nothing more to read. */
+    end: () => child.stdin.end(),
     ask: (what) => new Promise((resolve) => (waiting.push(resolve), tell(what))),
   };
 }
