@@ -7,7 +7,7 @@ import {
   type LogEvidence,
 } from '@margo-trust/auditor';
 import { loadCompleteAnswer, RegistryApi } from '@margo-trust/client';
-import { type IndexKey } from '@margo-trust/index-map';
+import type { IndexKey } from '@margo-trust/index-map';
 import { parseStatement, readFacts } from '@margo-trust/statement';
 import { parseTrustRootDocument, type TrustRootDocument } from '@margo-trust/verifier';
 import type { CompleteAnswer, LogSummary } from '@margo-trust/wire';
