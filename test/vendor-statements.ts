@@ -1,33 +1,12 @@
 /** Statements of the demonstration's vendor, as many as a test wants, and the way they go into the log. */
-import { createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
-import { draftArtifactStatement, finishStatement } from '@margo-trust/statement';
+import { statementMaker } from './demo-vendor.mjs';
 
 /** Distinct artifact signatures of the demo vendor, one a call. */
 export async function statementsOf(dataDir: string): Promise<() => Uint8Array> {
-  const read = (name: string) => readFile(join(dataDir, 'demo/vendor', name), 'utf8');
-  const key = createPrivateKey(await read('key.pem'));
-  const chain = (await read('chain.pem'))
-    .split(/(?=-----BEGIN)/)
-    .filter((pem) => pem.startsWith('-----BEGIN'))
-    .map((pem) => Uint8Array.from(new X509Certificate(pem).raw));
-  const leafDer = chain[0]!;
-  const issuer = new X509Certificate(leafDer).subjectAltName?.replace(/^URI:/, '') ?? '';
-  return () => {
-    const digest = `sha256:${randomBytes(32).toString('hex')}`;
-    const draft = draftArtifactStatement({
-      algorithm: 'ES256',
-      issuer,
-      subject: `oci:image:${digest}`,
-      target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1 },
-      signingTime: new Date(),
-      leafDer,
-    });
-    const signature = sign('sha256', draft.toBeSigned, { key, dsaEncoding: 'ieee-p1363' });
-    return finishStatement(draft, Uint8Array.from(signature), { chain });
-  };
+  const make = statementMaker(join(dataDir, 'demo/vendor'));
+  return () => Uint8Array.from(make().body);
 }
 
 /**

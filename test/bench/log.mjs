@@ -8,10 +8,10 @@ import { promisify } from 'node:util';
 import { checkSignatureOnPool } from '@margo-trust/crypto/async';
 import { parseStatement, prepareStatementCheck } from '@margo-trust/statement';
 import { parseCertificate } from '@margo-trust/x509';
+import { statementMaker } from '../demo-vendor.mjs';
 import { load, writeBodies } from './load.mjs';
 import { preparePeer, withPeer } from './peer.mjs';
 import { freePort, residentBytes, withService } from './service.mjs';
-import { statementMaker } from './vendor-statements.mjs';
 
 const CONNECTIONS = 256;
 const READERS = 64;
@@ -31,7 +31,8 @@ export async function measureLog({ isLong }) {
     // The same port each time: certificates name it.
     const env = { PORT: String(await freePort()) };
     await withService(() => undefined, { dataDir, env });
-    const make = statementMaker(dataDir);
+    const makeLogged = statementMaker(join(dataDir, 'demo/vendor'), { leafOnly: true });
+    const make = () => makeLogged().body;
     results.push(...(await measureCeiling(dataDir, make)));
     let rate;
     for (const size of scale.sizes) {

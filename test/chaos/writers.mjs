@@ -1,17 +1,14 @@
 /** Callers of the registry: writers that ask again until they are answered, and one that keeps reading the checkpoint. */
-import { createHash, createPrivateKey, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { draftArtifactStatement, finishStatement } from '@margo-trust/statement';
+import { statementMaker } from '../demo-vendor.mjs';
 
 /**
  * Starts so many writers. Each has one statement at a time and sends it until it is acknowledged, as a careful client does;
  * `hear` gets every acknowledgement and every checkpoint as they come.
  */
 export function startCallers(url, directory, count, hear) {
-  const draw = statementsOf(directory);
+  const draw = statementMaker(directory);
   const agent = new Agent({ keepAlive: true });
   const counts = { acknowledged: 0, refused: 0, unanswered: 0, unexpected: [] };
   let isOver = false;
@@ -66,29 +63,4 @@ function send(agent, method, url, body) {
     sent.on('error', reject);
     sent.end(body);
   });
-}
-
-/** Distinct artifact signatures of the demonstration's vendor, with the log entry that each becomes. */
-function statementsOf(directory) {
-  const key = createPrivateKey(readFileSync(join(directory, 'key.pem')));
-  const chain = readFileSync(join(directory, 'chain.pem'), 'utf8')
-    .split(/(?=-----BEGIN)/)
-    .filter((pem) => pem.startsWith('-----BEGIN'))
-    .map((pem) => Uint8Array.from(new X509Certificate(pem).raw));
-  const issuer = new X509Certificate(chain[0]).subjectAltName.replace(/^URI:/, '');
-  return () => {
-    const digest = `sha256:${randomBytes(32).toString('hex')}`;
-    const draft = draftArtifactStatement({
-      algorithm: 'ES256',
-      issuer,
-      subject: `oci:image:${digest}`,
-      target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1 },
-      signingTime: new Date(),
-      leafDer: chain[0],
-    });
-    const signature = Uint8Array.from(sign('sha256', draft.toBeSigned, { key, dsaEncoding: 'ieee-p1363' }));
-    // Without chain the unprotected header is empty, and these are the bytes that the log's entry is the digest of.
-    const entry = createHash('sha256').update(finishStatement(draft, signature)).digest();
-    return { body: Buffer.from(finishStatement(draft, signature, { chain })), entry };
-  };
 }

@@ -1,4 +1,4 @@
-import { areEqualBytes } from '@margo-trust/bytes';
+import { areEqualBytes, concatBytes } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { appendLeaves, emptyRange, hashLeaf, rootFromInclusion, rootOfRange, type Hash } from '@margo-trust/merkle';
 import { LogFault } from './log.fault.ts';
@@ -47,12 +47,7 @@ export function refuseDamagedTail(
   const below = size & ((1n << (LEVEL_BITS * BigInt(level))) - 1n);
   const end = frontier.length - bitsOf(below);
   const expected = frontier.slice(end - peaks.length, end);
-  if (
-    expected.length !== peaks.length ||
-    !peaks.every((hash, i) => areEqualBytes(hash, expected[i] ?? hash.slice(1)))
-  ) {
-    throw damaged(what);
-  }
+  if (!areEqualBytes(concatBytes(...peaks), concatBytes(...expected))) throw damaged(what);
 }
 
 export function refuseDamagedLeaves(what: string, leaves: readonly Uint8Array[], tile: Uint8Array): void {

@@ -1,0 +1,4 @@
+export function statementMaker(
+  directory: string,
+  options?: { readonly leafOnly?: boolean },
+): () => { body: Buffer; entry: Buffer };
