@@ -11,7 +11,7 @@ const RECORDS = ['^apps/registry/src/log/append-record\\.ts$', '^apps/registry/s
 const PROOFS = '^apps/registry/src/log/(log-identity|head-signer|issue-receipt|sign-sct)\\.ts$';
 
 // How an entry looks to callers, wherever it is shown.
-const SHOWN = '^apps/registry/src/log/show-entry\\.ts$';
+const SHOWN = '^apps/registry/src/log/search/show-entry\\.ts$';
 
 module.exports = {
   forbidden: [

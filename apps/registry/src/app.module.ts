@@ -9,7 +9,7 @@ import { DbModule } from './db/db.module.ts';
 import { HttpModule } from './http/http.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
-import { TileExportModule } from './log/tile-export.module.ts';
+import { TileExportModule } from './log/tiles/tile-export.module.ts';
 import { NotificationsModule } from './notifications/notifications.module.ts';
 import type { Random } from './random.ts';
 import { RevocationModule } from './revocation/revocation.module.ts';

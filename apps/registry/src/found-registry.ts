@@ -9,7 +9,7 @@ import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.t
 import { KeyRing } from './keys/key-ring.ts';
 import { LogIdentity } from './log/log-identity.ts';
 import { OpenLog } from './log/open-log.ts';
-import { RollbackLatch } from './log/rollback-latch.ts';
+import { RollbackLatch } from './log/rollback/rollback-latch.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { StartError } from './start-error.ts';
 import { describeTrustRoot, encodeGrantedTargets } from './trust-root/granted-targets.ts';

@@ -11,7 +11,7 @@ import { findDatabase } from './db/find-database.ts';
 import { runGenesis } from './genesis.ts';
 import { FrontDoor } from './http/front-door.ts';
 import { createDevelopmentKeys } from './keys/development-keys.ts';
-import { PublishTiles } from './log/publish-tiles.ts';
+import { PublishTiles } from './log/tiles/publish-tiles.ts';
 import { createLogger } from './logger.ts';
 import { FollowEntries } from './notifications/follow-entries.ts';
 import { SystemRandom } from './random.ts';

@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openTestDatabase } from '../../../test/database.ts';
 import { Db } from './db/db.ts';
-import { DurabilityLost } from './log/tile-store.ts';
+import { DurabilityLost } from './log/tiles/tile-store.ts';
 import { type Job, Worker } from './worker.ts';
 
 const always = () => Promise.resolve(true);

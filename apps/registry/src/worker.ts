@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { Db } from './db/db.ts';
-import { IndexForSearch } from './log/index-for-search.ts';
-import { PrunePartialTiles } from './log/prune-partial-tiles.ts';
-import { PublishTiles } from './log/publish-tiles.ts';
-import { DurabilityLost } from './log/tile-store.ts';
-import { CollectCosignatures } from './log/collect-cosignatures.ts';
+import { IndexForSearch } from './log/search/index-for-search.ts';
+import { PrunePartialTiles } from './log/tiles/prune-partial-tiles.ts';
+import { PublishTiles } from './log/tiles/publish-tiles.ts';
+import { DurabilityLost } from './log/tiles/tile-store.ts';
+import { CollectCosignatures } from './log/witnessing/collect-cosignatures.ts';
 import { DeliverNotifications } from './notifications/deliver-notifications.ts';
-import { UpdateIndexMap } from './log/update-index-map.ts';
+import { UpdateIndexMap } from './log/search/update-index-map.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 

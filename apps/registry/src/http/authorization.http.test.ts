@@ -8,7 +8,7 @@ import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
 import { addMember, makeCsr } from '../../../../test/pki.ts';
 import { type Answer, codeOf, routesOf, send } from '../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
-import { UpdateIndexMap } from '../log/update-index-map.ts';
+import { UpdateIndexMap } from '../log/search/update-index-map.ts';
 
 /** Roles in the vendor that a call is about. */
 const MEMBERS = ['owner', 'publisher', 'security', 'auditor'] as const satisfies readonly MemberRole[];

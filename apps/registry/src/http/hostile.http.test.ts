@@ -30,7 +30,7 @@ import {
   send,
 } from '../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
-import { UpdateIndexMap } from '../log/update-index-map.ts';
+import { UpdateIndexMap } from '../log/search/update-index-map.ts';
 
 interface Operation {
   method: string;

@@ -6,7 +6,7 @@ import { appendEntries } from './append-entries.ts';
 import { HeadGuard } from './head-guard.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
-import { toNewEntry } from './statement-facts.ts';
+import { toNewEntry } from './admission/statement-facts.ts';
 
 /** What the registry itself says: `subject` is `vendor:<id>`, `certificate:<fingerprint>`, `tuf:<role>:<version>` … */
 export interface RegistryRecord {

@@ -28,7 +28,7 @@ import { appendEntries } from './append-entries.ts';
 import { AppendRecord } from './append-record.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
-import { toNewEntry } from './statement-facts.ts';
+import { toNewEntry } from './admission/statement-facts.ts';
 
 /** Enough for a full tile and a partial one. */
 const STATEMENTS = 300;

@@ -9,15 +9,15 @@ import { appendEntries } from './append-entries.ts';
 import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { SystemClock } from '../clock.ts';
-import { CheckpointStore } from './checkpoint.store.ts';
+import { CheckpointStore } from './witnessing/checkpoint.store.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
-import { PublishedCheckpoint } from './published-checkpoint.ts';
-import { WithholdingReader } from './withholding.reader.ts';
-import { WitnessQuorum } from './witness-quorum.ts';
+import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
+import { WithholdingReader } from './withholding/withholding.reader.ts';
+import { WitnessQuorum } from './witnessing/witness-quorum.ts';
 
 /** `BIT_FLIPS=10000` for the long run. */
 const FLIPS = Number(process.env['BIT_FLIPS'] ?? 70);

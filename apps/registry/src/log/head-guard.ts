@@ -4,7 +4,7 @@ import { Db, type Tx } from '../db/db.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore, type CommittedHead, type Head } from './log.store.ts';
-import { RollbackLatch } from './rollback-latch.ts';
+import { RollbackLatch } from './rollback/rollback-latch.ts';
 
 const FRESH_FOR_MS = 2_000;
 

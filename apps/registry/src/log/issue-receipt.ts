@@ -7,8 +7,8 @@ import { HeadSigner, type ReceiptHead } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
 import { LogReader, type EntryRecord, type SealedEntry, type StoredStatement } from './log.reader.ts';
 import type { CommittedHead } from './log.store.ts';
-import { PublishedCheckpoint } from './published-checkpoint.ts';
-import { WithholdingReader } from './withholding.reader.ts';
+import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
+import { WithholdingReader } from './withholding/withholding.reader.ts';
 
 /** Proofs of one entry, derived on read, never stored. */
 @Injectable()

@@ -16,9 +16,9 @@ import { describeLog } from './log-description.ts';
 import { LogIdentity, type NamedSigner } from './log-identity.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
-import { PublishedCheckpoint } from './published-checkpoint.ts';
-import { RegisterStatement } from './register-statement.ts';
-import { WithholdingReader } from './withholding.reader.ts';
+import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
+import { RegisterStatement } from './admission/register-statement.ts';
+import { WithholdingReader } from './withholding/withholding.reader.ts';
 
 const COSE = 'application/cose';
 const TEXT = 'text/plain; charset=utf-8';

@@ -10,7 +10,7 @@ import { SystemRandom } from '../random.ts';
 import { appendEntries } from './append-entries.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
-import { SearchReader } from './search.reader.ts';
+import { SearchReader } from './search/search.reader.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
 
 const LOG = 1;

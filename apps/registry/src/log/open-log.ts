@@ -8,7 +8,7 @@ import type { Tx } from '../db/db.ts';
 import { AppendRecord } from './append-record.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
-import { PolicyStore } from './policy.store.ts';
+import { PolicyStore } from './admission/policy.store.ts';
 
 /**
  * Opens the log with its two genesis entries: the registration policy at index 0, the trust anchors at index 1

@@ -14,7 +14,7 @@ import { parseRegistrationPolicy } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
 import type { VerifierKey } from '@margo-trust/tlog';
 import { Db } from '../db/db.ts';
-import { PolicyStore } from '../log/policy.store.ts';
+import { PolicyStore } from '../log/admission/policy.store.ts';
 import { StartError } from '../start-error.ts';
 import { LogRebuildStore } from './log-rebuild.store.ts';
 

@@ -9,7 +9,7 @@ import { appendEntries } from '../log/append-entries.ts';
 import type { LogIdentity } from '../log/log-identity.ts';
 import type { LogReader } from '../log/log.reader.ts';
 import type { Head, LogStore, NewEntry } from '../log/log.store.ts';
-import type { PolicyStore } from '../log/policy.store.ts';
+import type { PolicyStore } from '../log/admission/policy.store.ts';
 import { StartError } from '../start-error.ts';
 import type { PublicLog } from './public-log.ts';
 

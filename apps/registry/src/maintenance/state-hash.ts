@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Db } from '../db/db.ts';
-import { EvidenceReader } from '../log/evidence.reader.ts';
+import { EvidenceReader } from '../log/tiles/evidence.reader.ts';
 import type { LogIdentity } from '../log/log-identity.ts';
-import { WriteEvidence } from '../log/write-evidence.ts';
+import { WriteEvidence } from '../log/tiles/write-evidence.ts';
 
 const LOG_ID = 1;
 

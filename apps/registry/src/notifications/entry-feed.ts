@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { areEqualBytes } from '@margo-trust/bytes';
-import { type FeedEntry, type FeedFilter, FeedReader } from '../log/feed.reader.ts';
+import { type FeedEntry, type FeedFilter, FeedReader } from '../log/search/feed.reader.ts';
 
 export interface FeedPage {
   /** Those that match, lowest index first. */

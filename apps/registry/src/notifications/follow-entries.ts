@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { FeedFilter } from '../log/feed.reader.ts';
-import { showEntry } from '../log/show-entry.ts';
+import type { FeedFilter } from '../log/search/feed.reader.ts';
+import { showEntry } from '../log/search/show-entry.ts';
 import { EntryFeed } from './entry-feed.ts';
 import type { EventStream } from './event-stream.ts';
 import { NotificationFault } from './notification.fault.ts';

@@ -1,6 +1,6 @@
 import { parseHex } from '@margo-trust/bytes';
 import { HttpFault } from '../http/http.fault.ts';
-import type { FeedFilter } from '../log/feed.reader.ts';
+import type { FeedFilter } from '../log/search/feed.reader.ts';
 
 /** How each filter is spelt. Values come from the caller. */
 export const FILTER_PATTERNS = {

@@ -7,7 +7,7 @@ import type { Identity } from '../callers/identity.ts';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import { Db } from '../db/db.ts';
-import { FeedReader } from '../log/feed.reader.ts';
+import { FeedReader } from '../log/search/feed.reader.ts';
 import { Random } from '../random.ts';
 import { NotificationFault } from './notification.fault.ts';
 import { flawOfOutsideUrl } from './post-outside.ts';

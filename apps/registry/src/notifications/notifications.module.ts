@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.ts';
-import { FeedReader } from '../log/feed.reader.ts';
+import { FeedReader } from '../log/search/feed.reader.ts';
 import { LogModule } from '../log/log.module.ts';
 import { DeliverNotifications } from './deliver-notifications.ts';
 import { EntryFeed } from './entry-feed.ts';

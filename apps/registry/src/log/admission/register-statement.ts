@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { encodeHex } from '@margo-trust/bytes';
+import type { Fault } from '@margo-trust/fault';
+import { checkSignatureOnPool } from '@margo-trust/crypto/async';
+import {
+  admitAlgorithm,
+  admitChain,
+  admitClaims,
+  admitContent,
+  POLICY_LIMITS,
+  refuseStanding,
+} from '@margo-trust/policy';
+import { parseStatement, type Statement } from '@margo-trust/statement';
+import { X509Fault } from '@margo-trust/x509';
+import { CertificateReader } from '../../certificates/certificate.reader.ts';
+import { Clock } from '../../clock.ts';
+import type { Tx } from '../../db/db.ts';
+import { VendorReader } from '../../vendors/vendor.reader.ts';
+import type { NewEntry } from '../log.store.ts';
+import { RegistrationFault } from '../log.fault.ts';
+import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
+import { Sequencer, type LateCheck, type Registered } from '../sequencer.ts';
+import { SignerFacts } from './signer-facts.ts';
+import { toNewEntry } from './statement-facts.ts';
+import { admissionOf, underPolicy } from './under-policy.ts';
+
+/**
+ * Admits a vendor's statement to the log: what the registration policy says, in the order of libs/policy. The signature is
+ * the credential: no account is asked for.
+ *
+ * The chain is judged now, at registration; so the receipt says that at its time the certificate was valid.
+ */
+@Injectable()
+export class RegisterStatement {
+  constructor(
+    private readonly sequencer: Sequencer,
+    private readonly signers: SignerFacts,
+    private readonly certificates: CertificateReader,
+    private readonly vendors: VendorReader,
+    private readonly policies: PolicyReader,
+    private readonly clock: Clock,
+  ) {
+    sequencer.checkLate((tx, entries, sealing) => this.checkStillGranted(tx, entries, sealing));
+  }
+
+  async run(bytes: Uint8Array): Promise<Registered & { entryId: string }> {
+    const statement = parseStatement(bytes, { maxBytes: POLICY_LIMITS.maxStatementBytes });
+    const registered = await underPolicy(this.policies, (logged) => this.admit(statement, logged));
+    return { ...registered, entryId: statement.entryId };
+  }
+
+  private async admit(statement: Statement, logged: LoggedPolicy): Promise<Registered> {
+    const { policy } = logged;
+    const spoken = admitContent(statement, policy);
+    const path = admitChain(statement, await this.signers.paths(), this.clock.now());
+    const vendor = await this.signers.findVendor(statement.issuer);
+    admitClaims(spoken, vendor, policy);
+    await checkSignatureOnPool(admitAlgorithm(statement, path, policy));
+    if (vendor) this.signers.limit(vendor, policy);
+
+    return this.sequencer.register({
+      ...toNewEntry(statement, spoken),
+      ...(vendor && { vendorId: vendor.id }),
+      admission: admissionOf(logged, path),
+    });
+  }
+
+  /**
+   * Policy, suspension and revocation count as last committed, inside the sealing transaction; so does the end of a
+   * certificate, since the entry says when it was registered, and whoever replays the decision goes by that.
+   */
+  private async checkStillGranted(
+    tx: Tx,
+    entries: readonly NewEntry[],
+    { head, now }: Parameters<LateCheck>[2],
+  ): Promise<readonly (Fault | undefined)[]> {
+    const vendorIds = [...new Set(entries.flatMap(({ vendorId }) => vendorId ?? []))];
+    const fingerprints = new Map(
+      entries.flatMap((e) => (e.certificate ? [[encodeHex(e.certificate), e.certificate]] : [])),
+    );
+    const active = await this.vendors.activeAmong(tx, vendorIds);
+    const revoked = await this.certificates.revokedAmong(tx, [...fingerprints.values()]);
+    return entries.map(
+      ({ vendorId, certificate, admission }) =>
+        refuseOutdated(admission, head.policyIndex, now) ??
+        refuseStanding(
+          vendorId === undefined || active.has(vendorId),
+          certificate !== undefined && revoked.has(encodeHex(certificate)),
+        ),
+    );
+  }
+}
+
+/** Whether what was judged before may be judged otherwise now. */
+function refuseOutdated(admission: NewEntry['admission'], policyIndex: bigint, now: Date): Fault | undefined {
+  if (admission === undefined) return undefined;
+  if (admission.policyIndex !== policyIndex) {
+    return new RegistrationFault('registration/policy-changed', 'The registration policy keeps changing; try again.');
+  }
+  if (now < admission.from) return new X509Fault('x509/not-yet-valid', 'A certificate is not valid yet.');
+  if (now > admission.until) return new X509Fault('x509/expired', 'A certificate has expired.');
+  return undefined;
+}

@@ -1,0 +1,51 @@
+import { Module } from '@nestjs/common';
+import { Gauge } from 'prom-client';
+import { Config, Secrets } from '../../config.ts';
+import { HttpModule } from '../../http/http.module.ts';
+import { Metrics } from '../../http/metrics.ts';
+import { Readiness } from '../../http/readiness.ts';
+import { CheckedTiles } from './checked-tiles.ts';
+import { LogModule } from '../log.module.ts';
+import { openTileStore } from './open-tile-store.ts';
+import { PrunePartialTiles } from './prune-partial-tiles.ts';
+import { PublishTiles } from './publish-tiles.ts';
+import { RollbackLatch } from '../rollback/rollback-latch.ts';
+import { StoredCheckpoint } from '../witnessing/stored-checkpoint.ts';
+import { TileExportStore } from './tile-export.store.ts';
+import { TileStore } from './tile-store.ts';
+
+/** The log's files on their way to a directory or a bucket, and what the service concludes from finding them there. */
+@Module({
+  imports: [HttpModule, LogModule],
+  providers: [
+    CheckedTiles,
+    PrunePartialTiles,
+    PublishTiles,
+    StoredCheckpoint,
+    TileExportStore,
+    { provide: TileStore, useFactory: openTileStore, inject: [Config, Secrets] },
+  ],
+})
+export class TileExportModule {
+  constructor(
+    config: Config,
+    latch: RollbackLatch,
+    stored: StoredCheckpoint,
+    publish: PublishTiles,
+    readiness: Readiness,
+    metrics: Metrics,
+  ) {
+    if (config.tileStore.kind === 'off') return;
+    latch.add(stored);
+    if (config.role === 'api') return;
+    readiness.add('tile store', () => Promise.resolve(publish.failure));
+    new Gauge({
+      name: 'tile_store_entries',
+      help: 'Entries under the checkpoint that lies in the tile store.',
+      registers: [metrics.registry],
+      collect() {
+        this.set(Number(publish.size));
+      },
+    });
+  }
+}

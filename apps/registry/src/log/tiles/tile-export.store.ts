@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { Db, type Tx } from '../../db/db.ts';
+import { LogIdentity } from '../log-identity.ts';
+
+/** How far a tile store has got. A store that was never written to stands at zero. */
+export interface TileExport {
+  /** Every full tile and bundle of a tree of so many leaves is in the store, durably. May be ahead of `size`. */
+  readonly covered: bigint;
+  /** Of the checkpoint last put there. */
+  readonly size: bigint;
+  /** Partial tiles whose full one lies below this size are gone. */
+  readonly pruned: bigint;
+  /** What `size` was when partial tiles were last looked after, at `prunedAt`. */
+  readonly settled: bigint;
+  readonly prunedAt?: Date;
+}
+
+interface Row {
+  covered: string;
+  size: string;
+  pruned: string;
+  settled: string;
+  pruned_at: Date | null;
+}
+
+/** What was put into tile stores. Each place has its own row, so that a new one begins at nothing. */
+@Injectable()
+export class TileExportStore {
+  constructor(
+    private readonly db: Db,
+    private readonly identity: LogIdentity,
+  ) {}
+
+  async load(store: string): Promise<TileExport> {
+    const [row] = await this.db.query<Row>('SELECT * FROM tile_export WHERE log_id = $1 AND store = $2', [
+      this.identity.logId,
+      store,
+    ]);
+    if (!row) return { covered: 0n, size: 0n, pruned: 0n, settled: 0n };
+    return {
+      covered: BigInt(row.covered),
+      size: BigInt(row.size),
+      pruned: BigInt(row.pruned),
+      settled: BigInt(row.settled),
+      ...(row.pruned_at && { prunedAt: row.pruned_at }),
+    };
+  }
+
+  /** Holds the row until the transaction ends: checkpoints are put into a store one after the other. */
+  async lock(tx: Tx, store: string): Promise<void> {
+    const parameters = [this.identity.logId, store];
+    await tx.query('INSERT INTO tile_export (log_id, store) VALUES ($1, $2) ON CONFLICT DO NOTHING', parameters);
+    await tx.query('SELECT 1 FROM tile_export WHERE log_id = $1 AND store = $2 FOR UPDATE', parameters);
+  }
+
+  /** Notes progress. What the row has passed already stays as it is. */
+  async advance(tx: Tx, store: string, to: Partial<TileExport>): Promise<void> {
+    await this.lock(tx, store);
+    await tx.query(
+      `UPDATE tile_export SET covered = GREATEST(covered, $3), size = GREATEST(size, $4), pruned = GREATEST(pruned, $5),
+         settled = GREATEST(settled, $6), pruned_at = COALESCE($7, pruned_at)
+       WHERE log_id = $1 AND store = $2`,
+      [
+        this.identity.logId,
+        store,
+        (to.covered ?? 0n).toString(),
+        (to.size ?? 0n).toString(),
+        (to.pruned ?? 0n).toString(),
+        (to.settled ?? 0n).toString(),
+        to.prunedAt ?? null,
+      ],
+    );
+  }
+}
