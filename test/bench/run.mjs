@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 import { measureAudits } from './audit.mjs';
+import { measureFilter } from './filter.mjs';
 import { measureLog } from './log.mjs';
 import { measureReads } from './reads.mjs';
 import { measureSearch } from './search.mjs';
@@ -13,6 +14,7 @@ const BENCHES = {
   verifications: measureVerifications,
   audits: measureAudits,
   search: measureSearch,
+  filter: measureFilter,
 };
 
 const isLong = process.argv.includes('--long');
