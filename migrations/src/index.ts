@@ -14,6 +14,7 @@ import { Admission0048 } from './0048-admission.ts';
 import { Precertificates0049 } from './0049-precertificates.ts';
 import { IndexMap0054 } from './0054-index-map.ts';
 import { LogSubscription0057 } from './0057-log-subscription.ts';
+import { AuthorityStates0072 } from './0072-authority-states.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
@@ -36,4 +37,5 @@ export const MIGRATIONS = [
   Precertificates0049,
   IndexMap0054,
   LogSubscription0057,
+  AuthorityStates0072,
 ] as const;

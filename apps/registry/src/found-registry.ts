@@ -7,6 +7,7 @@ import { Config } from './config.ts';
 import { Db, type Tx } from './db/db.ts';
 import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.ts';
 import { KeyRing } from './keys/key-ring.ts';
+import { authoritySlot } from './keys/slots.ts';
 import { LogIdentity } from './log/log-identity.ts';
 import { OpenLog } from './log/open-log.ts';
 import { RollbackLatch } from './log/rollback/rollback-latch.ts';
@@ -67,9 +68,9 @@ function refuseOtherDomain(founded: string, { domain }: Config): void {
 /** What the registry signs with is what its certificates certify: new keys would sign for nobody. */
 async function refuseOtherKeys(app: INestApplicationContext, tx: Tx): Promise<void> {
   app.get(KeyRing).load('log-sct'); // missing in sets of earlier versions: say so now, not at the first certificate
-  for (const [name, slot] of [['issuing-1', 'ca-issuing-1'] as const, ['tsa', 'tsa'] as const]) {
-    const { certificate } = await app.get(CertificateReader).loadAuthority(name, tx);
-    if (areEqualBytes(app.get(KeyRing).load(slot).spki, certificate.spki)) continue;
+  for (const { name, role, state, certificate } of await app.get(CertificateReader).authorities(tx)) {
+    const signs = role === 'issuing' ? state !== 'retired' : role === 'tsa' && state === 'active';
+    if (!signs || areEqualBytes(app.get(KeyRing).load(authoritySlot(name)).spki, certificate.spki)) continue;
     throw new StartError(
       `The keys in ${app.get(Config).keysDirectory} are not those that this database's registry was founded with. ` +
         'Set DATA_DIR or KEYS_DIR to where they are, or begin anew with another DATABASE_URL.',

@@ -1,20 +1,29 @@
 import { Injectable } from '@nestjs/common';
-import { encodeHex } from '@margo-trust/bytes';
+import { areEqualBytes, encodeHex } from '@margo-trust/bytes';
 import type { RevocationReason } from '@margo-trust/wire';
 import { type Certificate, parseCertificate } from '@margo-trust/x509';
 import { Db, type Tx } from '../db/db.ts';
 import { CertificateFault } from './certificate.fault.ts';
 
 export type AuthorityRole = 'root' | 'issuing' | 'tsa-ca' | 'tsa';
-export type AuthorityName = 'root' | 'issuing-1' | 'tsa-ca' | 'tsa';
+/** How paths and trust roots call an authority: `root`, `issuing-1`, `tsa-ca`, `tsa`; later ones count on, as `issuing-2` and `root-2`. */
+export type AuthorityName = string;
+/**
+ * `standby`: published and signs nothing yet, as the next issuing CA and the dormant root. `active`: the one of its role that
+ * signs. `retiring`: a CA that signs CRLs, and no certificate but those announced before. `retired`: signs nothing more.
+ */
+export type AuthorityState = 'standby' | 'active' | 'retiring' | 'retired';
 
-/** A CA or time-stamping authority of the registry. `name` is how paths and trust roots call it. */
+/** A CA or time-stamping authority of the registry. */
 export interface Authority {
   readonly name: AuthorityName;
   readonly role: AuthorityRole;
   readonly der: Uint8Array;
   readonly certificate: Certificate;
   readonly createdAt: Date;
+  readonly state: AuthorityState;
+  /** Of the state. */
+  readonly since: Date;
 }
 
 /** A vendor's certificate and what has become of it. */
@@ -62,26 +71,28 @@ export interface Precertificate {
 /** Reads certificates; lent to the log, to revocation and to the trust root. */
 @Injectable()
 export class CertificateReader {
-  private known: readonly Authority[] = [];
+  private known: { authorities: readonly Authority[]; latest: bigint; askedAt: number } | undefined;
 
   constructor(private readonly db: Db) {}
 
   /**
-   * Every authority, oldest first; none before genesis. Rows are never changed, so they are read once there are any.
-   * Within `tx` those that it has made itself are seen too.
+   * Every authority, oldest first; none before genesis. Without `tx` what was read within the last second will do, and the
+   * array is the same one until something changes; within `tx` it is read as that transaction sees it.
    */
   async authorities(tx?: Tx): Promise<readonly Authority[]> {
-    if (this.known.length > 0) return this.known;
-    const rows = await this.read<AuthorityRow>(
-      tx,
-      'SELECT name, role, der, created_at FROM authority ORDER BY created_at, name',
-    );
-    const authorities = rows.map(({ name, role, der: buffer, created_at: createdAt }) => {
-      const der = Uint8Array.from(buffer);
-      return { name, role, der, certificate: parseCertificate(der), createdAt };
-    });
-    if (tx === undefined) this.known = authorities; // a transaction may yet be rolled back
+    if (tx !== undefined) return this.readAuthorities(tx);
+    const now = performance.now();
+    if (this.known !== undefined && now - this.known.askedAt < KNOWN_FOR_MS) return this.known.authorities;
+    const latest = await this.latestState();
+    if (latest === 0n) return [];
+    const authorities = this.known?.latest === latest ? this.known.authorities : await this.readAuthorities();
+    this.known = { authorities, latest, askedAt: now };
     return authorities;
+  }
+
+  /** The next question is put to the database: something has changed here. */
+  forgetAuthorities(): void {
+    this.known = undefined;
   }
 
   async loadAuthority(name: AuthorityName, tx?: Tx): Promise<Authority> {
@@ -90,7 +101,42 @@ export class CertificateReader {
     return found;
   }
 
-  /** What signing certificates are judged against. */
+  /** The authority that signs now what its role signs. */
+  async loadActive(role: AuthorityRole, tx?: Tx): Promise<Authority> {
+    const found = (await this.authorities(tx)).find((one) => one.role === role && one.state === 'active');
+    if (found === undefined) throw new Error(`There is no active authority of role ${role}.`);
+    return found;
+  }
+
+  /** The CA above an authority, which may be that authority itself. No two have the same name. */
+  async loadIssuerOf({ certificate: { issuer } }: Authority, tx?: Tx): Promise<Authority> {
+    const found = (await this.authorities(tx)).find(({ certificate }) =>
+      areEqualBytes(certificate.subject.der, issuer.der),
+    );
+    if (found === undefined) throw new Error('An authority was signed by a CA that is not here.');
+    return found;
+  }
+
+  private async latestState(): Promise<bigint> {
+    const [row] = await this.db.query<{ latest: string | null }>('SELECT max(sequence) AS latest FROM authority_state');
+    return BigInt(row?.latest ?? 0);
+  }
+
+  private async readAuthorities(tx?: Tx): Promise<readonly Authority[]> {
+    const rows = await this.read<AuthorityRow>(
+      tx,
+      `SELECT a.name, a.role, a.der, a.created_at, s.state, s.since
+       FROM authority a JOIN LATERAL (
+         SELECT state, since FROM authority_state WHERE name = a.name ORDER BY sequence DESC LIMIT 1) s ON true
+       ORDER BY a.created_at, a.name`,
+    );
+    return rows.map(({ name, role, der: buffer, created_at: createdAt, state, since }) => {
+      const der = Uint8Array.from(buffer);
+      return { name, role, der, certificate: parseCertificate(der), createdAt, state, since };
+    });
+  }
+
+  /** What signing certificates are judged against, whatever state its CA is in. */
   async trust(): Promise<{ anchors: Uint8Array[]; issuing: Uint8Array[] }> {
     const authorities = await this.authorities();
     const withRole = (role: AuthorityRole) => authorities.filter((a) => a.role === role).map(({ der }) => der);
@@ -100,12 +146,12 @@ export class CertificateReader {
   /**
    * Where everybody fetches `path` (`/crl/…`, `/ca/…`): a plain http URL, as Notation wants it.
    *
-   * Its host was fixed at genesis by the certificate of the issuing CA. It must not follow PUBLIC_URL, since CRLs name the
-   * URL that stands in the certificates they cover.
+   * Its host was fixed at genesis by the certificate of the first issuing CA. It must not follow PUBLIC_URL, since CRLs name
+   * the URL that stands in the certificates they cover.
    */
   async publicationUrl(path: string, tx?: Tx): Promise<string> {
-    const { certificate } = await this.loadAuthority('issuing-1', tx);
-    const [crlUrl] = certificate.crlUrls;
+    const first = (await this.authorities(tx)).find(({ role }) => role === 'issuing');
+    const crlUrl = first?.certificate.crlUrls[0];
     if (crlUrl === undefined) throw new Error('The certificate of the issuing CA names no CRL.');
     return `${crlUrl.slice(0, crlUrl.indexOf('/', 'http://'.length))}${path}`;
   }
@@ -158,11 +204,15 @@ export class CertificateReader {
   }
 }
 
+const KNOWN_FOR_MS = 1_000;
+
 interface AuthorityRow {
   name: AuthorityName;
   role: AuthorityRole;
   der: Buffer;
   created_at: Date;
+  state: AuthorityState;
+  since: Date;
 }
 
 interface CertificateRow {

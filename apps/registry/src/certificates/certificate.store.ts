@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { parseHex } from '@margo-trust/bytes';
 import type { Tx } from '../db/db.ts';
-import type { Authority, AuthorityName, IssuedCertificate, Precertificate } from './certificate.reader.ts';
+import type {
+  Authority,
+  AuthorityName,
+  AuthorityState,
+  IssuedCertificate,
+  Precertificate,
+} from './certificate.reader.ts';
 
 export interface NewCertificate extends Omit<IssuedCertificate, 'revocation'> {
   /** SHA-256 of the SubjectPublicKeyInfo. */
@@ -10,16 +16,39 @@ export interface NewCertificate extends Omit<IssuedCertificate, 'revocation'> {
   readonly shard: number;
 }
 
+/** Who decided, and the record of it. */
+export interface Decision {
+  readonly member: string;
+  readonly entryId: string;
+}
+
 /** Writes certificates. Every method takes the caller's transaction; nothing is ever changed. */
 @Injectable()
 export class CertificateStore {
-  async insertAuthority(tx: Tx, { name, role, der, createdAt }: Authority): Promise<void> {
+  /** One change of authorities at a time. */
+  async lockAuthorities(tx: Tx): Promise<void> {
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [AUTHORITIES_LOCK]);
+  }
+
+  /** Under {@link lockAuthorities}, as is {@link moveAuthority}. */
+  async insertAuthority(tx: Tx, authority: Authority, decision?: Decision): Promise<void> {
+    const { name, role, der, createdAt, state, since } = authority;
     await tx.query('INSERT INTO authority (name, role, der, created_at) VALUES ($1, $2, $3, $4)', [
       name,
       role,
       Buffer.from(der),
       createdAt,
     ]);
+    await this.moveAuthority(tx, name, state, since, decision);
+  }
+
+  /** An authority is in each state once at most. */
+  async moveAuthority(tx: Tx, name: AuthorityName, state: AuthorityState, since: Date, by?: Decision): Promise<void> {
+    await tx.query(
+      `INSERT INTO authority_state (sequence, name, state, since, decided_by, entry_id)
+       SELECT coalesce(max(sequence), 0) + 1, $1, $2, $3, $4, $5 FROM authority_state`,
+      [name, state, since, by?.member ?? null, by?.entryId ?? null],
+    );
   }
 
   /** One issuance at a time, so that a key found unused is still unused when its certificate is stored. */
@@ -97,3 +126,4 @@ interface PrecertificateRow {
 }
 
 const ISSUANCE_LOCK = 0x63657274; // "cert"
+const AUTHORITIES_LOCK = 0x61757468; // "auth"

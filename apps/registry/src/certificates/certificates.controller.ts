@@ -39,6 +39,7 @@ export class CertificatesController {
       'caller/forbidden',
       'vendor/not-found',
       'certificate/vendor-not-active',
+      'certificate/ca-retired',
       'certificate/key-used',
       'certificate/key-refused',
       'certificate/profile-violation',
@@ -91,7 +92,7 @@ export class CertificatesController {
 
   private async show(certificate: IssuedCertificate): Promise<Certificate> {
     const issuing = await this.reader.loadAuthority(certificate.issuer);
-    const root = await this.reader.loadAuthority('root');
+    const root = await this.reader.loadIssuerOf(issuing);
     return showCertificate(certificate, [issuing.der, root.der], this.clock.now());
   }
 }

@@ -92,7 +92,16 @@ export class CreateAuthorities {
   }
 
   private async keep(tx: Tx, name: AuthorityName, role: AuthorityRole, certificate: Certificate): Promise<Authority> {
-    const authority = { name, role, der: certificate.der, certificate, createdAt: this.clock.now() };
+    const now = this.clock.now();
+    const authority = {
+      name,
+      role,
+      der: certificate.der,
+      certificate,
+      createdAt: now,
+      state: 'active',
+      since: now,
+    } as const;
     await this.store.insertAuthority(tx, authority);
     await this.files.publish(tx, `/ca/${name}.crt`, {
       body: certificate.der,

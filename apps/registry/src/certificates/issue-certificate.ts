@@ -12,10 +12,10 @@ import { AppendRecord } from '../log/append-record.ts';
 import { type PublishingVendor, VendorReader } from '../vendors/vendor.reader.ts';
 import { wireTime } from '../wire-time.ts';
 import { CertificateFault } from './certificate.fault.ts';
-import type { Precertificate } from './certificate.reader.ts';
+import { type AuthorityName, CertificateReader, type Precertificate } from './certificate.reader.ts';
 import { CertificateStore } from './certificate.store.ts';
 import { readRequest } from './read-request.ts';
-import { ISSUER, type LeafDraft, SHARD, SignLeaf } from './sign-leaf.ts';
+import { type LeafDraft, SHARD, SignLeaf } from './sign-leaf.ts';
 
 /**
  * Issues a signing certificate to an active vendor. Returns its serial number.
@@ -31,6 +31,7 @@ import { ISSUER, type LeafDraft, SHARD, SignLeaf } from './sign-leaf.ts';
 export class IssueCertificate {
   constructor(
     private readonly db: Db,
+    private readonly reader: CertificateReader,
     private readonly store: CertificateStore,
     private readonly vendors: VendorReader,
     private readonly leaf: SignLeaf,
@@ -65,11 +66,20 @@ export class IssueCertificate {
       return begun;
     }
 
-    const draft = await this.leaf.draft(vendor, key, name);
-    const { index, entryId } = await this.logDraft(tx, vendor.id, draft);
+    // Read in this transaction: nothing is announced under a CA that has handed over.
+    const issuer = await this.reader.loadActive('issuing', tx);
+    const draft = await this.leaf.draft(issuer, vendor, key, name);
+    const { index, entryId } = await this.logDraft(tx, vendor.id, issuer.name, draft);
     await this.refuseInactive(tx, vendor.id);
     const precertificate = {
-      ...{ serial: draft.serialHex, spkiSha256, vendorId: vendor.id, issuer: ISSUER, shard: SHARD, tbs: draft.tbs },
+      ...{
+        serial: draft.serialHex,
+        spkiSha256,
+        vendorId: vendor.id,
+        issuer: issuer.name,
+        shard: SHARD,
+        tbs: draft.tbs,
+      },
       ...{ logIndex: index, entryId, loggedAt: this.clock.now() },
     };
     await this.store.insertPrecertificate(tx, precertificate);
@@ -105,7 +115,7 @@ export class IssueCertificate {
     if (!(await this.vendors.activeAmong(tx, [vendorId])).has(vendorId)) throw notActive();
   }
 
-  private logDraft(tx: Tx, vendor: string, draft: LeafDraft) {
+  private logDraft(tx: Tx, vendor: string, issuer: AuthorityName, draft: LeafDraft) {
     const { tbs, serialHex, notBefore, notAfter, spki } = draft;
     return this.record.run(tx, {
       subject: `precertificate:${encodeHex(sha256(tbs))}`,
@@ -114,7 +124,7 @@ export class IssueCertificate {
         record: 'certificate-announced',
         at: wireTime(this.clock.now()),
         vendor,
-        issuer: ISSUER,
+        issuer,
         serial: serialHex,
         spkiSha256: encodeHex(sha256(spki)),
         notBefore: wireTime(notBefore),
@@ -124,7 +134,7 @@ export class IssueCertificate {
     });
   }
 
-  private logCertificate(tx: Tx, { vendorId: vendor, entryId }: Precertificate, certificate: Certificate) {
+  private logCertificate(tx: Tx, { vendorId: vendor, issuer, entryId }: Precertificate, certificate: Certificate) {
     const { fingerprint, serialHex, notBefore, notAfter, der, spki } = certificate;
     return this.record.run(tx, {
       subject: `certificate:${fingerprint}`,
@@ -134,7 +144,7 @@ export class IssueCertificate {
         record: 'certificate-issued',
         at: wireTime(this.clock.now()),
         vendor,
-        issuer: ISSUER,
+        issuer,
         serial: serialHex,
         fingerprint,
         spkiSha256: encodeHex(sha256(spki)),

@@ -13,6 +13,7 @@ import { encodeHex } from '@margo-trust/bytes';
 import { Clock } from '../clock.ts';
 import { Db } from '../db/db.ts';
 import { KeyRing } from '../keys/key-ring.ts';
+import { authoritySlot } from '../keys/slots.ts';
 import { Random } from '../random.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { CertificateReader } from './certificate.reader.ts';
@@ -47,7 +48,7 @@ export class IssueTimestamp {
     if (request.policy !== undefined && request.policy !== TIMESTAMP_POLICY) {
       return reject('unacceptedPolicy', `Stamps are made under policy ${TIMESTAMP_POLICY} only.`);
     }
-    const { certificate: tsaCertificate } = await this.reader.loadAuthority('tsa');
+    const { name, certificate: tsaCertificate } = await this.reader.loadActive('tsa');
     const genTime = await this.findTime();
     if (genTime === undefined || genTime < tsaCertificate.notBefore || genTime > tsaCertificate.notAfter) {
       return reject('timeNotAvailable', 'The clock cannot be relied on now. Try again later.');
@@ -60,7 +61,7 @@ export class IssueTimestamp {
       serial: BigInt(`0x${encodeHex(shapeSerial(this.random.bytes(16)))}`),
       ...(nonce !== undefined && { nonce }),
     });
-    return encodeTimestampResponse({ token: finish(await this.keys.load('tsa').sign(toBeSigned)) });
+    return encodeTimestampResponse({ token: finish(await this.keys.load(authoritySlot(name)).sign(toBeSigned)) });
   }
 
   /** The time in whole seconds, unless there is reason to doubt it. */

@@ -17,20 +17,21 @@ import { generateKey } from '../keys/development-keys.ts';
 import { KeyObjectSigner } from '../keys/key-object-signer.ts';
 import { KeyRing } from '../keys/key-ring.ts';
 import type { Signer } from '../keys/signer.ts';
+import { authoritySlot } from '../keys/slots.ts';
 import { SignSct } from '../log/sign-sct.ts';
 import { Random } from '../random.ts';
 import type { PublishingVendor } from '../vendors/vendor.reader.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { CertificateFault } from './certificate.fault.ts';
-import { type AuthorityName, CertificateReader, type Precertificate } from './certificate.reader.ts';
+import { type Authority, CertificateReader, type Precertificate } from './certificate.reader.ts';
 import { signTbs } from './sign-certificate.ts';
-
-export const ISSUER: AuthorityName = 'issuing-1';
 
 /** Every certificate names this shard of the CRL, for its whole life. */
 export const SHARD = 0;
 
 const VALID_DAYS = 397;
+
+const RETIRED = 'The CA that was to sign this certificate has retired since: make a new key.';
 
 /** For clocks that lag behind ours. */
 const BACK_DATED_MS = 60_000;
@@ -58,9 +59,13 @@ export class SignLeaf {
     private readonly random: Random,
   ) {}
 
-  /** What the certificate will say, without the promise that it is logged. Throws when it breaks the profile. */
-  async draft(vendor: PublishingVendor, publicKey: PublicKey, commonName: string): Promise<LeafDraft> {
-    const { certificate: issuer } = await this.reader.loadAuthority(ISSUER);
+  /** What the certificate will say, by this CA and without the promise that it is logged. Throws when it breaks the profile. */
+  async draft(
+    { name, certificate: issuer }: Authority,
+    vendor: PublishingVendor,
+    publicKey: PublicKey,
+    commonName: string,
+  ): Promise<LeafDraft> {
     const notBefore = new Date(wholeSeconds(this.clock.now()).getTime() - BACK_DATED_MS);
     const { C: country, ST: state, O: organization } = vendor.subject;
     const spec = leafProfile({
@@ -73,19 +78,20 @@ export class SignLeaf {
       vendorUri: vendor.uri,
       registry: this.registry,
       assurance: 'software',
-      crlUrl: await this.reader.publicationUrl(`/crl/${ISSUER}/${SHARD}.crl`),
-      caIssuersUrl: await this.reader.publicationUrl(`/ca/${ISSUER}.crt`),
+      crlUrl: await this.reader.publicationUrl(`/crl/${name}/${SHARD}.crl`),
+      caIssuersUrl: await this.reader.publicationUrl(`/ca/${name}.crt`),
     });
     return this.rehearse(encodeTbsCertificate(spec), issuer);
   }
 
   /** The certificate itself, with the log's promise in it. */
   async issue(logged: Committed<Precertificate>): Promise<Certificate> {
-    const { certificate: issuer } = await this.reader.loadAuthority(ISSUER);
+    const { certificate: issuer, state } = await this.reader.loadAuthority(logged.issuer);
+    if (state === 'retired') throw new CertificateFault('certificate/ca-retired', RETIRED);
     const { log } = this.sct;
     const promised = embedScts(logged.tbs, [await this.sct.run(logged, issuer.spki)]);
     verifySct(await this.rehearse(promised, issuer), issuer.spki, log);
-    const certificate = await signTbs(promised, this.keys.load('ca-issuing-1'));
+    const certificate = await signTbs(promised, this.keys.load(authoritySlot(logged.issuer)));
     const late = this.lint(certificate, { issuer, log });
     if (late.length > 0) throw new Error(`The CA signed what it must not hand out: ${late.join('; ')}.`);
     return certificate;

@@ -88,6 +88,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'vendor/wrong-status': { status: 409, title: 'Not possible in this status' },
 
   'certificate/ambiguous-request': { status: 400, title: 'Malformed certification request' },
+  'certificate/ca-retired': { status: 409, title: 'CA has retired' },
   'certificate/key-refused': { status: 422, title: 'Key not fit for a certificate' },
   'certificate/key-used': { status: 409, title: 'Key was certified before' },
   'certificate/not-found': { status: 404, title: 'No such certificate' },

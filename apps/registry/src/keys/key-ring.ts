@@ -6,7 +6,7 @@ import { StartError } from '../start-error.ts';
 import { KeyObjectSigner } from './key-object-signer.ts';
 import { decodeSeed } from './ml-dsa-key.ts';
 import type { Signer } from './signer.ts';
-import { keyFile, type KeySlot, type KeyType, ML_DSA_KEY_FILE, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
+import { keyFile, type KeySlot, keyTypeOf, ML_DSA_KEY_FILE } from './slots.ts';
 
 /**
  * The service's keys, by slot. Reads files only; private keys never touch the database.
@@ -34,8 +34,9 @@ export class KeyRing {
     if (known !== undefined) return known;
     const path = join(this.directory, keyFile(slot));
     const signer = new KeyObjectSigner(readKey(path, this.passphrase));
-    const type: KeyType = { ...ONLINE_SLOTS, ...OFFLINE_SLOTS }[slot];
-    if (ALGORITHM[type] !== signer.algorithm) throw new StartError(`${path} must hold a key of type ${type}.`);
+    const type = keyTypeOf(slot);
+    if (type === undefined || ALGORITHM[type] !== signer.algorithm)
+      throw new StartError(`${path} must hold a key of type ${type}.`);
     this.loaded.set(slot, signer);
     return signer;
   }

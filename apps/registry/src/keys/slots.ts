@@ -34,9 +34,27 @@ export const OFFLINE_SLOTS = {
 
 export type OnlineSlot = keyof typeof ONLINE_SLOTS;
 export type OfflineSlot = keyof typeof OFFLINE_SLOTS;
-export type KeySlot = OnlineSlot | OfflineSlot;
+/** Keys that a registry gets when an authority hands over to the next one. */
+export type LaterSlot = `ca-issuing-${number}` | `ca-root-${number}` | `tsa-ca-${number}` | `tsa-${number}`;
+export type KeySlot = OnlineSlot | OfflineSlot | LaterSlot;
+
+/** Where the key of the authority of this name is: `ca-root`, `ca-issuing-2`, `tsa-ca`, `tsa-2`. */
+export function authoritySlot(name: string): KeySlot {
+  const slot = name.startsWith('tsa') ? name : `ca-${name}`;
+  if (keyTypeOf(slot) === undefined) throw new Error(`No key belongs to an authority ${name}.`);
+  return slot as KeySlot;
+}
+
+/** Type of the key in a slot; undefined if there is no such slot. */
+export function keyTypeOf(slot: string): KeyType | undefined {
+  const fixed: Readonly<Record<string, KeyType>> = { ...ONLINE_SLOTS, ...OFFLINE_SLOTS };
+  if (Object.hasOwn(fixed, slot)) return fixed[slot];
+  if (/^(ca-issuing|ca-root|tsa-ca)-[1-9]\d{0,3}$/.test(slot)) return 'P-384';
+  return /^tsa-[1-9]\d{0,3}$/.test(slot) ? 'P-256' : undefined;
+}
 
 /** Path of a slot's PEM file, relative to the directory of keys. */
 export function keyFile(slot: KeySlot): string {
-  return slot in OFFLINE_SLOTS ? `offline/${slot}.pem` : `${slot}.pem`;
+  const isOffline = slot in OFFLINE_SLOTS || /^(ca-root|tsa-ca)-/.test(slot);
+  return isOffline ? `offline/${slot}.pem` : `${slot}.pem`;
 }

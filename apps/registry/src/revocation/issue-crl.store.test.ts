@@ -6,7 +6,7 @@ import { FixedClock } from '../clock.ts';
 import { Db } from '../db/db.ts';
 import { PublishedFiles } from '../http/published-files.store.ts';
 import { Readiness } from '../http/readiness.ts';
-import { LEAVES } from './crl-plans.ts';
+import { leavesOf } from './crl-plans.ts';
 import { IssueCrl } from './issue-crl.ts';
 import { RevocationReader } from './revocation.reader.ts';
 import { RevocationStore } from './revocation.store.ts';
@@ -32,7 +32,7 @@ const count = async () => {
 const sign = () =>
   registry.app.get(Db).transaction(async (tx) => {
     await registry.app.get(RevocationStore).lockCrls(tx);
-    await registry.app.get(SignCrl).run(tx, LEAVES);
+    await registry.app.get(SignCrl).run(tx, leavesOf('issuing-1'));
   });
 const complaint = async () => (await registry.app.get(Readiness).failures())['crl'];
 

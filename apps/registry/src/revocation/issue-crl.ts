@@ -3,7 +3,7 @@ import { CertificateReader } from '../certificates/certificate.reader.ts';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { KeyRing } from '../keys/key-ring.ts';
-import { CRL_PLANS, type CrlPlan } from './crl-plans.ts';
+import { type CrlPlan, planCrls } from './crl-plans.ts';
 import { RevocationReader } from './revocation.reader.ts';
 import { RevocationStore } from './revocation.store.ts';
 import { SignCrl } from './sign-crl.ts';
@@ -43,11 +43,12 @@ export class IssueCrl {
   }
 
   private async findDue(tx?: Tx): Promise<CrlPlan[]> {
-    if ((await this.certificates.authorities(tx)).length === 0) return []; // before genesis
+    const plans = planCrls(await this.certificates.authorities(tx)); // none before genesis
+    if (plans.length === 0) return [];
     const crls = await this.revocations.crls(tx);
     const sequence = await this.revocations.sequence(tx);
     const now = this.clock.now().getTime();
-    return CRL_PLANS.filter((plan) => {
+    return plans.filter((plan) => {
       if (!this.keys.has(plan.slot)) return false;
       const latest = crls.find(({ ca, shard }) => ca === plan.ca && shard === plan.shard);
       if (latest === undefined || now - latest.thisUpdate.getTime() >= plan.renewAfterMs) return true;

@@ -1,8 +1,8 @@
-import { encodeBase64, encodeBase64Url, encodeUtf8 } from '@margo-trust/bytes';
+import { areEqualBytes, encodeBase64, encodeBase64Url, encodeUtf8 } from '@margo-trust/bytes';
 import { encodeJsonPayload } from '@margo-trust/statement';
 import { encodeVerifierKey } from '@margo-trust/tlog';
 import { encodePem } from '@margo-trust/x509';
-import type { Authority, AuthorityName } from '../certificates/certificate.reader.ts';
+import type { Authority, AuthorityRole } from '../certificates/certificate.reader.ts';
 import { ed25519Raw } from '../log/log-identity.ts';
 import type { LogIdentity, NamedSigner } from '../log/log-identity.ts';
 import { wireTime } from '../wire-time.ts';
@@ -12,20 +12,23 @@ import { wireTime } from '../wire-time.ts';
  * sees the same one.
  */
 export function describeTrustRoot(domain: string, authorities: readonly Authority[], identity: LogIdentity): object {
-  const root = named(authorities, 'root');
-  const issuing = named(authorities, 'issuing-1');
-  const tsaCa = named(authorities, 'tsa-ca');
-  const tsa = named(authorities, 'tsa');
   // Authorities are the first thing that a registry makes: nothing that its keys signed is older.
-  const validFrom = wireTime(root.createdAt);
+  const [first] = authorities;
+  if (first === undefined) throw new Error('There are no authorities.');
+  const validFrom = wireTime(first.createdAt);
+  const withRole = (role: AuthorityRole) => authorities.filter((one) => one.role === role);
   return {
     type: 'margo.trust-root.v1',
     registry: identity.issuer,
     domain,
     profile: 1,
-    anchors: [{ name: 'root', purpose: 'artifact-signing', ...anchor(root) }],
-    intermediates: [{ name: 'issuing-1', certificate: encodeBase64(issuing.der) }],
-    tsa: [{ name: 'tsa', ...anchor(tsaCa), authority: encodeBase64(tsa.der) }],
+    anchors: withRole('root').map((root) => ({ name: root.name, purpose: 'artifact-signing', ...anchor(root) })),
+    intermediates: withRole('issuing').map(({ name, der }) => ({ name, certificate: encodeBase64(der) })),
+    tsa: withRole('tsa').map((tsa) => ({
+      name: tsa.name,
+      ...anchor(issuerOf(tsa, authorities)),
+      authority: encodeBase64(tsa.der),
+    })),
     logs: [
       {
         origin: identity.origin,
@@ -44,14 +47,18 @@ export function encodeGrantedTargets(
   trustRoot: object,
   authorities: readonly Authority[],
 ): Readonly<Record<string, Uint8Array>> {
-  const pem = (name: AuthorityName) => encodeUtf8(encodePem('CERTIFICATE', named(authorities, name).der));
+  const pem = ({ der }: Authority) => encodeUtf8(encodePem('CERTIFICATE', der));
+  const named = (role: AuthorityRole, name: (one: Authority, number: number) => string) =>
+    Object.fromEntries(
+      authorities.filter((one) => one.role === role).map((one, i) => [name(one, i + 1), pem(one)] as const),
+    );
   return {
     'margo.trust-root.v1.json': encodeJsonPayload(trustRoot),
-    'ca.root.pem': pem('root'),
-    'ca.issuing-1.pem': pem('issuing-1'),
-    'ca.tsa.pem': pem('tsa-ca'),
-    'notation.ca.margo.1.crt': pem('root'),
-    'notation.tsa.margo.1.crt': pem('tsa-ca'),
+    ...named('root', ({ name }) => `ca.${name}.pem`),
+    ...named('issuing', ({ name }) => `ca.${name}.pem`),
+    ...named('tsa-ca', ({ name }) => `ca.${name.replace('tsa-ca', 'tsa')}.pem`),
+    ...named('root', (_, number) => `notation.ca.margo.${number}.crt`),
+    ...named('tsa-ca', (_, number) => `notation.tsa.margo.${number}.crt`),
     'notation.trustpolicy.oci.json': encodeUtf8(`${JSON.stringify(NOTATION_POLICY, undefined, 2)}\n`),
   };
 }
@@ -85,8 +92,8 @@ function verifyingKey({ kid, signer }: NamedSigner): object {
   return { kid: encodeBase64Url(kid), spki: encodeBase64(signer.spki) };
 }
 
-function named(authorities: readonly Authority[], name: AuthorityName): Authority {
-  const found = authorities.find((authority) => authority.name === name);
-  if (found === undefined) throw new Error(`There is no authority ${name}.`);
+function issuerOf({ name, certificate: { issuer } }: Authority, authorities: readonly Authority[]): Authority {
+  const found = authorities.find(({ certificate }) => areEqualBytes(certificate.subject.der, issuer.der));
+  if (found === undefined) throw new Error(`The CA of ${name} is missing.`);
   return found;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { VerifiedPaths, type RegistrationPolicy } from '@margo-trust/policy';
-import { CertificateReader } from '../../certificates/certificate.reader.ts';
+import { type Authority, CertificateReader } from '../../certificates/certificate.reader.ts';
 import { Clock } from '../../clock.ts';
 import { RateLimitFault } from '../../http/rate-limit.fault.ts';
 import { TokenBuckets } from '../../http/token-buckets.ts';
@@ -12,7 +12,7 @@ const KNOWN_FOR_MS = 1_000;
 /** What an admission needs to know of whoever signed, remembered between registrations. */
 @Injectable()
 export class SignerFacts {
-  private known: VerifiedPaths | undefined;
+  private known: { paths: VerifiedPaths; authorities: readonly Authority[] } | undefined;
   private readonly rates = new TokenBuckets(CACHED_VENDORS);
   private readonly vendorsByUri = new Map<string, { vendor: Promise<PublishingVendor | undefined>; at: number }>();
 
@@ -22,13 +22,13 @@ export class SignerFacts {
     private readonly clock: Clock,
   ) {}
 
-  /** The paths to the registry's anchors. */
+  /** The paths to the registry's anchors; other ones as soon as its authorities are others. */
   async paths(): Promise<VerifiedPaths> {
-    if (this.known) return this.known;
-    const trust = await this.certificates.trust();
-    const paths = new VerifiedPaths(trust);
-    if (trust.anchors.length > 0) this.known = paths; // none before genesis
-    return paths;
+    const authorities = await this.certificates.authorities();
+    if (this.known?.authorities !== authorities) {
+      this.known = { paths: new VerifiedPaths(await this.certificates.trust()), authorities };
+    }
+    return this.known.paths;
   }
 
   /**
