@@ -1,26 +1,51 @@
 /**
- * Prints `<passed> passed, <failed> failed` as the last line, summed over the Vitest JSON reports of a directory.
+ * Adds up the Vitest JSON reports of a directory. The last line is `<passed> passed, <failed> failed`; above it stand the
+ * tests that did not run, each with its reason, and the ones that failed, each with the first lines of its error, so that
+ * the end of a long log says what is wrong.
  * Exits 1 when a test failed or none ran: a suite that never started must not pass for a green one.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+
+const ERROR_LINES = 6;
+const root = join(import.meta.dirname, '..');
 
 const directory = process.argv[2];
-const files = existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith('.json')) : [];
+const names = existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith('.json')) : [];
+const reports = names.map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')));
 
 let passed = 0;
-let failed = 0;
-let skipped = 0;
-for (const file of files) {
-  const report = JSON.parse(readFileSync(join(directory, file), 'utf8'));
-  passed += report.numPassedTests;
-  failed += report.numFailedTests;
-  skipped += report.numPendingTests + report.numTodoTests;
+const skipped = [];
+const failed = [];
+for (const { name, message, status, assertionResults } of reports.flatMap((report) => report.testResults)) {
+  const file = relative(root, name);
+  for (const test of assertionResults) {
+    const what = `${file} > ${[...test.ancestorTitles, test.title].filter(Boolean).join(' > ')}`;
+    if (test.status === 'passed') passed += 1;
+    else if (test.status === 'failed') failed.push([what, ...test.failureMessages]);
+    else skipped.push(`${what}: ${test.meta?.skippedBecause ?? 'no reason given'}`);
+  }
   // A file that cannot be loaded, or whose hooks throw, fails without a failing test of its own.
-  failed += report.testResults.filter(
-    ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
-  ).length;
+  if (status === 'failed' && assertionResults.every((test) => test.status !== 'failed')) failed.push([file, message]);
 }
 
-console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-process.exitCode = passed > 0 && failed === 0 ? 0 : 1;
+for (const one of skipped) console.log(`skipped  ${one}`);
+for (const [what, ...errors] of failed) {
+  console.log(`FAILED   ${what}`);
+  for (const error of errors) console.log(indent(firstLines(error)));
+}
+console.log(`${passed} passed, ${failed.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`);
+process.exitCode = passed > 0 && failed.length === 0 ? 0 : 1;
+
+/** The message, and the place in our own code that a stack names first. */
+function firstLines(error) {
+  const lines = error.split('\n').filter((line) => line.trim() !== '');
+  const stack = lines.findIndex((line) => /^\s+at /.test(line));
+  const message = (stack === -1 ? lines : lines.slice(0, stack)).slice(0, ERROR_LINES);
+  const place = lines.find((line) => /^\s+at /.test(line) && !/node_modules|node:/.test(line));
+  return place === undefined ? message : [...message, place.trim().replace(`${root}/`, '')];
+}
+
+function indent(lines) {
+  return lines.map((line) => `         ${line}`).join('\n');
+}

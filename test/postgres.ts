@@ -45,6 +45,8 @@ export interface OutsideOptions {
   readonly settings?: readonly string[];
 }
 
+/** Against hanging only: one that recovers on a busy machine takes its time. */
+const STARTS_WITHIN_MS = 120_000;
 const DEBIAN = '/usr/lib/postgresql';
 
 /** The major version of Debian's server that {@link startOutsidePostgres} would take, if there is one. */
@@ -95,23 +97,24 @@ async function startServer(
     const [first = '', ...rest] = [...binaries.prefix, binaries.postgres, '-D', data, '-p', String(port)];
     return spawn(first, [...rest, ...all.flatMap((setting) => ['-c', setting])], { cwd: '/', stdio: 'ignore' });
   };
-  const ready = async () => {
-    const client = await connect(urlOf('postgres'));
+  let child: ChildProcess;
+  /** Launched again for as long as processes of a killed postmaster hold its memory, and the new one ends at once. */
+  const start = async (more: readonly string[] = []) => {
+    child = launch(more);
+    const client = await connect(urlOf('postgres'), () => {
+      if (hasEnded(child)) child = launch(more);
+    });
     const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
     await client.end();
     return rows[0]?.server_version ?? '';
   };
-  let child = launch([]);
   const halt = async (signal: 'SIGINT' | 'SIGKILL' = 'SIGINT') => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (hasEnded(child)) return;
     child.kill(signal);
     await once(child, 'exit');
   };
-  const resume = async (more: readonly string[] = []) => {
-    child = launch(more);
-    await ready();
-  };
-  const version = await ready();
+  const resume = async (more: readonly string[] = []) => void (await start(more));
+  const version = await start();
   return {
     url: urlOf('margo'),
     urlOf,
@@ -158,15 +161,22 @@ async function findBinaries(from?: 'debian' | 'embedded') {
   return { ...embedded, initdb: program('initdb'), postgres: program('postgres') };
 }
 
-async function connect(url: string): Promise<Client> {
-  for (let attempt = 0; ; attempt += 1) {
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+/** Tried until the server takes connections; `beforeAgain` is called before each further try. */
+async function connect(url: string, beforeAgain: () => void = () => undefined): Promise<Client> {
+  const deadline = performance.now() + STARTS_WITHIN_MS;
+  for (;;) {
     const client = new Client({ connectionString: url });
     try {
       await client.connect();
       return client;
     } catch (error) {
-      if (attempt === 200) throw error;
+      if (performance.now() > deadline) throw error;
       await sleep(50);
+      beforeAgain();
     }
   }
 }

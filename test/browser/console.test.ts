@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { parseBase64 } from '@margo-trust/bytes';
 import { parseRelease, parseStatement, type Release } from '@margo-trust/statement';
 import type { LogEntry, LogEntryDetail, LogEntryPage } from '@margo-trust/wire';
+import { because } from '../skipped.ts';
 import { axeFindings } from './axe.ts';
 import { findChromium, launchChromium } from './chromium.ts';
 import { startRegistry } from './registry.ts';
@@ -25,7 +26,7 @@ let registry: Awaited<ReturnType<typeof startRegistry>>;
 let browser: Browser;
 let story: Story;
 
-describe.skipIf(chromium === undefined)('the console', () => {
+describe.skipIf(chromium === undefined)('the console', because('there is no Chromium here'), () => {
   beforeAll(async () => {
     mkdirSync(SCREENSHOTS, { recursive: true });
     registry = await startRegistry();

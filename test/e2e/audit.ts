@@ -36,6 +36,15 @@ export async function bytesAt(url: string): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** Waits until it is so. The limit only keeps a test from hanging: a busy machine may take many times what an idle one does. */
+export async function until(isSo: () => Promise<boolean>, seconds = 120): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`It did not come to pass in ${seconds} seconds.`);
+    await pause(0.1);
+  }
+}
+
 export function pause(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }

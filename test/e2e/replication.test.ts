@@ -8,7 +8,7 @@ import { checkReceipt, leafHash, readKeys } from '../independent.mjs';
 import { findDebianPostgres, type OutsidePostgres, startOutsidePostgres } from '../postgres.ts';
 import { startService, type Service } from '../service.ts';
 import { statementsOf } from '../vendor-statements.ts';
-import { bytesAt, pause, register, treeOf } from './audit.ts';
+import { bytesAt, register, treeOf, until } from './audit.ts';
 
 const servers = [
   { from: 'embedded' as const, isHere: true },
@@ -71,12 +71,26 @@ describe.each(servers.filter(({ isHere }) => isHere))('a synchronous standby, Po
     await client.end();
     return rows[0]?.index;
   };
+  const askStandby = async (sql: string, parameters: string[] = []) => {
+    const client = new Client({ connectionString: standby.url });
+    await client.connect();
+    const { rows } = await client.query<{ answer: unknown }>(sql, parameters);
+    await client.end();
+    return rows[0]?.answer;
+  };
+  const flushedOnStandby = async () => String(await askStandby('SELECT pg_last_wal_receive_lsn()::text AS answer'));
+  const replayed = (position: string) =>
+    until(
+      async () => (await askStandby('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS answer', [position])) === true,
+    );
   const sizeShown = async () => (await treeOf(service.url)).size;
 
   it('has every entry before it is acknowledged', async () => {
     for (let i = 0; i < 10; i += 1) {
       const statement = draw();
       await acknowledge(statement);
+      // On the standby's disk is what was promised; its queries see it when it has replayed that.
+      await replayed(await flushedOnStandby());
       expect(await isOn(standby.url, statement)).toBeDefined();
     }
   });
@@ -146,11 +160,3 @@ describe.each(servers.filter(({ isHere }) => isHere))('a synchronous standby, Po
     });
   }
 });
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    if (await isSo()) return;
-    await pause(0.1);
-  }
-  throw new Error('It did not come to pass in thirty seconds.');
-}

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cleanEnvironment, repository, startService, type Service } from '../service.ts';
+import { until } from './audit.ts';
 
 interface Finished {
   readonly code: number;
@@ -167,12 +168,3 @@ describe('margo-trust demo', () => {
     expect(readFileSync(join(demo, 'vendor/chain.pem'), 'utf8')).toBe(chain);
   });
 });
-
-/** Within the ten seconds that a change may take to reach devices. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('It has not come to be within ten seconds.');
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
