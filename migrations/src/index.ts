@@ -15,6 +15,7 @@ import { Precertificates0049 } from './0049-precertificates.ts';
 import { IndexMap0054 } from './0054-index-map.ts';
 import { LogSubscription0057 } from './0057-log-subscription.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
+import { CertificateClass0074 } from './0074-certificate-class.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
@@ -38,4 +39,5 @@ export const MIGRATIONS = [
   IndexMap0054,
   LogSubscription0057,
   AuthorityStates0072,
+  CertificateClass0074,
 ] as const;

@@ -17,6 +17,7 @@ import {
   type CrlSpec,
   type Extension,
   type LeafInput,
+  type WorkloadFields,
 } from '@margo-trust/x509';
 import { makeKey, type KeyPair, type KeyPairType } from './key.ts';
 
@@ -83,6 +84,13 @@ export function makeCas(registry = 'https://registry.example'): TestCas {
   return { registry, root, issuing, tsaCa, tsa };
 }
 
+/** A build of a repository on GitHub, as CI certificates name it. */
+export const TEST_WORKLOAD: WorkloadFields = {
+  issuer: 'https://token.actions.githubusercontent.com',
+  subject: 'repo:acme/app:ref:refs/heads/main',
+  facts: { sourceRepositoryUri: 'https://github.com/acme/app', buildTrigger: 'push' },
+};
+
 export interface LeafOptions extends Partial<Omit<LeafInput, 'publicKey' | 'issuer'>> {
   readonly keyType?: KeyPairType;
   /** Plants a defect: changes the finished profile before it is signed. */
@@ -103,6 +111,7 @@ export function makeLeaf(cas: TestCas, options: LeafOptions = {}): TestIdentity 
       assurance: 'software',
       crlUrl: TEST_CRL_URL,
       caIssuersUrl: 'http://registry.example/ca/issuing-1.crt',
+      ...(input.assurance === 'ci' && { workload: TEST_WORKLOAD }),
       ...input,
       publicKey: key.publicKey,
       issuer: cas.issuing.certificate,

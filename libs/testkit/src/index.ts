@@ -8,6 +8,7 @@ export {
   TEST_CRL_URL,
   TEST_DAY,
   TEST_VENDOR_ID,
+  TEST_WORKLOAD,
   withExtension,
   withoutExtension,
   type LeafOptions,

@@ -123,6 +123,11 @@ export function sigstoreIssuer(issuer: string): Extension[] {
   ];
 }
 
+/** A text in an extension of its own, as Fulcio encodes what it says of builds: UTF8String, never critical. */
+export function textExtension(oid: string, text: string): Extension {
+  return { oid, critical: false, value: derPrimitive(TAG.utf8, encodeUtf8(text)) };
+}
+
 function distributionPointName(url: string): Uint8Array {
   return derExplicit(0, derImplicit(0, derSequence(uriName(url))));
 }

@@ -1,5 +1,5 @@
 export { X509Fault, type CrlReason, type Revocation, type X509FaultCode } from './fault.ts';
-export { OID } from './oid.ts';
+export { DEFAULT_POLICY_ARC, OID } from './oid.ts';
 export type {
   Certificate,
   Crl,
@@ -48,14 +48,15 @@ export {
   type SubordinateInput,
 } from './ca-profile.ts';
 export {
-  DEFAULT_POLICY_ARC,
   findAssurance,
   isVendorUri,
   leafProfile,
   policyOid,
+  readAssurance,
   type Assurance,
   type LeafInput,
 } from './leaf-profile.ts';
+export { readWorkload, WORKLOAD_FACTS, type WorkloadFact, type WorkloadFields } from './workload.ts';
 export { lintCa, lintCrl, lintLeaf, lintTsa } from './lint.ts';
 export type { CaContext, CrlContext, IssuedContext, LeafContext } from './profile/rule.ts';
 

@@ -13,17 +13,13 @@ import {
   subjectKeyIdentifier,
 } from './encode-extension.ts';
 import { X509Fault } from './fault.ts';
-import { OID } from './oid.ts';
+import type { Certificate, Extension } from './model.ts';
+import { DEFAULT_POLICY_ARC, OID } from './oid.ts';
 import type { CertificateSpec } from './tbs-certificate.ts';
+import { workloadExtensions, type WorkloadFields } from './workload.ts';
 
 /** Vetted organisation with a hardware key, with a software key, or a short-lived certificate for a build. */
 export type Assurance = 'hardware' | 'software' | 'ci';
-
-/**
- * The arc of our policy identifiers when a site has none of its own: the enterprise number set aside for documentation
- * (RFC 5612), so that it can collide with nobody's.
- */
-export const DEFAULT_POLICY_ARC = '1.3.6.1.4.1.32473.1';
 
 export interface LeafInput extends SubordinateInput {
   /** `https://<vendor id>.vendors.<domain>/`: the one alternative name. */
@@ -31,6 +27,8 @@ export interface LeafInput extends SubordinateInput {
   /** `https://<domain>`: who vouches for the vendor. */
   readonly registry: string;
   readonly assurance: Assurance;
+  /** The build that the certificate is for. Required with assurance `ci`, which nothing else has. */
+  readonly workload?: WorkloadFields;
   /** The shard's CRL. Required, except with assurance `ci`, which has none. */
   readonly crlUrl?: string;
   readonly caIssuersUrl: string;
@@ -58,6 +56,7 @@ export function leafProfile(input: LeafInput): CertificateSpec {
     revocation(input),
     caIssuers(input.caIssuersUrl),
     ...sigstoreIssuer(input.registry),
+    ...workload(input),
   ]);
 }
 
@@ -70,6 +69,12 @@ export function findAssurance(policy: string, arc: string = DEFAULT_POLICY_ARC):
   return ASSURANCES.find((assurance) => policyOid(assurance, arc) === policy);
 }
 
+/** The assurance that a certificate states; undefined when it states none of ours, or more than one policy. */
+export function readAssurance({ policies }: Certificate, arc?: string): Assurance | undefined {
+  const [policy, ...others] = policies;
+  return policy === undefined || others.length > 0 ? undefined : findAssurance(policy, arc);
+}
+
 const ASSURANCES: readonly Assurance[] = ['hardware', 'software', 'ci'];
 
 /** Whether `uri` is `https://<vendor id>.vendors.<domain>/` of `https://<domain>`; vendor ids are lower-case ULIDs. */
@@ -78,6 +83,13 @@ export function isVendorUri(uri: string, registry: string): boolean {
   const domain = registry.replace(/^https:\/\//, '');
   const match = new RegExp(`^https://${id}\\.vendors\\.(.+)/$`).exec(uri);
   return domain !== registry && match?.[1] === domain;
+}
+
+function workload({ assurance, workload: fields, policyArc }: LeafInput): Extension[] {
+  if ((assurance === 'ci') !== (fields !== undefined)) {
+    throw new X509Fault('x509/invalid-spec', 'A CI certificate names the build it is for, and no other does.');
+  }
+  return fields ? workloadExtensions(fields, policyArc) : [];
 }
 
 function revocation({ assurance, crlUrl }: LeafInput) {

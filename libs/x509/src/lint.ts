@@ -27,6 +27,7 @@ import { leafKeyIsStrong } from './profile/leaf-key-is-strong.ts';
 import { leafKeyOnlySigns } from './profile/leaf-key-only-signs.ts';
 import { leafLivesShortEnough } from './profile/leaf-lives-short-enough.ts';
 import { leafNamesRegistry } from './profile/leaf-names-registry.ts';
+import { leafNamesWorkload } from './profile/leaf-names-workload.ts';
 import { leafSignsCodeOnly } from './profile/leaf-signs-code-only.ts';
 import { leafStatesAssurance } from './profile/leaf-states-assurance.ts';
 import { leafSubjectHasFourFields } from './profile/leaf-subject-has-four-fields.ts';
@@ -65,6 +66,7 @@ export function lintLeaf(der: Uint8Array, context: LeafContext): string[] {
       leafCanBeRevoked,
       issuerCanBeFetched,
       leafNamesRegistry,
+      leafNamesWorkload,
       leafIsLogged,
       leafHasNoOtherExtension,
     ],

@@ -50,6 +50,8 @@ export const OID = {
   // Sigstore's certificate extensions: the issuer of the identity, as raw text (old) and as UTF8String (new)
   sigstoreIssuerV1: '1.3.6.1.4.1.57264.1.1',
   sigstoreIssuerV2: '1.3.6.1.4.1.57264.1.8',
+  /** `sub` of the token that a certificate was given for. */
+  sigstoreTokenSubject: '1.3.6.1.4.1.57264.1.24',
 
   // Signature algorithms (RFC 5758, RFC 4055, RFC 8410) and digests
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
@@ -66,3 +68,9 @@ export const OID = {
   sha384: '2.16.840.1.101.3.4.2.2',
   sha512: '2.16.840.1.101.3.4.2.3',
 } as const;
+
+/**
+ * The arc of our policy identifiers when a site has none of its own: the enterprise number set aside for documentation
+ * (RFC 5612), so that it can collide with nobody's.
+ */
+export const DEFAULT_POLICY_ARC = '1.3.6.1.4.1.32473.1';

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { encodeUtf8 } from '@margo-trust/bytes';
 import { describe, expect, it } from 'vitest';
 import {
   certify,
@@ -11,12 +12,14 @@ import {
   TEST_CRL_URL,
   TEST_DAY,
   TEST_VENDOR_ID,
+  TEST_WORKLOAD,
   withExtension,
   withoutExtension,
   type LeafOptions,
 } from '@margo-trust/testkit';
 import {
   derOid,
+  derPrimitive,
   derSequence,
   encodePem,
   encodeSubject,
@@ -26,8 +29,11 @@ import {
   lintTsa,
   OID,
   parseCertificate,
+  readAssurance,
+  readWorkload,
   rootProfile,
   shapeSerial,
+  TAG,
   verifyPath,
   type Certificate,
   type CertificateSpec,
@@ -98,6 +104,30 @@ describe('the leaf profile', () => {
     expect(certificate.extensions.find(({ oid }) => oid === OID.noRevAvail)?.value).toEqual(Uint8Array.of(5, 0));
   });
 
+  it('names the build in CI certificates, by the numbers that Fulcio gave its facts', () => {
+    const { certificate } = makeLeaf(cas, { assurance: 'ci', notAfter: new Date('2026-01-02T00:00:00Z') });
+    expect(readAssurance(certificate)).toBe('ci');
+    expect(readWorkload(certificate)).toEqual(TEST_WORKLOAD);
+    const text = (place: string) =>
+      certificate.extensions.find(({ oid }) => oid === `1.3.6.1.4.1.57264.1.${place}`)?.value;
+    expect(text('12')).toEqual(derPrimitive(TAG.utf8, encodeUtf8('https://github.com/acme/app')));
+    expect(text('20')).toEqual(derPrimitive(TAG.utf8, encodeUtf8('push')));
+    expect(text('24')).toEqual(derPrimitive(TAG.utf8, encodeUtf8('repo:acme/app:ref:refs/heads/main')));
+    expect(readWorkload(makeLeaf(cas).certificate)).toBeUndefined();
+  });
+
+  it('certifies no build without its name, and names builds nowhere else', () => {
+    const facts = { ...TEST_WORKLOAD.facts, buildTrigger: 'x'.repeat(1_001) };
+    for (const input of [
+      { assurance: 'ci' as const, workload: undefined as never },
+      { assurance: 'software' as const, workload: TEST_WORKLOAD },
+      { assurance: 'ci' as const, workload: { ...TEST_WORKLOAD, subject: '' } },
+      { assurance: 'ci' as const, workload: { ...TEST_WORKLOAD, facts } },
+    ]) {
+      expect(() => makeLeaf(cas, input)).toThrow(expect.objectContaining({ code: 'x509/invalid-spec' }));
+    }
+  });
+
   const removed = (oid: string) => ({ change: (spec: CertificateSpec) => withoutExtension(spec, oid) });
   const added = (oid: string, value: Uint8Array, critical = false) => ({
     change: (spec: CertificateSpec) => withExtension(spec, { oid, critical, value }),
@@ -135,6 +165,9 @@ describe('the leaf profile', () => {
     ],
     ['leaf-names-registry', removed(OID.sigstoreIssuerV1)],
     ['leaf-names-registry', { registry: 'https://registry.example', ...removed(OID.sigstoreIssuerV2) }],
+    ['leaf-names-workload', added(OID.sigstoreTokenSubject, derPrimitive(TAG.utf8, Uint8Array.of(0x61)))],
+    ['leaf-names-workload', { assurance: 'ci', ...removed(OID.sigstoreTokenSubject) }],
+    ['leaf-names-workload', { assurance: 'ci', ...added(OID.sigstoreTokenSubject, Uint8Array.of(5, 0)) }],
     ['leaf-has-no-other-extension', added('1.2.3.4', Uint8Array.of(5, 0))],
     ['leaf-has-no-other-extension', added(OID.certificatePolicies, derSequence(derSequence(derOid('1.2'))), true)],
     ['key-identifiers-link', removed(OID.subjectKeyIdentifier)],

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { areEqualBytes, encodeHex } from '@margo-trust/bytes';
 import type { RevocationReason } from '@margo-trust/wire';
-import { type Certificate, parseCertificate } from '@margo-trust/x509';
+import { type Assurance, type Certificate, parseCertificate } from '@margo-trust/x509';
 import { Db, type Tx } from '../db/db.ts';
 import { CertificateFault } from './certificate.fault.ts';
 
@@ -33,6 +33,7 @@ export interface IssuedCertificate {
   /** SHA-256 of `der`, lower-case hex. */
   readonly fingerprint: string;
   readonly vendorId: string;
+  readonly assurance: Assurance;
   readonly issuer: AuthorityName;
   readonly der: Uint8Array;
   readonly notBefore: Date;
@@ -57,6 +58,7 @@ export interface Precertificate {
   /** TBSCertificate in DER, without SCTs. */
   readonly tbs: Uint8Array;
   readonly vendorId: string;
+  readonly assurance: Assurance;
   readonly issuer: AuthorityName;
   /** SHA-256 of the SubjectPublicKeyInfo. */
   readonly spkiSha256: Uint8Array;
@@ -219,6 +221,7 @@ interface CertificateRow {
   serial: string;
   fingerprint: Buffer;
   vendor_id: string;
+  assurance: Assurance;
   issuer: AuthorityName;
   der: Buffer;
   not_before: Date;
@@ -233,7 +236,7 @@ interface CertificateRow {
 }
 
 const SELECT = `
-  SELECT c.serial, c.fingerprint, c.vendor_id, c.issuer, c.der, c.not_before, c.not_after, c.log_index, c.entry_id,
+  SELECT c.serial, c.fingerprint, c.vendor_id, c.assurance, c.issuer, c.der, c.not_before, c.not_after, c.log_index, c.entry_id,
          c.issued_at, r.reason, r.revoked_at, r.invalidity_date, r.entry_id AS revocation_entry_id
   FROM certificate c LEFT JOIN LATERAL (
     SELECT reason, min(revoked_at) OVER () AS revoked_at, invalidity_date, entry_id
@@ -244,6 +247,7 @@ function toCertificate(row: CertificateRow): IssuedCertificate {
     serial: row.serial,
     fingerprint: encodeHex(row.fingerprint),
     vendorId: row.vendor_id,
+    assurance: row.assurance,
     issuer: row.issuer,
     der: Uint8Array.from(row.der),
     notBefore: row.not_before,

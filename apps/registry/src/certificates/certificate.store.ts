@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { parseHex } from '@margo-trust/bytes';
+import type { Assurance } from '@margo-trust/x509';
 import type { Tx } from '../db/db.ts';
 import type {
   Authority,
@@ -71,7 +72,8 @@ export class CertificateStore {
     ]);
     return (
       row && {
-        ...{ serial: row.serial, spkiSha256, vendorId: row.vendor_id, issuer: row.issuer, shard: row.shard },
+        ...{ serial: row.serial, spkiSha256, vendorId: row.vendor_id, assurance: row.assurance },
+        ...{ issuer: row.issuer, shard: row.shard },
         ...{
           tbs: Uint8Array.from(row.tbs),
           logIndex: BigInt(row.log_index),
@@ -83,24 +85,28 @@ export class CertificateStore {
   }
 
   async insertPrecertificate(tx: Tx, precertificate: Precertificate): Promise<void> {
-    const { serial, spkiSha256, vendorId, issuer, shard, tbs, logIndex, entryId, loggedAt } = precertificate;
+    const { serial, spkiSha256, vendorId, assurance, issuer, shard, tbs, logIndex, entryId, loggedAt } = precertificate;
     await tx.query(
-      `INSERT INTO precertificate (serial, spki_sha256, vendor_id, issuer, shard, tbs, log_index, entry_id, logged_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-      [serial, Buffer.from(spkiSha256), vendorId, issuer, shard, Buffer.from(tbs), `${logIndex}`, entryId, loggedAt],
+      `INSERT INTO precertificate (serial, spki_sha256, vendor_id, assurance, issuer, shard, tbs, log_index, entry_id, logged_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      [
+        ...[serial, Buffer.from(spkiSha256), vendorId, assurance, issuer, shard],
+        ...[Buffer.from(tbs), `${logIndex}`, entryId, loggedAt],
+      ],
     );
   }
 
   async insert(tx: Tx, certificate: NewCertificate): Promise<void> {
     await tx.query(
-      `INSERT INTO certificate (serial, fingerprint, spki_sha256, vendor_id, issuer, shard, der, not_before, not_after,
-                                log_index, entry_id, issued_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+      `INSERT INTO certificate (serial, fingerprint, spki_sha256, vendor_id, assurance, issuer, shard, der, not_before,
+                                not_after, log_index, entry_id, issued_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
       [
         certificate.serial,
         Buffer.from(parseHex(certificate.fingerprint)),
         Buffer.from(certificate.spkiSha256),
         certificate.vendorId,
+        certificate.assurance,
         certificate.issuer,
         certificate.shard,
         Buffer.from(certificate.der),
@@ -117,6 +123,7 @@ export class CertificateStore {
 interface PrecertificateRow {
   serial: string;
   vendor_id: string;
+  assurance: Assurance;
   issuer: AuthorityName;
   shard: number;
   tbs: Buffer;

@@ -10,7 +10,7 @@ import { Endpoint } from '../http/endpoint.ts';
 import { encodeCursor, readCursor, readLimit } from '../http/paging.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
 import { CertificateReader, type IssuedCertificate } from './certificate.reader.ts';
-import { IssueCertificate } from './issue-certificate.ts';
+import { RequestCertificate } from './request-certificate.ts';
 import { showCertificate } from './show-certificate.ts';
 
 @ApiTags('certificates')
@@ -19,7 +19,7 @@ export class CertificatesController {
   constructor(
     private readonly reader: CertificateReader,
     private readonly vendors: VendorReader,
-    private readonly issue: IssueCertificate,
+    private readonly request: RequestCertificate,
     private readonly clock: Clock,
   ) {}
 
@@ -51,7 +51,7 @@ export class CertificatesController {
     @JsonBody(CertificateRequest) request: CertificateRequest,
     @Res({ passthrough: true }) response: Response,
   ): Promise<Certificate> {
-    const serial = await this.issue.run(caller, id, request);
+    const serial = await this.request.run(caller, id, request);
     response.setHeader('Location', `/api/v1/certificates/${serial}`);
     return this.show(await this.reader.load(serial));
   }

@@ -10,13 +10,14 @@ import { CertificatesController } from './certificates.controller.ts';
 import { CreateAuthorities } from './create-authorities.ts';
 import { IssueCertificate } from './issue-certificate.ts';
 import { IssueTimestamp } from './issue-timestamp.ts';
+import { RequestCertificate } from './request-certificate.ts';
 import { SignLeaf } from './sign-leaf.ts';
 import { TimestampController } from './timestamp.controller.ts';
 
 @Module({
   imports: [AuditModule, CertificateReaderModule, HttpModule, KeysModule, LogModule, VendorReaderModule],
   controllers: [CertificatesController, TimestampController],
-  providers: [CertificateStore, CreateAuthorities, IssueCertificate, IssueTimestamp, SignLeaf],
+  providers: [CertificateStore, CreateAuthorities, IssueCertificate, IssueTimestamp, RequestCertificate, SignLeaf],
   exports: [CreateAuthorities],
 })
 export class CertificatesModule {}

@@ -1,24 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { encodeBase64, encodeHex, parseHex } from '@margo-trust/bytes';
-import { type PublicKey, sha256 } from '@margo-trust/crypto';
-import type { CertificateRequest } from '@margo-trust/wire';
+import { sha256 } from '@margo-trust/crypto';
 import type { Certificate } from '@margo-trust/x509';
 import { AuditTrail } from '../audit/audit-trail.store.ts';
-import { CallerFault } from '../callers/caller.fault.ts';
-import type { Identity } from '../callers/identity.ts';
 import { Clock } from '../clock.ts';
 import { type Committed, Db, type Tx } from '../db/db.ts';
 import { AppendRecord } from '../log/append-record.ts';
-import { type PublishingVendor, VendorReader } from '../vendors/vendor.reader.ts';
+import { VendorReader } from '../vendors/vendor.reader.ts';
 import { wireTime } from '../wire-time.ts';
+import type { CertificateOrder } from './certificate-order.ts';
 import { CertificateFault } from './certificate.fault.ts';
 import { type AuthorityName, CertificateReader, type Precertificate } from './certificate.reader.ts';
 import { CertificateStore } from './certificate.store.ts';
-import { readRequest } from './read-request.ts';
 import { type LeafDraft, SHARD, SignLeaf } from './sign-leaf.ts';
 
 /**
- * Issues a signing certificate to an active vendor. Returns its serial number.
+ * Issues a signing certificate to an active vendor, as ordered. Returns its serial number. Who may order one is for the callers
+ * to know: RequestCertificate, and ExchangeToken for builds.
  *
  * Log, then SCT, then certificate: no other order has the types. What the certificate will say is logged and committed; only
  * then does the log promise that it is, and only with that promise does the CA sign. Certificate, its own record and its row
@@ -40,90 +38,80 @@ export class IssueCertificate {
     private readonly clock: Clock,
   ) {}
 
-  async run(caller: Identity, vendorId: string, { csr, commonName }: CertificateRequest): Promise<string> {
-    const vendor = await this.vendors.load(vendorId);
-    if (!caller.hasRole(vendorId, 'owner', 'publisher')) {
-      throw new CallerFault('caller/forbidden', "Only the vendor's owners and publishers may ask for certificates.");
-    }
-    if (vendor.status !== 'active') throw notActive();
-    const key = readRequest(csr);
-
-    const precertificate = await this.db.commit((tx) =>
-      this.announce(tx, vendor, key, commonName ?? defaultName(vendor.legalName)),
-    );
-    await this.db.transaction((tx) => this.issue(tx, caller, precertificate));
+  async run(order: CertificateOrder): Promise<string> {
+    if (order.vendor.status !== 'active') throw vendorNotActive();
+    const precertificate = await this.db.commit((tx) => this.announce(tx, order));
+    await this.db.transaction((tx) => this.issue(tx, order, precertificate));
     return precertificate.serial;
   }
 
   /** Puts what the certificate will say on record, or finds what an earlier request has put there. */
-  private async announce(tx: Tx, vendor: PublishingVendor, key: PublicKey, name: string): Promise<Precertificate> {
+  private async announce(tx: Tx, order: CertificateOrder): Promise<Precertificate> {
+    const { vendor, key, assurance } = order;
     await this.store.lockIssuance(tx);
     const spkiSha256 = sha256(key.spki);
     if (await this.store.isKeyUsed(tx, spkiSha256)) throw keyUsed();
     const begun = await this.store.findPrecertificate(tx, spkiSha256);
     if (begun !== undefined) {
-      if (begun.vendorId !== vendor.id) throw keyUsed();
+      if (begun.vendorId !== vendor.id || begun.assurance !== assurance) throw keyUsed();
       return begun;
     }
 
     // Read in this transaction: nothing is announced under a CA that has handed over.
     const issuer = await this.reader.loadActive('issuing', tx);
-    const draft = await this.leaf.draft(issuer, vendor, key, name);
-    const { index, entryId } = await this.logDraft(tx, vendor.id, issuer.name, draft);
-    await this.refuseInactive(tx, vendor.id);
+    const draft = await this.leaf.draft(issuer, order);
+    const { index, entryId } = await this.logDraft(tx, order, issuer.name, draft);
+    await this.refuseFallen(tx, order);
     const precertificate = {
-      ...{
-        serial: draft.serialHex,
-        spkiSha256,
-        vendorId: vendor.id,
-        issuer: issuer.name,
-        shard: SHARD,
-        tbs: draft.tbs,
-      },
-      ...{ logIndex: index, entryId, loggedAt: this.clock.now() },
+      ...{ serial: draft.serialHex, spkiSha256, vendorId: vendor.id, assurance, issuer: issuer.name, shard: SHARD },
+      ...{ tbs: draft.tbs, logIndex: index, entryId, loggedAt: this.clock.now() },
     };
     await this.store.insertPrecertificate(tx, precertificate);
     return precertificate;
   }
 
-  private async issue(tx: Tx, caller: Identity, logged: Committed<Precertificate>): Promise<void> {
+  private async issue(tx: Tx, order: CertificateOrder, logged: Committed<Precertificate>): Promise<void> {
     await this.store.lockIssuance(tx);
-    const { serial, spkiSha256, vendorId, issuer, shard } = logged;
+    const { serial, spkiSha256, vendorId, assurance, issuer, shard } = logged;
     if (await this.store.isKeyUsed(tx, spkiSha256)) throw keyUsed();
     // A database that another one took over from may have lost it since: then nothing is promised about it.
     if ((await this.store.findPrecertificate(tx, spkiSha256))?.entryId !== logged.entryId)
       throw new Error('The announcement is gone.');
     const certificate = await this.leaf.issue(logged);
-    const { index, entryId } = await this.logCertificate(tx, logged, certificate);
-    await this.refuseInactive(tx, vendorId);
+    const { index, entryId } = await this.logCertificate(tx, order, logged, certificate);
+    await this.refuseFallen(tx, order);
 
     const { fingerprint, der, notBefore, notAfter } = certificate;
     await this.store.insert(tx, {
-      ...{ serial, fingerprint, spkiSha256, vendorId, issuer, shard, der, notBefore, notAfter },
+      ...{ serial, fingerprint, spkiSha256, vendorId, assurance, issuer, shard, der, notBefore, notAfter },
       ...{ logIndex: index, entryId, issuedAt: this.clock.now() },
     });
     await this.audit.append(tx, {
-      actor: caller.name,
+      actor: order.actor,
       action: 'certificate-issued',
       subject: `certificate:${fingerprint}`,
-      detail: { vendor: vendorId, serial, entryId },
+      detail: { vendor: vendorId, serial, assurance, entryId },
     });
   }
 
-  /** A record holds the head of the log, and a suspension would need it: asked after one, what is active stays so. */
-  private async refuseInactive(tx: Tx, vendorId: string): Promise<void> {
-    if (!(await this.vendors.activeAmong(tx, [vendorId])).has(vendorId)) throw notActive();
+  /** A record holds the head of the log, and a suspension would need it: asked after one, what stands goes on to. */
+  private async refuseFallen(tx: Tx, { vendor, confirm }: CertificateOrder): Promise<void> {
+    if (!(await this.vendors.activeAmong(tx, [vendor.id])).has(vendor.id)) throw vendorNotActive();
+    await confirm?.(tx);
   }
 
-  private logDraft(tx: Tx, vendor: string, issuer: AuthorityName, draft: LeafDraft) {
+  private logDraft(tx: Tx, order: CertificateOrder, issuer: AuthorityName, draft: LeafDraft) {
+    const { assurance, ground, vendor } = order;
     const { tbs, serialHex, notBefore, notAfter, spki } = draft;
     return this.record.run(tx, {
       subject: `precertificate:${encodeHex(sha256(tbs))}`,
-      vendorId: vendor,
+      vendorId: vendor.id,
       payload: {
         record: 'certificate-announced',
         at: wireTime(this.clock.now()),
-        vendor,
+        vendor: vendor.id,
+        assurance,
+        ...ground,
         issuer,
         serial: serialHex,
         spkiSha256: encodeHex(sha256(spki)),
@@ -134,7 +122,12 @@ export class IssueCertificate {
     });
   }
 
-  private logCertificate(tx: Tx, { vendorId: vendor, issuer, entryId }: Precertificate, certificate: Certificate) {
+  private logCertificate(
+    tx: Tx,
+    { assurance, ground }: CertificateOrder,
+    { vendorId: vendor, issuer, entryId }: Precertificate,
+    certificate: Certificate,
+  ) {
     const { fingerprint, serialHex, notBefore, notAfter, der, spki } = certificate;
     return this.record.run(tx, {
       subject: `certificate:${fingerprint}`,
@@ -144,6 +137,8 @@ export class IssueCertificate {
         record: 'certificate-issued',
         at: wireTime(this.clock.now()),
         vendor,
+        assurance,
+        ...ground,
         issuer,
         serial: serialHex,
         fingerprint,
@@ -157,13 +152,7 @@ export class IssueCertificate {
   }
 }
 
-/** CN has 64 characters, and the longest legal name fills them. */
-function defaultName(legalName: string): string {
-  const name = `${legalName} release signing`;
-  return [...name].length <= 64 ? name : 'Release signing';
-}
-
-function notActive(): CertificateFault {
+function vendorNotActive(): CertificateFault {
   return new CertificateFault('certificate/vendor-not-active', 'Only an active vendor gets certificates.');
 }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { parsePublicKey, type PublicKey } from '@margo-trust/crypto';
+import { parsePublicKey } from '@margo-trust/crypto';
 import {
+  type Assurance,
   type Certificate,
   embedScts,
   leafProfile,
@@ -20,8 +21,8 @@ import type { Signer } from '../keys/signer.ts';
 import { authoritySlot } from '../keys/slots.ts';
 import { SignSct } from '../log/sign-sct.ts';
 import { Random } from '../random.ts';
-import type { PublishingVendor } from '../vendors/vendor.reader.ts';
 import { wholeSeconds } from '../wire-time.ts';
+import type { CertificateOrder } from './certificate-order.ts';
 import { CertificateFault } from './certificate.fault.ts';
 import { type Authority, CertificateReader, type Precertificate } from './certificate.reader.ts';
 import { signTbs } from './sign-certificate.ts';
@@ -29,7 +30,10 @@ import { signTbs } from './sign-certificate.ts';
 /** Every certificate names this shard of the CRL, for its whole life. */
 export const SHARD = 0;
 
-const VALID_DAYS = 397;
+const DAY_MS = 86_400_000;
+
+/** A certificate of a build is not revoked: it must end by itself on the day (RFC 9608 §1). */
+const VALID_DAYS: Readonly<Record<Assurance, number>> = { hardware: 397, software: 397, ci: 1 };
 
 const RETIRED = 'The CA that was to sign this certificate has retired since: make a new key.';
 
@@ -60,24 +64,21 @@ export class SignLeaf {
   ) {}
 
   /** What the certificate will say, by this CA and without the promise that it is logged. Throws when it breaks the profile. */
-  async draft(
-    { name, certificate: issuer }: Authority,
-    vendor: PublishingVendor,
-    publicKey: PublicKey,
-    commonName: string,
-  ): Promise<LeafDraft> {
+  async draft({ name, certificate: issuer }: Authority, order: CertificateOrder): Promise<LeafDraft> {
+    const { vendor, key, commonName, assurance, workload } = order;
     const notBefore = new Date(wholeSeconds(this.clock.now()).getTime() - BACK_DATED_MS);
     const { C: country, ST: state, O: organization } = vendor.subject;
     const spec = leafProfile({
       serial: shapeSerial(this.random.bytes(16)),
       subject: { country, state, organization, commonName },
       notBefore,
-      notAfter: new Date(notBefore.getTime() + VALID_DAYS * 86_400_000),
-      publicKey,
+      notAfter: new Date(notBefore.getTime() + VALID_DAYS[assurance] * DAY_MS),
+      publicKey: key,
       issuer,
       vendorUri: vendor.uri,
       registry: this.registry,
-      assurance: 'software',
+      assurance,
+      ...(workload && { workload }),
       crlUrl: await this.reader.publicationUrl(`/crl/${name}/${SHARD}.crl`),
       caIssuersUrl: await this.reader.publicationUrl(`/ca/${name}.crt`),
     });
