@@ -9,9 +9,11 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bundlePath, checkCheckpoint, checkReceipt, leafHash, readBundle, readKeys, Tree } from '../independent.mjs';
 
 const ASKED_AGAIN = 20;
+const COVERED_WITHIN_MS = 20_000;
 
 const directory = process.argv[2];
 const files = {
@@ -72,7 +74,7 @@ function hearCheckpoint(note) {
 
 /** Holds everything heard since the last audit against the log as it is now; `whole` begins anew, from its first entry. */
 async function audit(url, whole) {
-  const current = checkCheckpoint(await load(`${url}/log/checkpoint`), verifierKey);
+  const current = await loadCoveringCheckpoint(url);
   if (current.size < newest) faults.push(`the log went back from ${newest} entries to ${current.size}`);
   if (whole) {
     tree = new Tree();
@@ -91,6 +93,20 @@ async function audit(url, whole) {
   unaudited = { acknowledged: acknowledged.length, checkpoints: checkpoints.length };
   await askAgain(url);
   return { acknowledged: acknowledged.length, checkpoints: checkpoints.length, size: tree.size };
+}
+
+/**
+ * The checkpoint, waited for until it covers all that was acknowledged. While the database does not answer, the log shows the
+ * last one that it has signed, which is older and no less true; what is not under it in the end is lost.
+ */
+async function loadCoveringCheckpoint(url) {
+  const wanted = acknowledged.reduce((most, { size }) => Math.max(most, size), 0);
+  const deadline = performance.now() + COVERED_WITHIN_MS;
+  for (;;) {
+    const current = checkCheckpoint(await load(`${url}/log/checkpoint`), verifierKey);
+    if (current.size >= wanted || performance.now() > deadline) return current;
+    await sleep(100);
+  }
 }
 
 async function grow(url, size) {

@@ -80,7 +80,10 @@ export class LogReplies {
     return makeReply(TEXT, await this.receipts.tlogProof(await this.load(entryId)));
   }
 
-  /** At most a second old, and never older than what this process has committed. */
+  /**
+   * At most a second old, and never older than what this process has committed; unless the database does not answer, when the
+   * last one that was signed must do ({@link PublishedCheckpoint}).
+   */
   checkpoint(): Reply | Promise<Reply> {
     const { shown } = this;
     if (shown && performance.now() - shown.at < CHECKPOINT_SECONDS * 1_000) return shown.reply;
