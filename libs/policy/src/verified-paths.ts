@@ -1,6 +1,6 @@
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
-import { verifyPath, type Certificate } from '@margo-trust/x509';
+import { STRENGTH, verifyPath, type Certificate } from '@margo-trust/x509';
 
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 const CACHED_PATHS = 4096;
@@ -34,7 +34,7 @@ export class VerifiedPaths {
     const [leaf, ...intermediates] = chain;
     const { anchors, issuing } = this.trust;
     const request = { leaf, intermediates: [...intermediates, ...issuing], anchors, at, eku: CODE_SIGNING };
-    const { path } = verifyPath(request);
+    const { path } = verifyPath({ ...request, strength: STRENGTH['artifact-signing'] });
     if (this.known.size >= CACHED_PATHS) this.known.clear();
     this.known.set(key, path);
     return path;

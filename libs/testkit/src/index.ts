@@ -15,5 +15,18 @@ export {
   type TestCas,
   type TestIdentity,
 } from './certificates.ts';
+export {
+  encodePlainTbs,
+  generalName,
+  plainExtension,
+  plainName,
+  sealed,
+  sealedWith,
+  signPlainCertificate,
+  signPlainCrl,
+  type PlainCertificate,
+  type PlainCrl,
+  type PlainEntry,
+} from './plain.ts';
 export { openssl, type OpenSslRun } from './openssl.ts';
 export { World, type TestVendor, type WorldOptions } from './world.ts';

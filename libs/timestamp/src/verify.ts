@@ -13,6 +13,7 @@ import {
   readOid,
   readElements,
   readSerial,
+  STRENGTH,
   TAG,
   verifyPath,
   type Certificate,
@@ -137,7 +138,11 @@ function verifyAuthority(
   const known = verifiedPaths?.get(tsa.fingerprint);
   if (known?.every(({ notBefore, notAfter }) => notBefore <= genTime && genTime <= notAfter)) return;
   try {
-    const { path } = verifyPath({ leaf: tsa, intermediates: others, anchors, at: genTime, eku: OID.timeStamping });
+    const { path } = verifyPath({
+      ...{ leaf: tsa, intermediates: others, anchors, at: genTime },
+      eku: OID.timeStamping,
+      strength: STRENGTH.timestamping,
+    });
     if (verifiedPaths && verifiedPaths.size < MAX_REMEMBERED) verifiedPaths.set(tsa.fingerprint, path);
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;

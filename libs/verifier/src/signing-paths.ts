@@ -1,7 +1,7 @@
 import { areEqualBytes, concatBytes, encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import type { Statement } from '@margo-trust/statement';
-import { OID, parseCertificate, verifyPath, type Certificate } from '@margo-trust/x509';
+import { OID, parseCertificate, STRENGTH, verifyPath, type Certificate } from '@margo-trust/x509';
 import { VerifyFault } from './fault.ts';
 import { isWithinWindow, type TrustRoot } from './trust-root.ts';
 
@@ -56,6 +56,7 @@ export class SigningPaths {
       anchors: anchors.map(({ certificate }) => certificate),
       at,
       eku: OID.codeSigning,
+      strength: STRENGTH['artifact-signing'],
     });
     const used = anchors.find(({ certificate }) => areEqualBytes(certificate, path.at(-1)?.der ?? certificate));
     const starts = [...path.map(({ notBefore }) => notBefore), ...(used ? [used.validFrom] : [])];

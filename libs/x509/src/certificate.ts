@@ -22,8 +22,11 @@ import {
   readCertificatePolicies,
   readDistributionPoints,
   readExtendedKeyUsage,
+  readInhibitAnyPolicy,
   readKeyUsage,
   readNameConstraints,
+  readPolicyConstraints,
+  readPolicyMappings,
   readSubjectAltName,
   readSubjectKeyIdentifier,
 } from './extension-values.ts';
@@ -145,6 +148,9 @@ type KnownExtensions = Pick<
   | 'extendedKeyUsage'
   | 'nameConstraints'
   | 'policies'
+  | 'policyMappings'
+  | 'policyConstraints'
+  | 'inhibitAnyPolicy'
   | 'ski'
   | 'aki'
   | 'distributionPoints'
@@ -161,6 +167,9 @@ function readKnownExtensions(extensions: readonly Extension[]): KnownExtensions 
   const sans = read(OID.subjectAltName, readSubjectAltName) ?? [];
   const extendedKeyUsage = read(OID.extendedKeyUsage, readExtendedKeyUsage);
   const nameConstraints = read(OID.nameConstraints, readNameConstraints);
+  const policyMappings = read(OID.policyMappings, readPolicyMappings);
+  const policyConstraints = read(OID.policyConstraints, readPolicyConstraints);
+  const inhibitAnyPolicy = read(OID.inhibitAnyPolicy, readInhibitAnyPolicy);
   const ski = read(OID.subjectKeyIdentifier, readSubjectKeyIdentifier);
   const aki = read(OID.authorityKeyIdentifier, readAuthorityKeyIdentifier);
   const distributionPoints = read(OID.crlDistributionPoints, readDistributionPoints) ?? [];
@@ -172,6 +181,9 @@ function readKnownExtensions(extensions: readonly Extension[]): KnownExtensions 
     ...(extendedKeyUsage ? { extendedKeyUsage } : {}),
     ...(nameConstraints ? { nameConstraints } : {}),
     policies: read(OID.certificatePolicies, readCertificatePolicies) ?? [],
+    ...(policyMappings ? { policyMappings } : {}),
+    ...(policyConstraints ? { policyConstraints } : {}),
+    ...(inhibitAnyPolicy === undefined ? {} : { inhibitAnyPolicy }),
     ...(ski ? { ski } : {}),
     ...(aki ? { aki } : {}),
     distributionPoints,

@@ -11,7 +11,15 @@ import {
 } from './der/read.ts';
 import { contextTag, TAG } from './der/tag.ts';
 import { readGeneralName, readGeneralNames } from './general-name.ts';
-import type { DistributionPoint, GeneralName, KeyUsage, NameAttribute, NameConstraints } from './model.ts';
+import type {
+  DistributionPoint,
+  GeneralName,
+  KeyUsage,
+  NameAttribute,
+  NameConstraints,
+  PolicyConstraints,
+  PolicyMapping,
+} from './model.ts';
 import { readRdn } from './name.ts';
 import { OID } from './oid.ts';
 
@@ -84,6 +92,41 @@ export function readCertificatePolicies(value: Uint8Array): string[] {
   if (policies.length === 0) throw malformed('The list of policies is empty.');
   if (new Set(policies).size !== policies.length) throw malformed('A policy appears twice.');
   return policies;
+}
+
+/** RFC 5280 §4.2.1.5. `anyPolicy` on either side is malformed to the letter, and for path validation to refuse (§6.1.4 a). */
+export function readPolicyMappings(value: Uint8Array): PolicyMapping[] {
+  const mappings = readElements(readDer(value, TAG.sequence), TAG.sequence).map((node) => {
+    const cursor = openDer(node);
+    const issuerDomain = readOid(cursor.next(TAG.oid));
+    const subjectDomain = readOid(cursor.next(TAG.oid));
+    cursor.end();
+    return { issuerDomain, subjectDomain };
+  });
+  if (mappings.length === 0) throw malformed('The list of policy mappings is empty.');
+  return mappings;
+}
+
+/** RFC 5280 §4.2.1.11. */
+export function readPolicyConstraints(value: Uint8Array): PolicyConstraints {
+  const cursor = openDer(readDer(value, TAG.sequence));
+  const explicit = readSkipCerts(cursor.optional(contextTag(0, 'primitive')));
+  const mapping = readSkipCerts(cursor.optional(contextTag(1, 'primitive')));
+  cursor.end();
+  if (explicit === undefined && mapping === undefined) throw malformed('The policy constraints are empty.');
+  return {
+    ...(explicit === undefined ? {} : { requireExplicitPolicy: explicit }),
+    ...(mapping === undefined ? {} : { inhibitPolicyMapping: mapping }),
+  };
+}
+
+/** RFC 5280 §4.2.1.14. */
+export function readInhibitAnyPolicy(value: Uint8Array): number {
+  return readSmallInteger(readDer(value, TAG.integer));
+}
+
+function readSkipCerts(node: DerNode | undefined): number | undefined {
+  return node && readSmallInteger({ ...node, tag: TAG.integer });
 }
 
 /** RFC 5280 §4.2.2.1. */

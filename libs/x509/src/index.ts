@@ -12,16 +12,21 @@ export type {
   Name,
   NameAttribute,
   NameConstraints,
+  PolicyConstraints,
+  PolicyMapping,
 } from './model.ts';
 
 export { MAX_CERTIFICATE_BYTES, parseCertificate, readSerial } from './certificate.ts';
-export { parseCrl, verifyCrl } from './crl.ts';
+export { crlScopeKey, parseCrl, verifyCrl, verifyCrlSuccession } from './crl.ts';
 export { parseCsr, verifyCsr, type Csr } from './csr.ts';
 export { areEqualNames, nameText, parseName } from './name.ts';
 export { encodePem, parsePem, type PemLabel } from './pem.ts';
 export { findExtension } from './extension.ts';
 
-export { verifyPath, type PathLimits, type PathRequest } from './path.ts';
+export { verifyPath, type PathRequest, type VerifiedPath } from './path.ts';
+export type { PathLimits } from './budget.ts';
+export type { PolicyRequest } from './policies.ts';
+export { STRENGTH, type AnchorPurpose, type StrengthRules } from './strength.ts';
 export {
   embedScts,
   readScts,
@@ -31,7 +36,7 @@ export {
   type PrecertificateEntry,
   type Sct,
 } from './sct.ts';
-export { findRevocation, type RevocationRequest } from './revocation.ts';
+export { findRevocation, type RevocationRequest, type RevocationRules } from './revocation.ts';
 
 export { certificateSignatureAlgorithm, encodeSignatureAlgorithm, readSignatureAlgorithm } from './algorithm.ts';
 export { assembleSigned, encodeSignatureValue } from './signature.ts';
@@ -74,7 +79,7 @@ export {
   type DerNode,
 } from './der/read.ts';
 export { contextTag, TAG } from './der/tag.ts';
-export { derGeneralizedTime, readTime } from './der/time.ts';
+export { derGeneralizedTime, derTime, readTime } from './der/time.ts';
 export {
   derBitString,
   derBoolean,

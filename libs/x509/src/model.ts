@@ -48,6 +48,18 @@ export interface NameConstraints {
   readonly excluded: readonly GeneralName[];
 }
 
+/** One pair of a mapping (RFC 5280 §4.2.1.5): object identifiers. */
+export interface PolicyMapping {
+  readonly issuerDomain: string;
+  readonly subjectDomain: string;
+}
+
+/** RFC 5280 §4.2.1.11. Certificates that may still follow before the constraint takes hold. */
+export interface PolicyConstraints {
+  readonly requireExplicitPolicy?: number;
+  readonly inhibitPolicyMapping?: number;
+}
+
 /** RFC 5280 §4.2.1.13. `names` is empty when the point is described by its CRL issuer alone. */
 export interface DistributionPoint {
   readonly names: readonly GeneralName[];
@@ -87,7 +99,12 @@ export interface Certificate {
   /** Object identifiers, in order. Undefined when the extension is absent. */
   readonly extendedKeyUsage?: readonly string[];
   readonly nameConstraints?: NameConstraints;
+  /** Empty when the extension is absent; an empty extension is malformed. */
   readonly policies: readonly string[];
+  readonly policyMappings?: readonly PolicyMapping[];
+  readonly policyConstraints?: PolicyConstraints;
+  /** Certificates that may still follow before "any policy" stands for none (RFC 5280 §4.2.1.14). */
+  readonly inhibitAnyPolicy?: number;
   readonly ski?: Uint8Array;
   readonly aki?: Uint8Array;
   readonly distributionPoints: readonly DistributionPoint[];
@@ -126,8 +143,10 @@ export interface Crl {
   readonly number?: bigint;
   readonly thisUpdate: Date;
   readonly nextUpdate?: Date;
-  /** By `serialHex` as in a certificate. */
+  /** Certificates of the CRL's own issuer, by `serialHex` as in a certificate. */
   readonly entries: ReadonlyMap<string, CrlEntry>;
+  /** Only in an indirect CRL: certificates of other issuers (RFC 5280 §5.3.3). */
+  readonly entriesOfOthers: readonly { readonly issuer: Name; readonly entries: ReadonlyMap<string, CrlEntry> }[];
   /** First URL of the issuing distribution point. */
   readonly distributionPoint?: string;
   readonly issuingDistributionPoint?: IssuingDistributionPoint;

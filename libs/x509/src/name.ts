@@ -47,8 +47,15 @@ export function isWithinName(name: Name, base: Name): boolean {
 
 /** A text that is the same for equal names. Serves as a key of maps and sets. */
 export function comparable(rdns: readonly (readonly NameAttribute[])[]): string {
-  return JSON.stringify(rdns.map((rdn) => rdn.map(comparableAttribute).sort()));
+  const known = COMPARABLE.get(rdns);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(rdns.map((rdn) => rdn.map(comparableAttribute).sort()));
+  COMPARABLE.set(rdns, text);
+  return text;
 }
+
+/** A search compares the same few names over and over. */
+const COMPARABLE = new WeakMap<readonly (readonly NameAttribute[])[], string>();
 
 function comparableAttribute({ oid, value, tag }: NameAttribute): string {
   if (!isTextTag(tag)) return `${oid}${value}`;

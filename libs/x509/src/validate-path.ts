@@ -1,38 +1,64 @@
+import type { Budget } from './budget.ts';
 import { X509Fault } from './fault.ts';
 import type { Certificate, NameConstraints } from './model.ts';
 import { verifyNameConstraints } from './name-constraints.ts';
 import { areEqualNames } from './name.ts';
 import { OID } from './oid.ts';
+import { PolicyGraph, type PolicyRequest } from './policies.ts';
+import { verifyKeyStrength, verifySignatureStrength, type StrengthRules } from './strength.ts';
+
+export interface PathRules {
+  readonly at: Date;
+  readonly eku?: string;
+  readonly policies?: PolicyRequest;
+  readonly strength: StrengthRules;
+}
 
 /**
- * Throws unless the path is valid at the time `at` (RFC 5280 §6.1, signatures and revocation aside).
+ * Throws unless the path is valid (RFC 5280 §6.1, signatures and revocation aside); returns the policies that hold for it.
  *
- * `path` runs from leaf to anchor. The anchor's own limits (dates, path length, name constraints, purposes) hold as
- * RFC 5937 allows: whoever made an anchor with limits meant them.
+ * `path` runs from leaf to anchor. The anchor's own limits (dates, path length, name and policy constraints, purposes)
+ * hold as RFC 5937 allows: whoever made an anchor with limits meant them.
  */
-export function validatePath(path: readonly Certificate[], at: Date, eku: string | undefined): void {
+export function validatePath(path: readonly Certificate[], rules: PathRules, budget: Budget): string[] {
   const constraints: NameConstraints[] = [];
+  const policies = new PolicyGraph(path.length - 1, rules.policies ?? {});
   let intermediatesLeft = Infinity;
-  for (let i = path.length - 1; i >= 0; i--) {
-    const certificate = path[i] as Certificate;
-    const [isAnchor, isLeaf] = [i === path.length - 1, i === 0];
-    const isSelfIssued = areEqualNames(certificate.issuer, certificate.subject);
+  for (let i = path.length - 1; i > 0; i--) {
+    const ca = path[i] as Certificate;
+    const isAnchor = i === path.length - 1;
+    const isSelfIssued = areEqualNames(ca.issuer, ca.subject);
 
-    verifyValidity(certificate, at);
-    refuseUnknownCritical(certificate);
-    if (!isSelfIssued || isLeaf) verifyNameConstraints(certificate, constraints);
-    if (isLeaf) {
-      if (eku !== undefined) verifyLeafPurpose(certificate, eku);
-      return;
-    }
+    verifyAnywhere(ca, rules);
+    if (!isAnchor) {
+      verifySignatureStrength(ca, rules.strength);
+      if (!isSelfIssued) verifyNameConstraints(ca, constraints, budget);
+      policies.enter(ca, isSelfIssued);
+      policies.descend(ca, isSelfIssued);
+    } else policies.constrain(ca);
 
-    verifyCa(certificate, eku);
+    verifyCa(ca, rules.eku);
     if (!isAnchor && !isSelfIssued && intermediatesLeft-- <= 0) {
       throw new X509Fault('x509/path-length', 'There are more CAs in the path than one above allows.');
     }
-    intermediatesLeft = Math.min(intermediatesLeft, certificate.pathLen ?? Infinity);
-    if (certificate.nameConstraints) constraints.push(certificate.nameConstraints);
+    intermediatesLeft = Math.min(intermediatesLeft, ca.pathLen ?? Infinity);
+    if (ca.nameConstraints) constraints.push(ca.nameConstraints);
   }
+
+  const leaf = path[0] as Certificate;
+  verifyAnywhere(leaf, rules);
+  verifySignatureStrength(leaf, rules.strength);
+  verifyNameConstraints(leaf, constraints, budget);
+  policies.enter(leaf, false);
+  if (rules.eku !== undefined) verifyLeafPurpose(leaf, rules.eku);
+  return policies.conclude(leaf);
+}
+
+/** What holds for a certificate wherever it stands. */
+function verifyAnywhere(certificate: Certificate, { at, strength }: PathRules): void {
+  verifyKeyStrength(certificate, strength);
+  verifyValidity(certificate, at);
+  refuseUnknownCritical(certificate);
 }
 
 function verifyValidity({ notBefore, notAfter, subjectText }: Certificate, at: Date): void {
@@ -49,18 +75,18 @@ function refuseUnknownCritical({ extensions, subjectText }: Certificate): void {
   );
 }
 
-/**
- * The extensions that are acted on here or in `findRevocation`, and those that ask for no action. Policy constraints and
- * mappings are missing on purpose: a path that depends on them is refused, as policies are not evaluated.
- */
+/** The extensions that are acted on here or in `findRevocation`, and those that ask for no action. */
 const UNDERSTOOD: ReadonlySet<string> = new Set([
   OID.authorityKeyIdentifier,
   OID.basicConstraints,
   OID.certificatePolicies,
   OID.crlDistributionPoints,
   OID.extendedKeyUsage,
+  OID.inhibitAnyPolicy,
   OID.keyUsage,
   OID.nameConstraints,
+  OID.policyConstraints,
+  OID.policyMappings,
   OID.subjectAltName,
   OID.subjectKeyIdentifier,
 ]);

@@ -14,6 +14,7 @@ import {
   TAG,
   type GeneralName,
 } from '../src/index.ts';
+import { Budget } from '../src/budget.ts';
 import { verifyNameConstraints } from '../src/name-constraints.ts';
 
 const attribute = (oid: string, text: string, tag: number = TAG.utf8) =>
@@ -64,7 +65,7 @@ describe('name constraints', () => {
   const isAllowed = (san: GeneralName, base: GeneralName, list: 'permitted' | 'excluded') => {
     const constraints = { permitted: [], excluded: [], [list]: [base] };
     try {
-      verifyNameConstraints({ ...certificate, sans: [san] }, [constraints]);
+      verifyNameConstraints({ ...certificate, sans: [san] }, [constraints], new Budget());
       return true;
     } catch (error) {
       expect(error).toMatchObject({ code: 'x509/name-constraints' });
@@ -118,16 +119,16 @@ describe('name constraints', () => {
       ],
       excluded: [],
     });
-    verifyNameConstraints(certificate, [base('de')]);
-    expect(() => verifyNameConstraints(certificate, [base('de'), base('fr')])).toThrow(
+    verifyNameConstraints(certificate, [base('de')], new Budget());
+    expect(() => verifyNameConstraints(certificate, [base('de'), base('fr')], new Budget())).toThrow(
       expect.objectContaining({ code: 'x509/name-constraints' }),
     );
   });
 
   it('are not worked through when there are too many', () => {
     const many = Array.from({ length: 400 }, (_, i) => text('dns', `${i}.example`));
-    expect(() => verifyNameConstraints({ ...certificate, sans: many }, [{ permitted: many, excluded: [] }])).toThrow(
-      expect.objectContaining({ code: 'x509/too-complex' }),
-    );
+    expect(() =>
+      verifyNameConstraints({ ...certificate, sans: many }, [{ permitted: many, excluded: [] }], new Budget()),
+    ).toThrow(expect.objectContaining({ code: 'x509/too-complex' }));
   });
 });

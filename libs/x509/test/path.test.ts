@@ -18,9 +18,11 @@ import {
   OID,
   parseCrl,
   rootProfile,
+  STRENGTH,
   verifyPath,
   type CertificateSpec,
   type PathRequest,
+  type StrengthRules,
   type SubjectFields,
 } from '../src/index.ts';
 import { caConstraints, extendedKeyUsage, keyUsage } from '../src/encode-extension.ts';
@@ -236,10 +238,44 @@ describe('verifyPath', () => {
     expect(() => verifyPath({ ...request, limits: { maxIntermediates: 8 } })).toThrow(fault('too-complex'));
   });
 
-  it('asks for RSA keys as long as it is told', () => {
+  it('asks for keys and signatures as strong as the purpose of the anchor wants', () => {
     const certificate = makeLeaf(cas, { keyType: 'RSA-2048' }).certificate;
-    expect(verify({ leaf: certificate }).path).toHaveLength(3);
-    expect(() => verify({ leaf: certificate, limits: { minRsaBits: 3072 } })).toThrow(fault('weak'));
+    expect(() => verify({ leaf: certificate })).toThrow(fault('weak'));
+    expect(() => verify({ leaf: certificate, strength: STRENGTH.timestamping })).toThrow(fault('weak'));
+    expect(verify({ leaf: certificate, strength: STRENGTH['device-idevid'] }).path).toHaveLength(3);
+    const only = (rules: Partial<StrengthRules>) => ({ strength: { ...STRENGTH['artifact-signing'], ...rules } });
+    expect(verify(only({ keyTypes: new Set(['P-256', 'P-384']) })).path).toHaveLength(3);
+    expect(() => verify(only({ keyTypes: new Set(['P-256']) }))).toThrow(fault('weak'));
+    expect(() => verify(only({ signatures: new Set(['ES256']) }))).toThrow(fault('weak'));
+  });
+
+  it('judges no more paths than it may', () => {
+    // One name and key certified many times, each time for a time long past: as many whole paths, none valid.
+    const root = makeCa('R', undefined);
+    const middle = makeCa('M', root);
+    const end = makeCa('E', middle);
+    const expired = Array.from(
+      { length: 6 },
+      () =>
+        certify(
+          'P-256',
+          () => ({
+            serial: nextSerial(),
+            algorithm: 'ES256',
+            issuer: root.certificate.subject.der,
+            subject: middle.certificate.subject.der,
+            notBefore: new Date('2020-01-01T00:00:00Z'),
+            notAfter: new Date('2021-01-01T00:00:00Z'),
+            spki: middle.certificate.spki,
+            extensions: [caConstraints()],
+          }),
+          root,
+        ).certificate,
+    );
+    const request = { leaf: end.certificate, intermediates: expired, anchors: [root.certificate], at: TEST_DAY };
+    expect(() => verifyPath(request)).toThrow(fault('expired'));
+    expect(() => verifyPath({ ...request, limits: { maxPaths: 5 } })).toThrow(fault('too-complex'));
+    expect(() => verifyPath({ ...request, limits: { maxDepth: 2 } })).toThrow(fault('no-path'));
   });
 });
 

@@ -194,6 +194,8 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'crypto/weak-key': { status: 400, title: 'Key too weak' },
 
   'x509/bad-signature': { status: 400, title: 'Certificate refused' },
+  'x509/crl-delta': { status: 400, title: 'Certificate refused' },
+  'x509/crl-indirect': { status: 400, title: 'Certificate refused' },
   'x509/crl-not-usable': { status: 400, title: 'Certificate refused' },
   'x509/crl-stale': { status: 400, title: 'Certificate refused' },
   'x509/expired': { status: 400, title: 'Certificate expired' },
@@ -208,6 +210,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'x509/not-a-ca': { status: 400, title: 'Certificate refused' },
   'x509/not-yet-valid': { status: 400, title: 'Certificate not yet valid' },
   'x509/path-length': { status: 400, title: 'Certificate refused' },
+  'x509/policy': { status: 400, title: 'Certificate refused' },
   'x509/revoked': { status: 400, title: 'Certificate revoked' },
   'x509/too-complex': { status: 400, title: 'Certificate refused' },
   'x509/too-large': { status: 400, title: 'Certificate refused' },
