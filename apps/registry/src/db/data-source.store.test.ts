@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import { openDatabase } from './data-source.ts';
+import { Db } from './db.ts';
 
 describe('openDatabase', () => {
   const servers: Server[] = [];
@@ -80,6 +82,56 @@ describe('openDatabase', () => {
     expect(await refusalOf(url)).toMatch(/relation "migrations" already exists\. Let the service's user own/);
   });
 });
+
+describe('a connection pool', () => {
+  it('outlives a server that greets and dies in one breath, and says what can be tried again', async () => {
+    const database = `d_${randomBytes(6).toString('hex')}`;
+    const socketDirectory = inject('postgresSocket');
+    const admin = new Client({ host: socketDirectory, user: 'margo', database: 'postgres' });
+    await admin.connect();
+    await admin.query(`CREATE DATABASE ${database}`);
+    await admin.end();
+    let isDying = false;
+    const proxy = createServer((socket) => {
+      const server = connect(join(socketDirectory, '.s.PGSQL.5432'));
+      for (const end of [socket, server])
+        end.on('error', () => undefined).on('close', () => [socket, server].forEach((one) => one.destroy()));
+      socket.pipe(server);
+      server.on('data', (data) => {
+        const isGreeting = data.subarray(-6).equals(Buffer.from('5a0000000549', 'hex')); // ready for the first query
+        if (isDying && isGreeting) socket.end(Buffer.concat([data, FAREWELL]));
+        else socket.write(data);
+      });
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const source = await openDatabase({ url: `postgres://margo@127.0.0.1:${port}/${database}` });
+    try {
+      const db = new Db(source);
+      const holders = [source.createQueryRunner(), source.createQueryRunner()];
+      for (const holder of holders) await holder.connect(); // the next ones need new connections
+      isDying = true;
+      await expect(db.query('SELECT 1')).rejects.toMatchObject({ code: 'database/interrupted' });
+      await expect(db.transaction((tx) => tx.query('SELECT 1'))).rejects.toMatchObject({
+        code: 'database/interrupted',
+      });
+      isDying = false;
+      expect(await db.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+      for (const holder of holders) await holder.release();
+    } finally {
+      await source.destroy();
+      proxy.close();
+    }
+  });
+});
+
+/** What every backend says when its postmaster is gone, as an ErrorResponse (57P01). */
+const FAREWELL = (() => {
+  const fields = 'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0';
+  const head = Buffer.alloc(5, 'E');
+  head.writeUInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, Buffer.from(fields)]);
+})();
 
 /** Lets everybody in and answers each query with one row: the version. */
 function oldServer(socket: Socket): void {

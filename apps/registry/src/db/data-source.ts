@@ -1,5 +1,5 @@
 import { MIGRATIONS } from '@margo-trust/migrations';
-import { Client } from 'pg';
+import { Client, type Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { StartError } from '../start-error.ts';
 import { explainRefusal, explainUnreachable } from './database-refusal.ts';
@@ -44,6 +44,7 @@ export async function openDatabase(address: DatabaseAddress): Promise<DataSource
   if ('url' in address) await refuseUnfit(address.url);
   const source = new DataSource(dataSourceOptions(address));
   await source.initialize();
+  survivePartings(source);
   try {
     await migrate(source);
   } catch (error) {
@@ -51,6 +52,15 @@ export async function openDatabase(address: DatabaseAddress): Promise<DataSource
     throw ('url' in address ? explainRefusal(error) : undefined) ?? error;
   }
   return source;
+}
+
+/**
+ * A server that ends may say so in the same breath in which it greets: before whoever asked for the connection has been given
+ * it, and listens for errors. Nobody would, and Node.js ends a process whose errors nobody hears. The query after finds out.
+ */
+function survivePartings(source: DataSource): void {
+  const { master: pool } = source.driver as unknown as { master: Pool };
+  pool.on('connect', (client) => client.on('error', () => undefined));
 }
 
 /** One connection of its own, because the pool would wait without end for a server that does not answer. */

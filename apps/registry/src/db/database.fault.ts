@@ -15,7 +15,8 @@ export function asDatabaseFault(error: unknown, isConnectionLost = false): unkno
   if (UNREACHABLE.test(code) || (error instanceof Error && UNREACHABLE_MESSAGE.test(error.message))) {
     return new DatabaseFault('database/unavailable', 'The database cannot be reached at the moment.', { cause: error });
   }
-  if (!isConnectionLost && !INTERRUPTED.test(code)) return error;
+  const isLost = isConnectionLost || (error instanceof Error && LOST_MESSAGE.test(error.message));
+  if (!isLost && !INTERRUPTED.test(code)) return error;
   return new DatabaseFault(
     'database/interrupted',
     'The database did not finish in time. If this was a change, whether it was kept is not known: ask again.',
@@ -27,6 +28,8 @@ export function asDatabaseFault(error: unknown, isConnectionLost = false): unkno
 const UNREACHABLE = /^(?:ECONN\w+|ENOTFOUND|ENOENT|EPIPE|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|57P03|53300)$/;
 /** node-postgres gives these no code. */
 const UNREACHABLE_MESSAGE = /^timeout exceeded when trying to connect|^Connection terminated due to connection timeout/;
+const LOST_MESSAGE =
+  /^Connection terminated|^Client has encountered a connection error|^Client was closed and is not queryable/;
 /**
  * SQLSTATE (PostgreSQL, appendix A): connection, deadlock and serialization, resources, locks, cancelling and shutdown,
  * transactions that sat idle, read-only after a failover, and input or output errors of the server.
