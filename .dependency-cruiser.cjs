@@ -8,7 +8,8 @@ const AREA = '^apps/registry/src/(vendors|certificates|revocation|log|trust-root
 const RECORDS = ['^apps/registry/src/log/append-record\\.ts$', '^apps/registry/src/audit/audit-trail\\.store\\.ts$'];
 
 // What the log can prove to anybody, and the keys it does so with: derived on read, nothing is written.
-const PROOFS = '^apps/registry/src/log/(log-identity|head-signer|issue-receipt|sign-sct)\\.ts$';
+const PROOFS =
+  '^apps/registry/src/log/(log-identity|head-signer|issue-receipt|sign-sct|witnessing/published-checkpoint)\\.ts$';
 
 // How an entry looks to callers, wherever it is shown.
 const SHOWN = '^apps/registry/src/log/search/show-entry\\.ts$';

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadTrustRoot } from '@margo-trust/client';
 import { verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import {
   encodeAddCheckpoint,
@@ -14,6 +15,7 @@ import {
   encodeNote,
   encodeVerifierKey,
   parsePolicy,
+  TlogFault,
   verifyWitnessed,
   type Policy,
   type WitnessedCheckpoint,
@@ -100,6 +102,28 @@ describe('a registry whose checkpoints are witnessed', () => {
     const health = (await (await fetch(`${service.url}/readyz`)).json()) as { witnesses: Record<string, string> };
     expect(health.witnesses['checkpoint']).toMatch(/ entries, cosigned /);
     expect(health.witnesses['three']).toBe('refused with 500');
+  });
+
+  it('lets a device demand witnesses, and find out without a network', async () => {
+    const evidence = join(home, 'evidence.bundle');
+    const early = join(service.dataDir, 'demo/evidence.bundle'); // made before a witness knew the log
+    await onDevice('root', 'init', '--trust-first-use');
+    await until(async () => {
+      await onDevice('root', 'update');
+      return liveCheckpoint();
+    });
+    const reference = `${join(service.dataDir, 'demo/app.oci')}:1.0.0`;
+    await onDevice('bundle', 'create', reference, '--output', evidence);
+
+    const { code, stdout } = await onDevice('verify', evidence, '--offline', '--require-witnesses');
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/witnessed +2 of 3 \(one, two\), a quorum/),
+    });
+    const refused = await onDevice('verify', early, '--offline', '--require-witnesses');
+    expect(refused).toMatchObject({ code: 26, stdout: expect.stringContaining('verify/not-witnessed') });
+    expect((await onDevice('verify', early, '--offline')).stdout).toMatch(/witnessed +0 of 3, no quorum/);
+    expect((await onDevice('verify', reference, '--require-witnesses')).code).toBe(0);
   });
 
   it.each([
@@ -205,6 +229,23 @@ describe('a registry whose checkpoints are witnessed', () => {
     expect(health.failures['log']).toContain('a witness has seen');
   });
 
+  /** The command line tool at home on a device. */
+  function onDevice(...args: string[]): Promise<Finished> {
+    return runCli(args, { HOME: join(home, 'device'), MARGO_TRUST_REGISTRY: service.url });
+  }
+
+  /** The checkpoint in the device's trust root, if a quorum has cosigned it. */
+  async function liveCheckpoint(): Promise<WitnessedCheckpoint | undefined> {
+    const directory = join(home, 'device/.local/share/margo-trust/trust-root');
+    const bytes = (await loadTrustRoot(directory, { now: new Date() })).target('live.checkpoint');
+    try {
+      return verifyWitnessed(bytes, policy, verifyMlDsa44);
+    } catch (error) {
+      if (error instanceof TlogFault && error.code === 'tlog/no-quorum') return undefined;
+      throw error;
+    }
+  }
+
   /** The published checkpoint, verified as a stranger would; undefined while there is none. */
   async function checkpoint(under: (policy: Policy) => Policy = (p) => p): Promise<WitnessedCheckpoint | undefined> {
     const answer = await fetch(`${service.url}/log/checkpoint`);
@@ -280,16 +321,26 @@ function copyWithOwners(from: string, to: string): void {
   execFileSync('cp', ['-a', from, to]);
 }
 
-/** Runs the command line tool to its end and returns what it printed. */
-async function cli(...args: string[]): Promise<string> {
-  const child = startProgram(process.execPath, [CLI, ...args], {});
-  let output = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
-  let complaint = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text));
+interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  const child = startProgram(process.execPath, [CLI, ...args], env);
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`margo-trust ${args.join(' ')} ended with ${code}: ${complaint}`);
-  return output;
+  return { code, stdout, stderr };
+}
+
+/** Runs the command line tool to its good end and returns what it printed. */
+async function cli(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(args);
+  if (code !== 0) throw new Error(`margo-trust ${args.join(' ')} ended with ${code}: ${stderr}`);
+  return stdout;
 }
 
 async function until<T>(find: () => Promise<T | undefined>, seconds = 30): Promise<T> {

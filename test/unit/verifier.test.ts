@@ -1,6 +1,6 @@
 import { encodeBase64, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
-import { World } from '@margo-trust/testkit';
+import { makeMlDsaWitness, makeWitness, World } from '@margo-trust/testkit';
 import { encodeEvidenceBundle } from '@margo-trust/verifier';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openInBareEngine, type BareModule } from './bare-engine.ts';
@@ -51,6 +51,25 @@ describe('the verdict, in an engine that has only the language', () => {
   it('is the same for an application that is trusted', () => {
     const { bundle, initialRoot } = bundleWith({});
     expect(both(bundle, initialRoot)).toMatchObject({ trusted: true, release: { applicationId: 'com-example-pump' } });
+  });
+
+  it('is the same where witnesses are demanded, and ML-DSA-44 counts for who carries it', () => {
+    const [one, two] = [makeWitness('one.example'), makeMlDsaWitness('two.example')];
+    const policy = `witness one ${one.vkey}\nwitness two ${two.vkey}\ngroup both all one two\nquorum both\n`;
+    const { initialRoot, ...trustRoot } = world.trustRoot(
+      [published],
+      {},
+      { witnessing: { policy, demand: 'required' } },
+    );
+    const artifacts = [{ ...target, manifest, signatures: [signature] }];
+    const checkpoint = world.checkpoint([one, two]);
+    const proofs = [release, signature].map((statement) => world.proof(statement, checkpoint));
+    const bundle = encodeEvidenceBundle({ trustRoot, release, artifacts, proofs });
+    expect(both(bundle, initialRoot)).toMatchObject({ trusted: false, code: 'verify/not-witnessed' });
+    const args = [encodeBase64(bundle), encodeBase64(initialRoot), 0] as const;
+    const verdict = bare.call('verdictWithMlDsa', ...args);
+    expect(verdict).toMatchObject({ trusted: true, finding: { witnessed: { by: ['one', 'two'], hasQuorum: true } } });
+    expect(verdict).toEqual(here.verdictWithMlDsa(...args));
   });
 
   it('is the same for one that is revoked, and for a file that was changed on its way', () => {

@@ -15,6 +15,7 @@ export const EXIT = {
   notLogged: 23,
   rollback: 24,
   policy: 25,
+  notWitnessed: 26,
   incomplete: 30,
   changed: 31,
   backDated: 32,
@@ -58,6 +59,8 @@ const BY_CODE: Readonly<Record<string, number>> = {
   'policy/stale': EXIT.stale,
   'tuf/expired': EXIT.stale,
   'verify/not-logged': EXIT.notLogged,
+  'verify/not-witnessed': EXIT.notWitnessed,
+  'verify/forked': EXIT.rollback,
 
   'client/other-initial-root': EXIT.rollback,
   'tuf/rollback': EXIT.rollback,

@@ -1,6 +1,12 @@
 import { Fault } from '@margo-trust/fault';
 import { parseTimestamp, type TufSnapshot } from '@margo-trust/tuf';
-import { encodeEvidenceBundle, parseEvidenceBundle, verifyEvidenceBundle, type Verdict } from '@margo-trust/verifier';
+import {
+  encodeEvidenceBundle,
+  parseEvidenceBundle,
+  verifyEvidenceBundle,
+  type BundleQuestion,
+  type Verdict,
+} from '@margo-trust/verifier';
 
 /**
  * Judges a bundle for a machine that has a trust root of its own. The newer knowledge decides: a bundle must not bring
@@ -9,10 +15,10 @@ import { encodeEvidenceBundle, parseEvidenceBundle, verifyEvidenceBundle, type V
 export function judgeBundle(
   bytes: Uint8Array,
   own: TufSnapshot,
-  { now, artifact }: { now: Date; artifact?: string },
+  question: Omit<BundleQuestion, 'initialRoot'>,
 ): Verdict {
   const { initialRoot, ...trustRoot } = own.set;
-  const options = { initialRoot, now, ...(artifact !== undefined && { artifact }) };
+  const options = { initialRoot, ...question };
   if (!isOlder(bytes, own)) return verifyEvidenceBundle(bytes, options);
   const bundle = parseEvidenceBundle(bytes);
   return verifyEvidenceBundle(encodeEvidenceBundle({ ...bundle, trustRoot }), options);

@@ -1,4 +1,4 @@
-import type { Check, Freshness, Verdict } from '@margo-trust/verifier';
+import type { Check, Freshness, Verdict, Witnessed } from '@margo-trust/verifier';
 import { exitCodeOfRefusal } from './exit-code.ts';
 import { CliFault } from './fault.ts';
 import { factLines, timeText, type Outcome } from './outcome.ts';
@@ -57,6 +57,7 @@ export function verdictOutcome(what: string, verdict: Verdict, notes: readonly s
     release: release && `${release.applicationId} ${release.version}, ${release.digests.length} digests`,
     signed: `${timeText(finding.time)}, ${finding.subject}`,
     logged: `entry ${finding.log.index} of ${finding.log.origin}`,
+    witnessed: finding.witnessed && witnessText(finding.witnessed),
     certificate: finding.certificateFingerprint,
     'as of': `${timeText(freshness.asOf)}${staleText(freshness)}`,
   });
@@ -71,6 +72,11 @@ function encodeVerdict(verdict: Verdict): Record<string, unknown> {
   }
   const { finding, release, freshness } = verdict;
   return { trusted: true, finding, ...(release && { release }), checks, freshness };
+}
+
+function witnessText({ by, of, hasQuorum }: Witnessed): string {
+  const names = by.length > 0 ? ` (${by.join(', ')})` : '';
+  return `${by.length} of ${of}${names}, ${hasQuorum ? 'a quorum' : 'no quorum'}`;
 }
 
 function staleText({ stale }: Freshness): string {

@@ -76,6 +76,8 @@ describe('readConfig', () => {
       const policy = `witness a ${vkey} https://w.example/sub\nquorum a\n`;
       expect(read(policy)).toMatchObject({ mode: 'closed', policy: { quorum: 'a' } });
       expect(read(policy, { WITNESS_MODE: 'open' })?.mode).toBe('open');
+      expect(read(policy)?.demand).toBe('reported');
+      expect(read(policy, { WITNESS_DEMAND: 'required' })?.demand).toBe('required');
       expect(() => read(policy, { WITNESS_MODE: 'ajar' })).toThrow('WITNESS_MODE must be one of closed, open');
     });
 

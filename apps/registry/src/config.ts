@@ -36,7 +36,7 @@ export abstract class Config {
   declare readonly securityContact: string;
   /** `TILE_STORE`, default off: where the log's public files are put besides being served. */
   declare readonly tileStore: TileStoreConfig;
-  /** `WITNESS_POLICY` and `WITNESS_MODE`: who cosigns the log's checkpoints. Absent: nobody. */
+  /** `WITNESS_POLICY`, `WITNESS_MODE` and `WITNESS_DEMAND`: who cosigns the log's checkpoints. Absent: nobody. */
   declare readonly witnessing: Witnessing | undefined;
   /** `TRUST_ROOT_MIRROR_URL`: a copy of /tuf outside this registry, asked how much of the log it has seen. Default: none. */
   declare readonly trustRootMirrorUrl: string | undefined;
@@ -80,6 +80,8 @@ export interface Witnessing {
   readonly policy: Policy;
   /** `closed`: only checkpoints with a quorum are shown. `open`: the newest, with the cosignatures there are. */
   readonly mode: 'closed' | 'open';
+  /** What a trust root that is made from now on asks of devices: refuse what no quorum has seen, or say so. */
+  readonly demand: 'required' | 'reported';
 }
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -221,6 +223,7 @@ function required(env: NodeJS.ProcessEnv, name: string): string {
 function readWitnessing(env: NodeJS.ProcessEnv, domain: string): Witnessing | undefined {
   const path = text(env, 'WITNESS_POLICY');
   const mode = oneOf(env, 'WITNESS_MODE', ['closed', 'open'], 'closed');
+  const demand = oneOf(env, 'WITNESS_DEMAND', ['required', 'reported'], 'reported');
   if (path === undefined) return undefined;
   const policy = readPolicy(resolve(path));
   const { logs, witnesses } = policy;
@@ -242,7 +245,7 @@ function readWitnessing(env: NodeJS.ProcessEnv, domain: string): Witnessing | un
   ) {
     throw new ConfigError('WITNESS_POLICY: the witnesses with a URL are not enough for its quorum.');
   }
-  return Object.freeze({ policy: { ...policy, witnesses: asked }, mode });
+  return Object.freeze({ policy: { ...policy, witnesses: asked }, mode, demand });
 }
 
 function readPolicy(path: string): Policy {

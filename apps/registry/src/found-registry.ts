@@ -35,14 +35,15 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
   });
 
   // A crash before this leaves a registry without a timestamp role, and the work still due. It cannot be part of the
-  // transaction: a checkpoint may be signed only when what it vouches for is committed.
+  // transaction: a checkpoint may be signed only when what it vouches for is committed. Later publications are the worker's:
+  // a database that cannot be written to just now is served all the same.
   if (config.mode !== 'development') return;
   const publish = app.get(PublishTrustRoot);
-  if (await publish.isDue()) await publish.run();
+  if (await publish.isFirstDue()) await publish.run();
 }
 
 async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
-  const { domain, keysDirectory } = app.get(Config);
+  const { domain, keysDirectory, witnessing } = app.get(Config);
   const complaint = app.get(RollbackLatch).complaint();
   if (complaint !== undefined) {
     throw new StartError(
@@ -51,7 +52,7 @@ async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
   }
   await insertGenesis(tx, domain, app.get(Clock).now());
   const authorities = await app.get(CreateAuthorities).run(tx);
-  const trustRoot = describeTrustRoot(domain, authorities, app.get(LogIdentity));
+  const trustRoot = describeTrustRoot(domain, authorities, app.get(LogIdentity), witnessing?.demand ?? 'reported');
   await app.get(OpenLog).run(tx, trustRoot);
   await app.get(PerformCeremony).run(tx, encodeGrantedTargets(trustRoot, authorities));
   await app.get(IssueCrl).runIn(tx);

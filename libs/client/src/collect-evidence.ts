@@ -9,12 +9,14 @@ import {
   type BundledArtifact,
   type EvidenceBundle,
   type Verdict,
+  type WitnessOptions,
 } from '@margo-trust/verifier';
 import type { ArtifactFinder } from './artifact-finder.ts';
 import { ClientFault } from './fault.ts';
 import { findApplicationId } from './application.ts';
 import { judgeInPlace } from './judge-place.ts';
 import { findReleases, type FoundRelease } from './release-artifact.ts';
+import { lendProof, type ProofFinder } from './witness-proof.ts';
 
 export interface EvidenceRequest {
   readonly place: OciTarget;
@@ -22,6 +24,9 @@ export interface EvidenceRequest {
   readonly packageDigest: string;
   readonly find: ArtifactFinder;
   readonly trustRoot: TufSnapshot;
+  /** Where witnesses matter: what it finds goes into the bundle. */
+  readonly findProof?: ProofFinder;
+  readonly witnesses?: WitnessOptions;
 }
 
 export interface CollectedEvidence {
@@ -41,9 +46,16 @@ export class EvidenceFault extends Fault {}
  */
 export async function collectEvidence(request: EvidenceRequest): Promise<CollectedEvidence> {
   const { place, packageDigest, find, trustRoot } = request;
-  const verifier = new Verifier(parseTrustRoot(trustRoot));
+  const verifier = new Verifier(parseTrustRoot(trustRoot), request.witnesses);
+  const proofs: Uint8Array[] = [];
+  const findProof: ProofFinder = async (statement) => {
+    const proof = await request.findProof?.(statement);
+    if (proof) proofs.push(proof);
+    return proof;
+  };
   const applicationId = await findApplicationId(place, await place.loadManifest({ digest: packageDigest }));
   const releases = await findReleases(place, packageDigest);
+  for (const { statement } of releases) await lendProof(verifier, statement, findProof);
   const { found, verdict } = chooseRelease(releases, verifier, {
     ...(applicationId !== undefined && { applicationId }),
   });
@@ -53,7 +65,7 @@ export async function collectEvidence(request: EvidenceRequest): Promise<Collect
   const artifacts: BundledArtifact[] = [];
   const collect = async (item: ReleaseItem): Promise<void> => {
     const there = item === release.package || item.reference === undefined ? place : (await findPinned(item)).place;
-    artifacts.push(await collectArtifact(there, item, verifier));
+    artifacts.push(await collectArtifact(there, item, verifier, findProof));
   };
   // Where a registry has moved the tag since, the digest still leads there.
   const findPinned = ({ reference = '', digest }: ReleaseItem) => find(`${bareReference(reference)}@${digest}`);
@@ -68,7 +80,8 @@ export async function collectEvidence(request: EvidenceRequest): Promise<Collect
     }
   }
   const vendorId = verdict.finding.vendorId;
-  return { bundle: { trustRoot: neededFiles(trustRoot, vendorId), release: statement, artifacts }, verdict, findings };
+  const bundle = { trustRoot: neededFiles(trustRoot, vendorId), release: statement, artifacts, proofs };
+  return { bundle, verdict, findings };
 }
 
 function chooseRelease(
@@ -85,9 +98,14 @@ function chooseRelease(
   throw refusal ?? new ClientFault('client/no-release', 'No release is stored beside the package.');
 }
 
-async function collectArtifact(place: OciTarget, item: ReleaseItem, verifier: Verifier): Promise<BundledArtifact> {
+async function collectArtifact(
+  place: OciTarget,
+  item: ReleaseItem,
+  verifier: Verifier,
+  findProof: ProofFinder,
+): Promise<BundledArtifact> {
   const { descriptor, bytes } = await place.loadManifest({ digest: item.digest });
-  const { verdict, signature } = await judgeInPlace(place, descriptor, verifier);
+  const { verdict, signature } = await judgeInPlace(place, descriptor, verifier, findProof);
   if (!verdict.trusted || !signature) {
     const [code, reason] = verdict.trusted ? ['verify/unsigned', 'No signature.'] : [verdict.code, verdict.reason];
     throw new EvidenceFault(code, `${nameOf(item)}: ${reason}`);
@@ -100,10 +118,10 @@ function nameOf({ reference, digest }: ReleaseItem): string {
   return reference ?? digest;
 }
 
-/** A verdict on one vendor reads three targets; leaving the others out keeps the bundle small. */
+/** A verdict on one vendor reads four targets; leaving the others out keeps the bundle small. */
 function neededFiles(trustRoot: TufSnapshot, vendorId: string): EvidenceBundle['trustRoot'] {
   const { initialRoot: _given, files, ...metadata } = trustRoot.set;
-  const needed = ['margo.trust-root.v1.json', 'live.revocations.v1.json', vendorShard(vendorId)];
+  const needed = ['margo.trust-root.v1.json', 'live.revocations.v1.json', 'live.checkpoint', vendorShard(vendorId)];
   const kept = needed.flatMap((name) => (files[name] ? [[name, files[name]] as const] : []));
   return { ...metadata, files: Object.fromEntries(kept) };
 }

@@ -49,5 +49,6 @@ export {
 export { signApplication, type ApplicationToSign, type SignedApplication } from './sign-application.ts';
 
 export { findReleases, type FoundRelease } from './release-artifact.ts';
+export { lendProof, proofFinder, type ProofFinder } from './witness-proof.ts';
 export { judgeInPlace, type JudgedArtifact } from './judge-place.ts';
 export { collectEvidence, EvidenceFault, type CollectedEvidence, type EvidenceRequest } from './collect-evidence.ts';

@@ -2,6 +2,7 @@ import { Fault } from '@margo-trust/fault';
 import { findSignatures, OciFault, type Descriptor, type OciSource } from '@margo-trust/oci';
 import { adviceFor, type HeldArtifact, type Verdict, type Verifier } from '@margo-trust/verifier';
 import { findApplicationId } from './application.ts';
+import { lendProof, type ProofFinder } from './witness-proof.ts';
 
 /** A verdict, and the envelope it rests on if there is a good one. */
 export interface JudgedArtifact {
@@ -14,11 +15,13 @@ export interface JudgedArtifact {
  * is the answer: somebody else's junk must not hide why the vendor's own signature fails.
  *
  * Of an Application Package the description inside is read too: the vendor must have been granted the application's id.
+ * `findProof` is asked where witnesses matter.
  */
 export async function judgeInPlace(
   place: OciSource,
   descriptor: Descriptor,
   verifier: Verifier,
+  findProof?: ProofFinder,
 ): Promise<JudgedArtifact> {
   let held: HeldArtifact;
   try {
@@ -29,6 +32,7 @@ export async function judgeInPlace(
   }
   let refusal: Verdict | undefined;
   for await (const found of findSignatures(place, descriptor)) {
+    if ('envelope' in found) await lendProof(verifier, found.envelope, findProof);
     const verdict: Verdict =
       'fault' in found
         ? refusalOf(found.fault.code, found.fault.message)

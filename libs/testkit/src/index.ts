@@ -29,4 +29,4 @@ export {
   type PlainEntry,
 } from './plain.ts';
 export { openssl, type OpenSslRun } from './openssl.ts';
-export { World, type TestVendor, type WorldOptions } from './world.ts';
+export { makeMlDsaWitness, makeWitness, World, type TestVendor, type TestWitness, type WorldOptions } from './world.ts';

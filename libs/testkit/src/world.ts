@@ -1,6 +1,7 @@
 import { encodeBase64, encodeBase64Url, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { coseKeyThumbprint } from '@margo-trust/cose';
 import { sha256 } from '@margo-trust/crypto';
+import { openMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { appendLeaves, emptyRange, hashLeaf, provePathsOfAppended, rootOfRange } from '@margo-trust/merkle';
 import { encodeReceipt, encodeReceiptProtected, receiptToBeSigned } from '@margo-trust/receipt';
 import {
@@ -18,7 +19,20 @@ import {
   type Release,
   type TargetArtifact,
 } from '@margo-trust/statement';
-import { encodeVerifierKey } from '@margo-trust/tlog';
+import {
+  cosignatureToBeSigned,
+  ED25519_COSIGNATURE,
+  encodeCheckpoint,
+  encodeCosignature,
+  encodeNote,
+  encodeTlogProof,
+  encodeVerifierKey,
+  ML_DSA_44_COSIGNATURE,
+  parseCheckpoint,
+  subtreeToBeSigned,
+  verifierKeyId,
+  type NoteSignature,
+} from '@margo-trust/tlog';
 import {
   assembleMetadata,
   draftMetadata,
@@ -50,6 +64,46 @@ export interface TestVendor {
   readonly key: KeyPair;
   readonly certificate: Certificate;
   readonly chain: readonly Uint8Array[];
+}
+
+/** Somebody who cosigns checkpoints with an Ed25519 key (C2SP tlog-cosignature). */
+export interface TestWitness {
+  readonly vkey: string;
+  cosign(text: string): NoteSignature;
+}
+
+/** A witness with a key of its own; `name` is the key's name. */
+export function makeWitness(name: string, seconds = 1_800_000_000n): TestWitness {
+  const key = makeKey('Ed25519');
+  const raw = key.publicKey.spki.slice(12);
+  const keyHash = verifierKeyId(name, raw, ED25519_COSIGNATURE).slice(0, 4);
+  return {
+    vkey: encodeVerifierKey(name, raw, ED25519_COSIGNATURE),
+    cosign: (text) => {
+      const signature = encodeCosignature(seconds, key.sign(cosignatureToBeSigned(text, seconds), 'Ed25519'));
+      return { name, keyHash, signature };
+    },
+  };
+}
+
+/** The same with an ML-DSA-44 key. */
+export function makeMlDsaWitness(name: string, seconds = 1_800_000_000n): TestWitness {
+  const key = openMlDsa44(crypto.getRandomValues(new Uint8Array(32)));
+  const keyHash = verifierKeyId(name, key.publicKey, ML_DSA_44_COSIGNATURE).slice(0, 4);
+  return {
+    vkey: encodeVerifierKey(name, key.publicKey, ML_DSA_44_COSIGNATURE),
+    cosign: (text) => {
+      const { origin, size, root } = parseCheckpoint(text);
+      const message = subtreeToBeSigned(name, seconds, { origin, start: 0n, end: size, hash: root });
+      return { name, keyHash, signature: encodeCosignature(seconds, key.sign(message)) };
+    },
+  };
+}
+
+interface CheckpointChange {
+  readonly size?: number;
+  readonly root?: Uint8Array;
+  readonly signer?: KeyPair;
 }
 
 export interface WorldOptions {
@@ -121,6 +175,11 @@ export class World {
 
   get origin(): string {
     return `log.${this.domain}`;
+  }
+
+  /** How many entries the log holds. */
+  get size(): number {
+    return this.entries.length;
   }
 
   later(seconds: number): Date {
@@ -201,9 +260,34 @@ export class World {
     return this.entries.length < 2 ? statement : this.withReceipt(statement, at);
   }
 
-  withReceipt(statement: Uint8Array, at: Date = this.now, signer: KeyPair = this.keys.receipt): Uint8Array {
+  /** The log's checkpoint over `size` entries, cosigned. Another `root` plants a fork. */
+  checkpoint(
+    cosigners: readonly TestWitness[] = [],
+    { size = this.entries.length, root, signer = this.keys.checkpoint }: CheckpointChange = {},
+  ): Uint8Array {
+    const tree = root ?? rootOfRange(appendLeaves(emptyRange(), this.entries.slice(0, size).map(hashLeaf)));
+    const text = encodeCheckpoint({ origin: this.origin, size: BigInt(size), root: tree, extensions: [] });
+    const signature = signer.sign(encodeUtf8(text), 'Ed25519');
+    const keyHash = verifierKeyId(this.origin, signer.publicKey.spki.slice(12)).slice(0, 4);
+    const own = { name: this.origin, keyHash, signature };
+    return encodeNote({ text, signatures: [own, ...cosigners.map((witness) => witness.cosign(text))] });
+  }
+
+  /** That the tree of that checkpoint holds a logged statement, as C2SP tlog-proof. */
+  proof(statement: Uint8Array, checkpoint: Uint8Array, size = this.entries.length): Uint8Array {
+    const index = this.indexOf(statement);
+    const path = provePathsOfAppended(emptyRange(), this.entries.slice(0, size).map(hashLeaf))[index];
+    if (!path) throw new Error('That statement is not in this tree.');
+    return encodeTlogProof({ index: BigInt(index), path: [...path], checkpoint });
+  }
+
+  private indexOf(statement: Uint8Array): number {
     const wanted = encodeHex(parseStatement(statement).entry);
-    const index = this.entries.findIndex((entry) => encodeHex(entry) === wanted);
+    return this.entries.findIndex((entry) => encodeHex(entry) === wanted);
+  }
+
+  withReceipt(statement: Uint8Array, at: Date = this.now, signer: KeyPair = this.keys.receipt): Uint8Array {
+    const index = this.indexOf(statement);
     const leaves = this.entries.map(hashLeaf);
     const path = provePathsOfAppended(emptyRange(), leaves)[index];
     if (!path) throw new Error('That statement was never logged.');
@@ -252,10 +336,10 @@ export class World {
   trustRoot(
     vendors: readonly { id: string }[],
     revocations: Partial<Record<'certificates' | 'keys' | 'vendors' | 'digests', readonly object[]>> = {},
-    extra: { validUntil?: Date; expires?: Date } = {},
+    extra: { validUntil?: Date; expires?: Date; witnessing?: object; checkpoint?: Uint8Array } = {},
   ): TufFileSet {
     const expires = extra.expires ?? this.later(365 * 86400);
-    const granting = { 'margo.trust-root.v1.json': json(this.trustRootTarget(extra.validUntil)) };
+    const granting = { 'margo.trust-root.v1.json': json(this.trustRootTarget(extra.validUntil, extra.witnessing)) };
     const removing: Record<string, Uint8Array> = {
       'live.revocations.v1.json': json({
         type: 'margo.revocations.v1',
@@ -269,6 +353,7 @@ export class World {
         ...revocations,
       }),
     };
+    if (extra.checkpoint) removing['live.checkpoint'] = extra.checkpoint;
     for (const shard of new Set(vendors.map(({ id }) => shardOf(id)))) {
       removing[shard] = json({ type: 'margo.vendors.v1', vendors: vendors.filter(({ id }) => shardOf(id) === shard) });
     }
@@ -309,7 +394,7 @@ export class World {
   }
 
   /** What grants trust, as in the target of the trust root and in the second entry of the log. */
-  trustRootTarget(validUntil?: Date): object {
+  trustRootTarget(validUntil?: Date, witnessing?: object): object {
     const { receipt, record, checkpoint } = this.keys;
     const validFrom = encodeTufTime(this.later(-3600));
     const named = ({ publicKey }: KeyPair) => ({
@@ -340,6 +425,7 @@ export class World {
           leafFormat: 'cose-digest',
           checkpointKey: encodeVerifierKey(this.origin, checkpoint.publicKey.spki.slice(12)),
           receiptKeys: [named(receipt)],
+          ...(witnessing && { witnessing }),
         },
       ],
       records: [named(record)],

@@ -8,6 +8,7 @@ import { JsonReader } from './json.ts';
 import { parseTrustRoot } from './trust-root.ts';
 import { adviceFor, type Check, type Verdict } from './verdict.ts';
 import { step, Verifier } from './verifier.ts';
+import type { WitnessOptions } from './witnesses.ts';
 
 /** Media type of an evidence bundle, and value of its `mediaType` member. */
 export const EVIDENCE_BUNDLE = 'application/vnd.margo.trust.evidence.v1+json';
@@ -32,10 +33,12 @@ export interface EvidenceBundle {
   /** Transparent statement of the release. */
   readonly release: Uint8Array;
   readonly artifacts: readonly BundledArtifact[];
+  /** That witnesses have seen the entries of these statements: C2SP tlog-proofs with cosigned checkpoints, in any order. */
+  readonly proofs?: readonly Uint8Array[];
 }
 
 /** The file: JSON with base64 members, in fixed order. */
-export function encodeEvidenceBundle({ trustRoot, release, artifacts }: EvidenceBundle): Uint8Array {
+export function encodeEvidenceBundle({ trustRoot, release, artifacts, proofs = [] }: EvidenceBundle): Uint8Array {
   const files = Object.fromEntries(Object.entries(trustRoot.files).map(([name, bytes]) => [name, encodeBase64(bytes)]));
   const delegated = Object.fromEntries(
     Object.entries(trustRoot.delegated).map(([name, bytes]) => [name, encodeBase64(bytes)]),
@@ -59,6 +62,7 @@ export function encodeEvidenceBundle({ trustRoot, release, artifacts }: Evidence
         manifest: encodeBase64(artifact.manifest),
         signatures: artifact.signatures.map(encodeBase64),
       })),
+      ...(proofs.length > 0 && { proofs: proofs.map(encodeBase64) }),
     }),
   );
 }
@@ -75,6 +79,7 @@ export function parseEvidenceBundle(bytes: Uint8Array): EvidenceBundle {
   const trustRoot = json.get('trustRoot');
   const table = (reader: JsonReader, max: number) =>
     Object.fromEntries(reader.entries(max).map(([name, item]) => [name, item.bytes()]));
+  const proofs = json.get('proofs').optional((list) => list.list(8192).map((proof) => proof.bytes(256 << 10)));
   return {
     trustRoot: {
       roots: trustRoot
@@ -101,7 +106,15 @@ export function parseEvidenceBundle(bytes: Uint8Array): EvidenceBundle {
           .list(100)
           .map((signature) => signature.bytes(1 << 20)),
       })),
+    ...(proofs && { proofs }),
   };
+}
+
+/** How a bundle is to be judged. */
+export interface BundleQuestion extends WitnessOptions {
+  readonly initialRoot: Uint8Array;
+  readonly now: Date;
+  readonly artifact?: string;
 }
 
 /**
@@ -114,7 +127,7 @@ export function parseEvidenceBundle(bytes: Uint8Array): EvidenceBundle {
  */
 export function verifyEvidenceBundle(
   bytes: Uint8Array,
-  { initialRoot, now, artifact }: { initialRoot: Uint8Array; now: Date; artifact?: string },
+  { initialRoot, now, artifact, ...options }: BundleQuestion,
 ): Verdict {
   const checks: Check[] = [];
   let bundle: EvidenceBundle;
@@ -127,7 +140,8 @@ export function verifyEvidenceBundle(
       return { parsed, trust, detail: describe(snapshot, trust.registry) };
     });
     bundle = opened.parsed;
-    verifier = new Verifier(opened.trust);
+    verifier = new Verifier(opened.trust, options);
+    for (const proof of bundle.proofs ?? []) verifier.addProof(proof);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return { trusted: false, code: error.code, reason: error.message, advice: adviceFor(error.code), checks };

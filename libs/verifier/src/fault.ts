@@ -7,6 +7,8 @@ export type VerifyFaultCode =
   | 'verify/algorithm-refused'
   | 'verify/no-certificate'
   | 'verify/not-logged'
+  | 'verify/not-witnessed'
+  | 'verify/forked'
   | 'verify/issuer-mismatch'
   | 'verify/unknown-vendor'
   | 'verify/vendor-unproven'

@@ -5,6 +5,7 @@ export {
   parseEvidenceBundle,
   verifyEvidenceBundle,
   type BundledArtifact,
+  type BundleQuestion,
   type EvidenceBundle,
 } from './bundle.ts';
 export {
@@ -20,6 +21,9 @@ export {
   type TrustedLog,
   type TrustRoot,
   type TrustRootDocument,
+  type Witnessing,
+  type WitnessDemand,
 } from './trust-root.ts';
 export { adviceFor, type Check, type CheckName, type Finding, type Freshness, type Verdict } from './verdict.ts';
 export { Verifier, type HeldArtifact } from './verifier.ts';
+export { type Witnessed, type WitnessOptions } from './witnesses.ts';

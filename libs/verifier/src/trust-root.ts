@@ -3,7 +3,7 @@ import { sha256 } from '@margo-trust/crypto';
 import type { PublicKey } from '@margo-trust/crypto';
 import type { ReceiptKey } from '@margo-trust/receipt';
 import type { Claims } from '@margo-trust/statement';
-import { parseVerifierKey, type VerifierKey } from '@margo-trust/tlog';
+import { parsePolicy, parseVerifierKey, type Policy, type VerifierKey } from '@margo-trust/tlog';
 import type { StaleRole, TufSnapshot } from '@margo-trust/tuf';
 import { VerifyFault } from './fault.ts';
 import { JsonReader } from './json.ts';
@@ -28,9 +28,24 @@ export function isWithinWindow({ validFrom, validUntil }: Anchor, at: Date): boo
   return validFrom <= at && (validUntil === undefined || at < validUntil);
 }
 
+/** Whether an entry must be shown to be witnessed to count, or whether the verdict merely says so. */
+export type WitnessDemand = 'required' | 'reported';
+
+/** Who keeps the log from showing different trees to different people (C2SP tlog-policy). */
+export interface Witnessing {
+  readonly policy: Policy;
+  readonly demand: WitnessDemand;
+}
+
 export interface TrustedLog {
   readonly origin: string;
+  /** What is hashed into a leaf. */
+  readonly leafFormat: 'cose-digest' | 'cose-raw';
   readonly checkpointKey: VerifierKey;
+  /** All that checkpoints verify with: `checkpointKey`, and an ML-DSA-44 key if the log has one. */
+  readonly checkpointKeys: readonly VerifierKey[];
+  /** Absent where the log had no witnesses when the trust root was made. */
+  readonly witnessing?: Witnessing;
   /** What its promises in certificates (SCTs, RFC 6962) verify with; absent in older trust roots. */
   readonly sctKey?: PublicKey;
   readonly receiptKeys: readonly ReceiptKey[];
@@ -91,20 +106,26 @@ export interface TrustRoot extends TrustRootDocument {
   readonly revocations: RevocationList;
   /** Roles whose metadata has expired by the clock that opened the snapshot. Reported, never judged here. */
   readonly stale: readonly StaleRole[];
+  /** The log's checkpoint as the trust root carries it, cosigned where there are witnesses; unchecked. */
+  readonly checkpoint?: Uint8Array;
   /** Looks a vendor up by id in its shard; the caller checks its evidence. */
   findVendor(id: string): PublishedVendor | undefined;
 }
 
 const TRUST_ROOT = 'margo.trust-root.v1.json';
 const REVOCATIONS = 'live.revocations.v1.json';
+const CHECKPOINT = 'live.checkpoint';
 const MAX_BYTES = 16 << 20;
 
 /** Reads the Margo targets out of an accepted TUF snapshot (trust-roots page of the documentation, "Targets"). */
 export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
+  // Bundles of earlier versions do not carry it.
+  const checkpoint = Object.hasOwn(tuf.set.files, CHECKPOINT) ? tuf.target(CHECKPOINT) : undefined;
   return {
     ...parseTrustRootDocument(tuf.target(TRUST_ROOT)),
     revocations: readRevocations(open(tuf.target(REVOCATIONS), REVOCATIONS)),
     stale: tuf.stale ?? [],
+    ...(checkpoint && { checkpoint }),
     findVendor: (id) => findVendor(tuf, id),
   };
 }
@@ -183,9 +204,15 @@ function readLog(json: JsonReader): TrustedLog {
   const origin = json.get('origin').text(253);
   const leafFormat = json.get('leafFormat').oneOf('cose-digest', 'cose-raw');
   const sctKey = json.get('sctKey').optional((item) => item.publicKey());
+  const checkpointKey = parseVerifierKey(json.get('checkpointKey').text());
+  const others = json.get('checkpointKeys').optional((item) => item.texts(64, MAX_VERIFIER_KEY).map(parseVerifierKey));
+  const witnessing = json.get('witnessing').optional(readWitnessing);
   return {
     origin,
-    checkpointKey: parseVerifierKey(json.get('checkpointKey').text()),
+    leafFormat,
+    checkpointKey,
+    checkpointKeys: others ?? [checkpointKey],
+    ...(witnessing && { witnessing }),
     ...(sctKey && { sctKey }),
     receiptKeys: json
       .get('receiptKeys')
@@ -197,6 +224,13 @@ function readLog(json: JsonReader): TrustedLog {
         origin,
         leafFormat,
       })),
+  };
+}
+
+function readWitnessing(json: JsonReader): Witnessing {
+  return {
+    policy: parsePolicy(encodeUtf8(json.get('policy').text(MAX_POLICY))),
+    demand: json.get('demand').oneOf('required', 'reported'),
   };
 }
 
@@ -237,6 +271,9 @@ function readRevocation(json: JsonReader): Revocation {
   return { reason, ...(from && { from }) };
 }
 
+/** An ML-DSA-44 key has 1312 bytes; a policy may name many. */
+const MAX_VERIFIER_KEY = 4096;
+const MAX_POLICY = 1 << 20;
 const KEEPS_OLDER = ['superseded', 'affiliationChanged', 'cessationOfOperation'];
 
 function open(bytes: Uint8Array, name: string): JsonReader {

@@ -11,6 +11,8 @@ export interface LogPlace {
   readonly origin: string;
   readonly index: bigint;
   readonly size: bigint;
+  /** Root of that tree. */
+  readonly root: Uint8Array;
 }
 
 /** Tells when a statement existed, by those whom the trust root believes about time. */
@@ -26,22 +28,30 @@ export class TrustedTime {
   /**
    * The earliest time at which somebody we trust saw the signature: a log of the trust root (RFC 9942 receipt), or a
    * time-stamping authority pinned there (RFC 3161). The log is not optional: a signature nobody can find does not count.
+   * With it the places in that log that receipts lead to, the earliest first.
    */
-  of(statement: Statement): { place: LogPlace; time: Date } {
+  of(statement: Statement): { places: readonly [LogPlace, ...LogPlace[]]; time: Date } {
     const keys = this.trust.logs.flatMap((log) => log.receiptKeys);
+    const places: LogPlace[] = [];
     let earliest: { place: LogPlace; time: Date } | undefined;
     let failure: Fault | undefined;
     for (const receipt of statement.receipts) {
       try {
-        const { origin, index, size, issuedAt } = verifyReceipt(receipt, statement, keys);
+        const { issuedAt, origin, index, size, root } = verifyReceipt(receipt, statement, keys);
         if (!issuedAt) throw new VerifyFault('verify/not-logged', 'The receipt does not say when it was made.');
-        if (!earliest || issuedAt < earliest.time) earliest = { place: { origin, index, size }, time: issuedAt };
+        const place = { origin, index, size, root };
+        places.push(place);
+        if (!earliest || issuedAt < earliest.time) earliest = { place, time: issuedAt };
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         failure ??= error;
       }
     }
-    if (earliest) return { place: earliest.place, time: this.orStamp(earliest.time, statement) };
+    if (earliest) {
+      const { place, time } = earliest;
+      const others = places.filter((other) => other !== place && other.origin === place.origin);
+      return { places: [place, ...others], time: this.orStamp(time, statement) };
+    }
     const why = failure ? `No log receipt holds: ${failure.message}` : 'No log receipt travels with it.';
     throw new VerifyFault('verify/not-logged', why, { cause: failure });
   }

@@ -1,4 +1,5 @@
 import type { StaleRole } from '@margo-trust/tuf';
+import type { Witnessed } from './witnesses.ts';
 
 /** The steps of a verdict, in the order in which they refuse. */
 export type CheckName =
@@ -7,6 +8,7 @@ export type CheckName =
   | 'algorithm'
   | 'signature'
   | 'log receipt'
+  | 'witnesses'
   | 'certificate'
   | 'vendor'
   | 'claims'
@@ -37,6 +39,8 @@ export interface Finding {
   /** Trusted time: the earliest of log receipts and pinned time-stamps. */
   readonly time: Date;
   readonly log: { readonly origin: string; readonly index: bigint; readonly size: bigint };
+  /** Absent where neither the trust root nor the caller asks. */
+  readonly witnessed?: Witnessed;
   readonly certificateFingerprint: string;
 }
 
@@ -75,6 +79,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   'verify/bad-bundle': 'The file is damaged or is no evidence bundle. Copy it again.',
   'verify/not-logged':
     'Ask the vendor for a bundle with log receipts, or refresh the trust root if it is older than the log key.',
+  'verify/not-witnessed':
+    'Fetch the proof that witnesses saw it, or a bundle made now: margo-trust bundle create. If that does not help, do not install.',
+  'verify/forked':
+    'Do not install. Keep this evidence and show it to an auditor: the log shows different things to different people.',
   'verify/unknown-vendor':
     'Refresh the trust root: the vendor may have been approved since. If it still is unknown, do not install.',
   'verify/vendor-unproven':

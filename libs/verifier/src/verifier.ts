@@ -22,8 +22,9 @@ import type { Certificate } from '@margo-trust/x509';
 import { VerifyFault, type VerifyFaultCode } from './fault.ts';
 import { SigningPaths } from './signing-paths.ts';
 import type { PublishedVendor, Revocation, TrustRoot } from './trust-root.ts';
-import { TrustedTime } from './trusted-time.ts';
+import { TrustedTime, type LogPlace } from './trusted-time.ts';
 import { VendorDirectory } from './vendor-directory.ts';
+import { Witnesses, type Witnessed, type WitnessOptions } from './witnesses.ts';
 import { adviceFor, type Check, type CheckName, type Finding, type Freshness, type Verdict } from './verdict.ts';
 
 const ALGORITHMS: readonly SignatureAlgorithm[] = ['ES256', 'ES384', 'PS256', 'PS384'];
@@ -49,12 +50,27 @@ export class Verifier {
   private readonly time: TrustedTime;
   private readonly paths: SigningPaths;
   private readonly vendors: VendorDirectory;
+  private readonly witnesses: Witnesses;
 
-  constructor(trust: TrustRoot) {
+  constructor(trust: TrustRoot, options: WitnessOptions = {}) {
     this.trust = trust;
     this.time = new TrustedTime(trust);
     this.paths = new SigningPaths(trust);
     this.vendors = new VendorDirectory(trust, this.time);
+    this.witnesses = new Witnesses(trust, options);
+  }
+
+  /** Whether proofs that witnesses saw an entry would say anything to a verdict. */
+  get asksWitnesses(): boolean {
+    return this.witnesses.areAsked;
+  }
+
+  /**
+   * Adds evidence that witnesses have seen an entry: a C2SP tlog-proof, whose checkpoint they cosigned. Not before a statement of
+   * that entry is judged it is looked at, and what proves nothing is passed over.
+   */
+  addProof(proof: Uint8Array): void {
+    this.witnesses.add(proof);
   }
 
   get freshness(): Freshness {
@@ -158,10 +174,12 @@ export class Verifier {
       verifyStatementSignature(statement, leaf.publicKey);
       return { leaf, detail: 'Made with the key of the certificate that travels with it.' };
     });
-    const { place, time } = step(checks, 'log receipt', () => {
-      const { place, time } = this.time.of(statement);
-      return { place, time, detail: `Entry ${place.index} of ${place.origin}, known by ${text(time)}.` };
+    const { places, time } = step(checks, 'log receipt', () => {
+      const { places, time } = this.time.of(statement);
+      const [{ index, origin }] = places;
+      return { places, time, detail: `Entry ${index} of ${origin}, known by ${text(time)}.` };
     });
+    const witnessed = this.judgeWitnesses(statement, places, checks);
     step(checks, 'certificate', () => {
       this.paths.verify(leaf, statement, time);
       return { detail: `${leaf.subjectText}, valid then.` };
@@ -184,14 +202,26 @@ export class Verifier {
       this.refuseRevoked(vendor, leaf, facts.digests, time);
       return { detail: `Not revoked as of ${text(this.trust.revocations.asOf)}.` };
     });
+    const [{ origin, index, size }] = places;
     return {
       subject: statement.subject,
       vendorId: vendor.id,
       vendorName: vendor.legalName,
       time,
-      log: place,
+      log: { origin, index, size },
+      ...(witnessed && { witnessed }),
       certificateFingerprint: leaf.fingerprint,
     };
+  }
+
+  /** A check only where the trust root or the caller asks for one, or where it refuses. */
+  private judgeWitnesses(statement: Statement, places: readonly LogPlace[], checks: Check[]): Witnessed | undefined {
+    const judge = () => this.witnesses.judge(statement, places);
+    if (!this.asksWitnesses) return refusing(checks, 'witnesses', judge);
+    return step(checks, 'witnesses', () => {
+      const witnessed = judge();
+      return { witnessed, detail: describeWitnessed(witnessed) };
+    }).witnessed;
   }
 
   private refuseRevoked(vendor: PublishedVendor, leaf: Certificate, digests: readonly string[], time: Date): void {
@@ -229,14 +259,28 @@ export class Verifier {
 
 /** Runs one check and notes its outcome. */
 export function step<T extends { detail: string }>(checks: Check[], name: CheckName, run: () => T): T {
+  const result = refusing(checks, name, run);
+  checks.push({ name, passed: true, detail: result.detail });
+  return result;
+}
+
+/** Runs one check and notes it if it refuses. */
+function refusing<T>(checks: Check[], name: CheckName, run: () => T): T {
   try {
-    const result = run();
-    checks.push({ name, passed: true, detail: result.detail });
-    return result;
+    return run();
   } catch (error) {
     if (error instanceof Fault) checks.push({ name, passed: false, detail: error.message });
     throw error;
   }
+}
+
+function describeWitnessed(witnessed: Witnessed | undefined): string {
+  if (!witnessed) return 'The log has no witnesses.';
+  const { by, of, hasQuorum } = witnessed;
+  const seen = `Witnessed by ${by.length} of ${of}`;
+  return hasQuorum
+    ? `${seen}, which is a quorum.`
+    : `${seen} as far as the evidence shows, which is not demanded here.`;
 }
 
 function admittedAlgorithm(statement: Statement): SignatureAlgorithm {

@@ -1,4 +1,4 @@
-import { artifactFinder, collectEvidence, loadTrustRoot } from '@margo-trust/client';
+import { artifactFinder, collectEvidence, loadTrustRoot, proofFinder } from '@margo-trust/client';
 import { encodeEvidenceBundle, verifyEvidenceBundle, type Verdict } from '@margo-trust/verifier';
 import type { Command } from 'commander';
 import type { Run } from '../command.ts';
@@ -10,6 +10,7 @@ import type { Session } from '../session.ts';
 import { openArtifact } from '../target.ts';
 import { openTrustRoot, readInitialRoot } from '../trust-root.ts';
 import { applyPolicy, verdictOutcome } from '../verdict-outcome.ts';
+import { witnessOptions } from '../witness-options.ts';
 
 export function addBundle(program: Command, run: Run): void {
   const bundle = program
@@ -31,6 +32,7 @@ export function addBundle(program: Command, run: Run): void {
     .option('--artifact <digest>', 'demand that the release pins this artifact')
     .option('--vendor <vendor>', 'demand this vendor: id or URI')
     .option('--max-age <time>', 'demand revocations not older than this: 90m, 24h, 7d', parseDuration)
+    .option('--require-witnesses', 'demand that enough witnesses have seen what was logged')
     .action(run(verify));
 }
 
@@ -43,7 +45,14 @@ async function create(
   const trustRoot = await openTrustRoot(session, { offline, root });
   session.printer.progress('collecting evidence');
   const find = artifactFinder(place, session.registryOptions);
-  const evidence = await collectEvidence({ place, packageDigest: descriptor.digest, find, trustRoot });
+  const evidence = await collectEvidence({
+    place,
+    packageDigest: descriptor.digest,
+    find,
+    trustRoot,
+    witnesses: witnessOptions(),
+    ...(!offline && { findProof: proofFinder(await session.registryUrl()) }),
+  });
   const bytes = encodeEvidenceBundle(evidence.bundle);
   await writeOutput(output, bytes);
   const { verdict, findings, bundle } = evidence;
@@ -54,6 +63,7 @@ async function create(
 }
 
 interface VerifyOptions {
+  requireWitnesses?: boolean;
   root?: string;
   artifact?: string;
   vendor?: string;
@@ -75,7 +85,11 @@ async function verify(session: Session, file: string, options: VerifyOptions): P
 }
 
 async function judge(session: Session, bytes: Uint8Array, options: VerifyOptions, now: Date): Promise<Verdict> {
-  const wanted = { now, ...(options.artifact !== undefined && { artifact: options.artifact }) };
+  const wanted = {
+    now,
+    ...witnessOptions(options),
+    ...(options.artifact !== undefined && { artifact: options.artifact }),
+  };
   if (options.root === undefined) {
     return judgeBundle(bytes, await loadTrustRoot(session.trustRootDirectory, { now }), wanted);
   }

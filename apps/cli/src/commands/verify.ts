@@ -6,6 +6,9 @@ import {
   findApplicationId,
   findReleases,
   judgeInPlace,
+  lendProof,
+  proofFinder,
+  type ProofFinder,
 } from '@margo-trust/client';
 import { Fault } from '@margo-trust/fault';
 import { MEDIA } from '@margo-trust/margo';
@@ -17,13 +20,14 @@ import type { Command } from 'commander';
 import type { Run } from '../command.ts';
 import { parseDuration } from '../duration.ts';
 import { CliFault } from '../fault.ts';
-import { readEvidence } from '../files.ts';
+import { readEvidence, readInput } from '../files.ts';
 import { judgeBundle } from '../judge-bundle.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
 import { openTarget, type ArtifactTarget } from '../target.ts';
 import { openTrustRoot } from '../trust-root.ts';
 import { applyPolicy, refusal, verdictOutcome } from '../verdict-outcome.ts';
+import { witnessOptions } from '../witness-options.ts';
 
 export function addVerify(program: Command, run: Run): void {
   program
@@ -35,6 +39,8 @@ export function addVerify(program: Command, run: Run): void {
     .option('--release', 'of an Application Package: demand a release, and judge all that it pins')
     .option('--vendor <vendor>', 'demand this vendor: id or URI')
     .option('--max-age <time>', 'demand revocations not older than this: 90m, 24h, 7d', parseDuration)
+    .option('--require-witnesses', 'demand that enough witnesses have seen the entry in the log')
+    .option('--proof <file...>', 'tlog-proofs of the entries; with a network the registry is asked for them')
     .action(run(verify));
 }
 
@@ -44,6 +50,17 @@ interface VerifyOptions {
   release?: boolean;
   vendor?: string;
   maxAge?: number;
+  requireWitnesses?: boolean;
+  proof?: readonly string[];
+}
+
+/** What every judgement of this command rests on. */
+interface Basis {
+  readonly session: Session;
+  readonly snapshot: TufSnapshot;
+  readonly verifier: Verifier;
+  readonly options: VerifyOptions;
+  readonly findProof?: ProofFinder;
 }
 
 async function verify(session: Session, text: string, options: VerifyOptions): Promise<Outcome> {
@@ -51,10 +68,12 @@ async function verify(session: Session, text: string, options: VerifyOptions): P
   const target = await openTarget(text, { ...session.registryOptions, offline });
   const snapshot = await openTrustRoot(session, { offline, root: options.root });
   session.printer.progress(`verifying ${text}`);
+  const verifier = new Verifier(parseTrustRoot(snapshot), witnessOptions(options));
+  for (const path of options.proof ?? []) verifier.addProof(await readInput(path, 'proof', 256 << 10));
+  const findProof = offline ? undefined : proofFinder(await session.registryUrl());
+  const basis = { session, snapshot, verifier, options, ...(findProof && { findProof }) };
   const { verdict, notes = [] } =
-    target.kind === 'file'
-      ? { verdict: await judgeFile(target.path, snapshot, session.io.now()) }
-      : await judgeArtifact(session, target, snapshot, options.release ?? false);
+    target.kind === 'file' ? { verdict: await judgeFile(basis, target.path) } : await judgeArtifact(basis, target);
   const policy = {
     ...(options.vendor !== undefined && { vendor: options.vendor }),
     ...(options.maxAge !== undefined && { maxAgeSeconds: options.maxAge }),
@@ -67,21 +86,17 @@ interface Judged {
   readonly notes?: readonly string[];
 }
 
-async function judgeArtifact(
-  session: Session,
-  target: ArtifactTarget,
-  snapshot: TufSnapshot,
-  demandsRelease: boolean,
-): Promise<Judged> {
+async function judgeArtifact(basis: Basis, target: ArtifactTarget): Promise<Judged> {
   const { place, descriptor } = target;
-  const verifier = new Verifier(parseTrustRoot(snapshot));
-  const { verdict } = await judgeInPlace(place, descriptor, verifier);
+  const { verifier, findProof } = basis;
+  const { verdict } = await judgeInPlace(place, descriptor, verifier, findProof);
   if (!verdict.trusted) return { verdict };
-  if (demandsRelease) return judgeRelease(session, target, snapshot, verdict);
+  if (basis.options.release === true) return judgeRelease(basis, target, verdict);
   if (descriptor.artifactType !== MEDIA.app) return { verdict };
 
   const releases = await findReleases(place, descriptor.digest);
   const applicationId = await findApplicationId(place, await place.loadManifest(descriptor));
+  for (const { statement } of releases) await lendProof(verifier, statement, findProof);
   const held = { ...(applicationId !== undefined && { applicationId }) };
   const good = releases.map(({ statement }) => verifier.verifyRelease(statement, held)).find(({ trusted }) => trusted);
   if (good?.trusted && good.release) return { verdict: { ...verdict, release: good.release } };
@@ -90,14 +105,20 @@ async function judgeArtifact(
 
 /** Collecting the evidence judges everything that a release pins. */
 async function judgeRelease(
-  session: Session,
+  { session, snapshot: trustRoot, findProof, options }: Basis,
   { place, descriptor }: ArtifactTarget,
-  trustRoot: TufSnapshot,
   judged: Extract<Verdict, { trusted: true }>,
 ): Promise<Judged> {
   const find = artifactFinder(place, session.registryOptions);
   try {
-    const { verdict, findings } = await collectEvidence({ place, packageDigest: descriptor.digest, find, trustRoot });
+    const { verdict, findings } = await collectEvidence({
+      place,
+      packageDigest: descriptor.digest,
+      find,
+      trustRoot,
+      witnesses: witnessOptions(options),
+      ...(findProof && { findProof }),
+    });
     return { verdict: { ...judged, ...(verdict.release && { release: verdict.release }) }, notes: findings };
   } catch (error) {
     if (error instanceof ClientFault && error.code === 'client/no-release') {
@@ -110,10 +131,12 @@ async function judgeRelease(
   }
 }
 
-async function judgeFile(path: string, snapshot: TufSnapshot, now: Date): Promise<Verdict> {
+async function judgeFile({ session, snapshot, verifier, options, findProof }: Basis, path: string): Promise<Verdict> {
   const bytes = await readEvidence(path, 'file');
-  if (bytes[0] === OPENING_BRACE) return judgeBundle(bytes, snapshot, { now });
-  const verifier = new Verifier(parseTrustRoot(snapshot));
+  if (bytes[0] === OPENING_BRACE) {
+    return judgeBundle(bytes, snapshot, { now: session.io.now(), ...witnessOptions(options) });
+  }
+  await lendProof(verifier, bytes, findProof);
   try {
     const { contentType, payload } = parseStatement(bytes);
     if (contentType !== CONTENT.artifact) return verifier.verifyRelease(bytes);

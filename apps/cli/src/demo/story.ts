@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   artifactFinder,
   collectEvidence,
+  proofFinder,
+  type ProofFinder,
   download,
   encodeCertificateRequest,
   loadApplication,
@@ -93,7 +95,8 @@ export async function playStory(story: Story): Promise<StoryEnd> {
   await writeNotationConfig(at('notation'), parseTrustRoot(snapshot), vendor.subject);
   const [first] = packages;
   if (!first) throw new Error('The demonstration has no application.');
-  const verdicts = await Promise.all(packages.map((packed) => bundleOf(layout, packed, snapshot)));
+  const findProof = proofFinder(registryUrl);
+  const verdicts = await Promise.all(packages.map((packed) => bundleOf(layout, packed, snapshot, findProof)));
   const [bundle = new Uint8Array()] = verdicts;
   for (const [index, bytes] of verdicts.entries()) {
     const verdict = verifyEvidenceBundle(bytes, { initialRoot: root, now: now() });
@@ -214,10 +217,17 @@ async function awaitTrustRoot(story: Story, vendorId: string): Promise<{ root: U
   throw new CliFault('cli/not-found', message, 'See whether the registry’s worker runs, and start again.');
 }
 
-async function bundleOf(layout: OciLayout, packed: PackedApplication, trustRoot: TufSnapshot): Promise<Uint8Array> {
+async function bundleOf(
+  layout: OciLayout,
+  packed: PackedApplication,
+  trustRoot: TufSnapshot,
+  findProof: ProofFinder,
+): Promise<Uint8Array> {
   const packageDigest = packed.package.digest;
   const find = artifactFinder(layout);
-  return encodeEvidenceBundle((await collectEvidence({ place: layout, packageDigest, find, trustRoot })).bundle);
+  return encodeEvidenceBundle(
+    (await collectEvidence({ place: layout, packageDigest, find, trustRoot, findProof })).bundle,
+  );
 }
 
 /** The demonstration trusts the registry it has just been told to use; a device must not. */

@@ -1,7 +1,8 @@
-import { areEqualBytes, encodeHex } from '@margo-trust/bytes';
+import { areEqualBytes, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { hashLeaf, rootFromInclusion } from '@margo-trust/merkle';
 import { verifyReceipt } from '@margo-trust/receipt';
 import { parseStatement, type Statement } from '@margo-trust/statement';
+import { encodeTlogProof } from '@margo-trust/tlog';
 import type { Memory } from '../memory.ts';
 import { countWords, dateWords, plural } from '../words.ts';
 import {
@@ -75,6 +76,7 @@ export async function verifyEntry(
   const statement = () => needed(found.statement, 'the statement could not be read');
   const trust = () => needed(found.trust, 'there is no trust root with the keys');
   const receipt = () => needed(found.receipt, 'there is no receipt that holds');
+  let path: readonly Uint8Array[] | undefined;
   const newest = () => needed(found.checkpoint, 'there is no checkpoint to compare with');
 
   await check(
@@ -104,9 +106,10 @@ export async function verifyEntry(
   await check(
     'inclusion',
     () => checkInclusion(source, statement(), receipt(), newest()),
-    (length) => ({
+    ({ length }) => ({
       said: `${plural(length, 'hash', 'hashes')} from the log’s tiles lead from this entry to the signed tree root.`,
     }),
+    (value) => (path = value),
   );
   await check(
     'history',
@@ -122,7 +125,9 @@ export async function verifyEntry(
     'signer',
     async () => {
       const loggedBy = needed(receipt().by, 'the receipt does not say when it was made');
-      judgement = await judge(source, trust(), statement(), loggedBy);
+      const proof =
+        path && encodeTlogProof({ index: receipt().index, path: [...path], checkpoint: encodeUtf8(newest().note) });
+      judgement = await judge(source, trust(), statement(), { by: loggedBy, ...(proof && { proof }) });
       return judgement.signer();
     },
     tellSigner,
@@ -155,18 +160,17 @@ function readReceipt(statement: Statement, trust: Trust, index: bigint): Logged 
   return { index, size, root, ...(issuedAt && { by: issuedAt }) };
 }
 
-/** The number of hashes on the path. */
 async function checkInclusion(
   source: Source,
   { entry }: Statement,
   { index }: Logged,
   { checkpoint: { size, root } }: SignedCheckpoint,
-): Promise<number> {
+): Promise<readonly Uint8Array[]> {
   const path = await loadInclusionPath(source, index, size);
   if (!areEqualBytes(rootFromInclusion(hashLeaf(entry), index, size, path), root)) {
     throw new Refused('The path from this entry does not lead to the signed tree root.');
   }
-  return path.length;
+  return path;
 }
 
 /** A receipt may be older than the checkpoint or, where a cache answered, newer. */

@@ -1,4 +1,5 @@
 import { CONTENT, parseTargetArtifact, type Statement } from '@margo-trust/statement';
+import { ML_DSA_44_COSIGNATURE } from '@margo-trust/tlog';
 import { Verifier, type CheckName, type TrustRoot, type Verdict } from '@margo-trust/verifier';
 import { parseCertificate } from '@margo-trust/x509';
 import { organizationOf } from '../decode.ts';
@@ -23,15 +24,34 @@ export interface Judgement {
   standing(): Standing;
 }
 
-/** `loggedBy`: no later than this was the statement in the log. */
-export async function judge(source: Source, trust: Trust, statement: Statement, loggedBy: Date): Promise<Judgement> {
-  return statement.x5t ? judgeVendor(source, trust, statement) : judgeRegistry(trust, statement, loggedBy);
+/** What the page has found out about a statement's place in the log. */
+export interface Evidence {
+  /** No later than this was it in the log. */
+  by: Date;
+  /** C2SP tlog-proof to the newest checkpoint; absent if that could not be made. */
+  proof?: Uint8Array;
+}
+
+export async function judge(
+  source: Source,
+  trust: Trust,
+  statement: Statement,
+  { by: loggedBy, proof }: Evidence,
+): Promise<Judgement> {
+  return statement.x5t ? judgeVendor(source, trust, statement, proof) : judgeRegistry(trust, statement, loggedBy);
 }
 
 /** What vendors sign is judged by the engine that devices use, so that the page can't say another thing than they do. */
-async function judgeVendor(source: Source, trust: Trust, statement: Statement): Promise<Judgement> {
+async function judgeVendor(
+  source: Source,
+  trust: Trust,
+  statement: Statement,
+  proof: Uint8Array | undefined,
+): Promise<Judgement> {
   const vendorId = /^https:\/\/([0-9a-z-]{1,63})\.vendors\./.exec(statement.issuer)?.[1];
-  const verdict = verdictOn(statement, vendorId === undefined ? trust : await withVendor(source, trust, vendorId));
+  const verifier = await openVerifier(vendorId === undefined ? trust : await withVendor(source, trust, vendorId));
+  if (proof) verifier.addProof(proof);
+  const verdict = verdictOn(statement, verifier);
   const refusedBy = verdict.checks.find(({ passed }) => !passed)?.name;
   return {
     signer() {
@@ -51,10 +71,24 @@ async function judgeVendor(source: Source, trust: Trust, statement: Statement): 
 }
 
 /** The checks that have to pass before the certificate's name is the signer's; those after them are about its standing. */
-const ABOUT_SIGNER: readonly CheckName[] = ['envelope', 'algorithm', 'signature', 'log receipt', 'certificate'];
+const ABOUT_SIGNER: readonly CheckName[] = [
+  'envelope',
+  'algorithm',
+  'signature',
+  'log receipt',
+  'witnesses',
+  'certificate',
+];
 
-function verdictOn(statement: Statement, trust: TrustRoot): Verdict {
-  const verifier = new Verifier(trust);
+/** The check of ML-DSA-44 weighs more than the rest of the page: it comes when a witness has such a key. */
+async function openVerifier(trust: TrustRoot): Promise<Verifier> {
+  const keys = trust.logs.flatMap(({ witnessing }) => witnessing?.policy.witnesses ?? []);
+  if (!keys.some(({ key }) => key.type === ML_DSA_44_COSIGNATURE)) return new Verifier(trust);
+  const { verifyMlDsa44 } = await import('@margo-trust/crypto/ml-dsa');
+  return new Verifier(trust, { verifyMlDsa44 });
+}
+
+function verdictOn(statement: Statement, verifier: Verifier): Verdict {
   switch (statement.contentType) {
     case CONTENT.release:
       return verifier.verifyRelease(statement.bytes);

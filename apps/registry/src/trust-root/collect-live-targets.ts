@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Tx } from '../db/db.ts';
 import { PublishedFiles } from '../http/published-files.store.ts';
-import { HeadSigner } from '../log/head-signer.ts';
 import { LogReader } from '../log/log.reader.ts';
+import { PublishedCheckpoint } from '../log/witnessing/published-checkpoint.ts';
 import { RevocationReader } from '../revocation/revocation.reader.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
 import { encodeRevocationList, encodeVendorShards } from './live-targets.ts';
@@ -17,14 +17,14 @@ export class CollectLiveTargets {
     private readonly admissions: ProveAdmissions,
     private readonly files: PublishedFiles,
     private readonly log: LogReader,
-    private readonly signer: HeadSigner,
+    private readonly checkpoint: PublishedCheckpoint,
   ) {}
 
   /**
    * The targets by name; `asOf` is no later than this call.
    *
    * The log's head is read last, so that it covers everything read before. It is read outside the transaction: only a
-   * committed head may be signed.
+   * committed head may be signed. With witnesses the checkpoint is the newest that they have cosigned, which may be older.
    */
   async run(tx: Tx, asOf: Date): Promise<Readonly<Record<string, Uint8Array>>> {
     const vendors = await this.admissions.run(tx, await this.vendors.admitted(tx));
@@ -35,19 +35,21 @@ export class CollectLiveTargets {
       ...encodeVendorShards(vendors),
       'live.revocations.v1.json': encodeRevocationList({ ...revocations, asOf, logSize: head.size }),
       ...crls,
-      'live.checkpoint': await this.signer.signCheckpoint(head),
+      'live.checkpoint': (await this.checkpoint.forTrustRoot(head)).note,
     };
   }
 
   /**
-   * One line that reads otherwise as soon as a vendor, a revocation or a CRL is another. The log's size is no part of it:
-   * publishing is itself put on record, and must not be its own reason. Cheap enough to be asked every second.
+   * One line that reads otherwise as soon as a vendor, a revocation or a CRL is another, or witnesses have cosigned for the first
+   * time. The log's size is no part of it: publishing is itself put on record, and must not be its own reason. Cheap enough to be
+   * asked every second.
    */
   async state(tx?: Tx): Promise<string> {
     const vendors = await this.vendors.stateOfAdmitted(tx);
     const sequence = await this.revocations.sequence(tx);
     const crls = (await this.revocations.crls(tx)).map(({ ca, shard, number }) => `${ca}/${shard}:${number}`);
-    return `vendors ${vendors} revocations ${sequence} crls ${crls.join(' ')}`;
+    const witnessed = (await this.checkpoint.isWitnessed()) ? ' witnessed' : '';
+    return `vendors ${vendors} revocations ${sequence} crls ${crls.join(' ')}${witnessed}`;
   }
 
   private async crls(tx: Tx): Promise<Record<string, Uint8Array>> {

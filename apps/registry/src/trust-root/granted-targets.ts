@@ -3,20 +3,27 @@ import { encodeJsonPayload } from '@margo-trust/statement';
 import { encodeVerifierKey } from '@margo-trust/tlog';
 import { encodePem } from '@margo-trust/x509';
 import type { Authority, AuthorityRole } from '../certificates/certificate.reader.ts';
+import type { Witnessing } from '../config.ts';
 import { ed25519Raw } from '../log/log-identity.ts';
 import type { LogIdentity, NamedSigner } from '../log/log-identity.ts';
 import { wireTime } from '../wire-time.ts';
 
 /**
  * What devices are to trust: `margo.trust-root.v1.json`. Also the payload of the log's second entry, so that everybody
- * sees the same one.
+ * sees the same one. `demand` is what devices are to make of the log's witnesses, if it has any.
  */
-export function describeTrustRoot(domain: string, authorities: readonly Authority[], identity: LogIdentity): object {
+export function describeTrustRoot(
+  domain: string,
+  authorities: readonly Authority[],
+  identity: LogIdentity,
+  demand: Witnessing['demand'],
+): object {
   // Authorities are the first thing that a registry makes: nothing that its keys signed is older.
   const [first] = authorities;
   if (first === undefined) throw new Error('There are no authorities.');
   const validFrom = wireTime(first.createdAt);
   const withRole = (role: AuthorityRole) => authorities.filter((one) => one.role === role);
+  const { witnessPolicy } = identity;
   return {
     type: 'margo.trust-root.v1',
     registry: identity.issuer,
@@ -34,6 +41,10 @@ export function describeTrustRoot(domain: string, authorities: readonly Authorit
         origin: identity.origin,
         leafFormat: 'cose-digest',
         checkpointKey: encodeVerifierKey(identity.origin, ed25519Raw(identity.checkpoint.spki)),
+        checkpointKeys: identity.checkpointKeys.map(({ name, publicKey, type }) =>
+          encodeVerifierKey(name, publicKey, type),
+        ),
+        ...(witnessPolicy !== undefined && { witnessing: { policy: witnessPolicy, demand } }),
         sctKey: encodeBase64(identity.sct.spki),
         receiptKeys: [{ ...verifyingKey(identity.receipt), issuer: identity.issuer, validFrom }],
       },

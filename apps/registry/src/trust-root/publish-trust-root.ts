@@ -35,6 +35,12 @@ export class PublishTrustRoot {
     return current !== undefined && this.isOutdated(current, await this.stateFor(current));
   }
 
+  /** Whether devices have nothing to fetch yet: the ceremony was held, and nothing was published. */
+  async isFirstDue(): Promise<boolean> {
+    const current = await this.reader.findCurrent();
+    return current !== undefined && current.publishedAt === undefined;
+  }
+
   async run(): Promise<void> {
     await this.db.transaction(async (tx) => {
       const current = await this.store.lockCurrent(tx);

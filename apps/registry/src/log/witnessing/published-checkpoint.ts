@@ -8,6 +8,7 @@ import { HeadSigner } from '../head-signer.ts';
 import { LogFault } from '../log.fault.ts';
 import { LogIdentity } from '../log-identity.ts';
 import { LogReader } from '../log.reader.ts';
+import type { CommittedHead } from '../log.store.ts';
 import { WitnessQuorum } from './witness-quorum.ts';
 
 /**
@@ -45,6 +46,22 @@ export class PublishedCheckpoint {
     }
     const newest = { ...(await this.signNewest()), hasQuorum: false, cosignedAt: this.clock.now() };
     return this.db.transaction((tx) => this.store.publish(tx, this.identity.logId, newest));
+  }
+
+  /** Whether outsiders are shown what witnesses have cosigned, as `WITNESS_MODE` has it. False without witnesses. */
+  async isWitnessed(): Promise<boolean> {
+    const { witnessing } = this.config;
+    const stored = witnessing && (await this.store.find(this.identity.logId));
+    return stored !== undefined && (witnessing?.mode === 'open' || this.judge(stored));
+  }
+
+  /**
+   * What the trust root carries: what outsiders are shown, or the given committed head before witnesses have cosigned anything. They
+   * must not keep a revocation from devices.
+   */
+  async forTrustRoot(head: CommittedHead): Promise<SignedCheckpoint> {
+    if (await this.isWitnessed()) return this.load();
+    return { ...head, note: await this.signer.signForAll(head) };
   }
 
   private async newestOrLast(): Promise<SignedCheckpoint> {
