@@ -115,7 +115,7 @@ describe('genesis', () => {
 
   it('publishes at the next start what it had no time to publish', async () => {
     const dying = withOther(PublishTrustRoot, (real) =>
-      Object.assign(Object.create(real) as PublishTrustRoot, { isDue: () => Promise.reject(new Error('killed')) }),
+      Object.assign(Object.create(real) as PublishTrustRoot, { isFirstDue: () => Promise.reject(new Error('killed')) }),
     );
     await expect(foundRegistry(dying)).rejects.toThrow('killed');
     expect(await app.get(TrustRootReader).findCurrent()).toMatchObject({ root: 1, targets: 1, live: 0, timestamp: 0 });
