@@ -2,6 +2,7 @@ import { cpus, totalmem } from 'node:os';
 import { measureAudits } from './audit.mjs';
 import { measureFilter } from './filter.mjs';
 import { measureLog } from './log.mjs';
+import { measurePaths } from './paths.mjs';
 import { measureReads } from './reads.mjs';
 import { measureSearch } from './search.mjs';
 import { measureStart } from './start.mjs';
@@ -12,6 +13,7 @@ const BENCHES = {
   log: measureLog,
   reads: measureReads,
   verifications: measureVerifications,
+  paths: measurePaths,
   audits: measureAudits,
   search: measureSearch,
   filter: measureFilter,

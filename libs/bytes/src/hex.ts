@@ -17,8 +17,15 @@ export function parseHex(text: string): Uint8Array {
     throw new BytesFault('bytes/bad-hex', 'Expected pairs of hexadecimal digits.');
   }
   const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = digit(text.charCodeAt(2 * i)) * 16 + digit(text.charCodeAt(2 * i + 1));
+  }
   return bytes;
 }
 
 const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Of a hexadecimal digit in either case: the letters follow the digits at a distance, 0x41 and 0x61 on. */
+function digit(code: number): number {
+  return code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57;
+}

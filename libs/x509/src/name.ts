@@ -76,6 +76,7 @@ function label(oid: string): string {
 
 /** RFC 4514 §2.4. */
 function escapeValue(value: string): string {
+  if (PLAIN.test(value)) return value;
   return value
     .replace(/[\\",+;<>]/g, '\\$&')
     .replace(/^[ #]/, '\\$&')
@@ -84,6 +85,9 @@ function escapeValue(value: string): string {
       [...encodeUtf8(char)].map((octet) => `\\${encodeHex(Uint8Array.of(octet))}`).join(''),
     );
 }
+
+/** What most values are, and needs nothing. */
+const PLAIN = /^[A-Za-z0-9](?:[A-Za-z0-9 .-]*[A-Za-z0-9.-])?$/;
 
 /** Control characters, and those that turn the direction of the text around them. */
 // eslint-disable-next-line no-control-regex -- the range is the point

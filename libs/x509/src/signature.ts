@@ -22,6 +22,9 @@ export function verifySigned(object: SignedObject, key: PublicKey): void {
     verifySignature({ algorithm, key, data: object.tbs, signature: object.signature, encoding: 'der' });
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
+    if (cause.code === 'crypto/unsupported') {
+      throw new X509Fault('x509/unsupported', 'Signatures of this kind cannot be checked here.', { cause });
+    }
     throw new X509Fault('x509/bad-signature', 'The signature does not verify with the key of the issuer.', { cause });
   }
 }

@@ -60,13 +60,24 @@ function extensionsOf({ issuer, number, scope }: CrlSpec): Extension[] {
 
 function encodeEntries(entries: CrlSpec['entries']): Uint8Array[] {
   const seen = new Set<string>();
+  // Whole batches are revoked at once.
+  const times = new Map<number, Uint8Array>();
+  const timeOf = (time: Date): Uint8Array => {
+    const known = times.get(time.getTime());
+    if (known) return known;
+    if (times.size >= 1000) times.clear();
+    const der = derTime(time);
+    times.set(time.getTime(), der);
+    return der;
+  };
   const encoded: Uint8Array[] = [];
   for (const entry of entries) {
     if (!/^(?:[0-9a-f]{2}){1,20}$/.test(entry.serialHex)) throw invalid('A serial number is not lower-case hex.');
     if (seen.has(entry.serialHex)) throw invalid('A serial number is listed twice.');
     seen.add(entry.serialHex);
-    const head = [derInteger(parseHex(entry.serialHex)), derTime(entry.revokedAt)];
-    encoded.push(derConstructed(TAG.sequence, [...head, ...entryExtensions(entry)]));
+    encoded.push(
+      derSequence(derInteger(parseHex(entry.serialHex)), timeOf(entry.revokedAt), ...entryExtensions(entry)),
+    );
   }
   return encoded;
 }

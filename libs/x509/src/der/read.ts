@@ -173,29 +173,41 @@ export function readNamedBits(node: DerNode): ReadonlySet<number> {
 }
 
 /** Dotted decimal. At most 63 octets: longer ones exist only to make readers slow. */
-export function readOid(node: DerNode): string {
-  if (node.tag !== TAG.oid || node.content.length === 0 || node.content.length > 63) {
+export function readOid({ tag, content }: DerNode): string {
+  if (tag !== TAG.oid || content.length === 0 || content.length > 63) {
     throw malformed('An OBJECT IDENTIFIER is malformed.');
   }
-  const arcs: string[] = [];
-  let arc = 0n;
-  let isInside = false;
-  for (const octet of node.content) {
-    if (!isInside && octet === 0x80) throw malformed('An OBJECT IDENTIFIER is not minimal.');
-    arc = (arc << 7n) | BigInt(octet & 0x7f);
-    isInside = octet >= 0x80;
-    if (isInside) continue;
-    if (arcs.length > 0) arcs.push(arc.toString());
-    else arcs.push(...firstArcs(arc));
-    arc = 0n;
+  let dotted = '';
+  let start = 0;
+  for (let i = 0; i < content.length; i++) {
+    const octet = content[i] ?? 0;
+    if (i === start && octet === 0x80) throw malformed('An OBJECT IDENTIFIER is not minimal.');
+    if (octet >= 0x80) continue;
+    const arc = readArc(content, start, i);
+    dotted += start === 0 ? firstArcs(arc) : `.${arc}`;
+    start = i + 1;
   }
-  if (isInside) throw malformed('An OBJECT IDENTIFIER ends early.');
-  return arcs.join('.');
+  if (start !== content.length) throw malformed('An OBJECT IDENTIFIER ends early.');
+  return dotted;
 }
 
-function firstArcs(joint: bigint): [string, string] {
-  const top = joint < 40n ? 0n : joint < 80n ? 1n : 2n;
-  return [top.toString(), (joint - top * 40n).toString()];
+/** Seven bits an octet: a number up to seven octets, and beyond them, as in UUIDs, a bigint. */
+function readArc(content: Uint8Array, start: number, last: number): number | bigint {
+  let arc = 0;
+  if (last - start < 7) {
+    for (let i = start; i <= last; i++) arc = arc * 128 + ((content[i] ?? 0) & 0x7f);
+    return arc;
+  }
+  let large = 0n;
+  for (let i = start; i <= last; i++) large = (large << 7n) | BigInt((content[i] ?? 0) & 0x7f);
+  return large;
+}
+
+/** X.690 §8.19.4: the first two arcs share a number; the first is 2 when there is no room for another. */
+function firstArcs(joint: number | bigint): string {
+  if (joint < 40) return `0.${joint}`;
+  if (joint < 80) return `1.${Number(joint) - 40}`;
+  return `2.${typeof joint === 'bigint' ? joint - 80n : joint - 80}`;
 }
 
 export function malformed(message: string): X509Fault {
