@@ -34,6 +34,8 @@ export const PACKAGES = [
   { program: 'faketime', package: 'faketime' },
   { program: 'strace', package: 'strace' },
   { program: 'unshare', package: 'util-linux' },
+  { program: 'softhsm2-util', package: 'softhsm2' },
+  { program: 'pkcs11-tool', package: 'opensc' },
 ];
 
 /** Names of all clients with the program a test runs for each. */

@@ -68,7 +68,7 @@ describe('docker-compose.yml', () => {
 
   it('sets no variable that the service does not read', () => {
     const source = readFileSync(join(root, 'apps/registry/src/config.ts'), 'utf8');
-    const known = new Set([...source.matchAll(/\(env, '([A-Z_]+)'/g)].map(([, name]) => name));
+    const known = new Set([...source.matchAll(/\(env, '([A-Z0-9_]+)'/g)].map(([, name]) => name));
     const set = [...Object.keys(registry.environment), ...Object.keys(worker.environment)];
     expect(set.filter((name) => !known.has(name))).toEqual([]);
   });

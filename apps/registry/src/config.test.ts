@@ -38,7 +38,7 @@ describe('readConfig', () => {
     });
     expect(config.keysDirectory).toBe(join(config.dataDirectory, 'keys'));
     expect(config.tileStore).toEqual({ kind: 'off' });
-    expect(secrets).toEqual({ databaseUrl: undefined, keysPassphrase: undefined, s3: undefined });
+    expect(secrets).toEqual({ databaseUrl: undefined, keysPassphrase: undefined, tokenPin: undefined, s3: undefined });
     expect(config.witnessing).toBeUndefined();
   });
 

@@ -58,6 +58,8 @@ export abstract class Secrets {
   declare readonly databaseUrl: string | undefined;
   /** `KEYS_PASSPHRASE` of the key files, if they are encrypted. */
   declare readonly keysPassphrase: string | undefined;
+  /** `PKCS11_PIN` of tokens that hold keys, where their URI names no file with it. */
+  declare readonly tokenPin: string | undefined;
   /** `S3_ACCESS_KEY` and `S3_SECRET_KEY`, with `TILE_STORE=s3`. */
   declare readonly s3: { readonly accessKey: string; readonly secretKey: string } | undefined;
 }
@@ -129,6 +131,7 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
   const secrets: Secrets = {
     databaseUrl: readDatabaseUrl(env),
     keysPassphrase: text(env, 'KEYS_PASSPHRASE'),
+    tokenPin: text(env, 'PKCS11_PIN'),
     s3: config.tileStore.kind === 's3' ? readS3Credentials(env) : undefined,
   };
   if (mode === 'production') refuseUnsafe(config, secrets);

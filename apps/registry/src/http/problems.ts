@@ -10,6 +10,7 @@ import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
 import type { CertificateFault } from '../certificates/certificate.fault.ts';
 import type { DatabaseFault } from '../db/database.fault.ts';
+import type { KeyFault } from '../keys/key.fault.ts';
 import type { LogFault, PolicyDecisionFault, RegistrationFault } from '../log/log.fault.ts';
 import type { NotificationFault } from '../notifications/notification.fault.ts';
 import type { RevocationFault } from '../revocation/revocation.fault.ts';
@@ -31,6 +32,7 @@ type AnyFault =
   | RateLimitFault
   | CallerFault
   | DatabaseFault
+  | KeyFault
   | BytesFault
   | VendorFault
   | CertificateFault
@@ -101,6 +103,8 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'database/interrupted': { status: 503, title: 'Interrupted', retryAfterSeconds: 1 },
   'database/not-replicated': { status: 503, title: 'Not replicated', retryAfterSeconds: 2 },
   'database/unavailable': { status: 503, title: 'Database unreachable', retryAfterSeconds: 2 },
+
+  'key/unavailable': { status: 503, title: 'Key out of reach', retryAfterSeconds: 5 },
 
   'log/damaged': { status: 500, title: 'Log damaged' },
   'log/behind': { status: 503, title: 'Log behind what others have seen', retryAfterSeconds: 60 },

@@ -13,14 +13,22 @@ import {
 import { dirname, join } from 'node:path';
 import { StartError } from '../start-error.ts';
 import { encodeSeed } from './ml-dsa-key.ts';
-import { keyFile, type KeySlot, type KeyType, ML_DSA_KEY_FILE, OFFLINE_SLOTS, ONLINE_SLOTS } from './slots.ts';
+import {
+  keyFile,
+  type KeySlot,
+  type KeyType,
+  keyUriFile,
+  ML_DSA_KEY_FILE,
+  OFFLINE_SLOTS,
+  ONLINE_SLOTS,
+} from './slots.ts';
 
 /** Marks a directory whose keys were made by {@link createDevelopmentKeys}: production refuses to use it. */
 export const DEVELOPMENT_MARK = 'DEVELOPMENT';
 
 /**
  * Makes every key that `directory` lacks, online and offline ones, as PKCS#8 PEM of mode 0600, and marks the directory.
- * The mark is written first: a crash never leaves development keys unmarked. Keys that exist stay as they are, and once the
+ * A key that a URI says is in a token is there. The mark is written first: a crash never leaves development keys unmarked. Keys that exist stay as they are, and once the
  * set is whole a key that vanished is not made anew: what it signed would be signed by nobody any more.
  */
 export function createDevelopmentKeys(directory: string, passphrase?: string): void {
@@ -44,10 +52,11 @@ function createMlDsaKey(directory: string, passphrase?: string): void {
 
 function createSlots(directory: string, passphrase?: string): void {
   const slots = Object.entries({ ...ONLINE_SLOTS, ...OFFLINE_SLOTS }) as [KeySlot, KeyType][];
-  const missing = slots.filter(([slot]) => !existsSync(join(directory, keyFile(slot))));
+  const isThere = (file: string) => existsSync(join(directory, file));
+  const missing = slots.filter(([slot]) => !isThere(keyFile(slot)) && !isThere(keyUriFile(slot)));
   if (missing.length === 0) return;
   const mark = join(directory, DEVELOPMENT_MARK);
-  if (missing.length < slots.length && !existsSync(mark)) {
+  if (slots.some(([slot]) => isThere(keyFile(slot))) && !existsSync(mark)) {
     throw new StartError(`Keys are missing in ${directory}, which is not a directory of development keys.`);
   }
   const held = existsSync(mark) ? wholeSet(readFileSync(mark, 'utf8')) : [];

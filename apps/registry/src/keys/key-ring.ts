@@ -1,15 +1,18 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MlDsa44Key, openMlDsa44 } from '@margo-trust/crypto/ml-dsa';
+import { openTokenKey, parsePkcs11Uri, Pkcs11Fault } from '@margo-trust/pkcs11';
 import { StartError } from '../start-error.ts';
 import { KeyObjectSigner } from './key-object-signer.ts';
 import { decodeSeed } from './ml-dsa-key.ts';
 import type { Signer } from './signer.ts';
-import { keyFile, type KeySlot, keyTypeOf, ML_DSA_KEY_FILE } from './slots.ts';
+import { keyFile, type KeySlot, keyTypeOf, keyUriFile, ML_DSA_KEY_FILE } from './slots.ts';
+import { TokenSigner } from './token-signer.ts';
 
 /**
- * The service's keys, by slot. Reads files only; private keys never touch the database.
+ * The service's keys, by slot: `<slot>.pem` holds the key, or `<slot>.uri` says which one in a token (RFC 7512). Private keys
+ * never touch the database.
  * Trusted for: every signature the registry makes.
  */
 export class KeyRing {
@@ -17,15 +20,47 @@ export class KeyRing {
   private mlDsa: { key: MlDsa44Key | undefined } | undefined;
   private readonly directory: string;
   private readonly passphrase: string | undefined;
+  private readonly pin: string | undefined;
 
-  constructor(directory: string, passphrase?: string) {
-    this.directory = directory;
-    this.passphrase = passphrase;
+  /** `pin` is that of tokens whose URI names no file with one. */
+  constructor(directory: string, passphrase?: string, pin?: string) {
+    [this.directory, this.passphrase, this.pin] = [directory, passphrase, pin];
   }
 
   /** Whether the key is here. Offline ones are, during the embedded ceremony only. */
   has(slot: KeySlot): boolean {
-    return this.loaded.has(slot) || existsSync(join(this.directory, keyFile(slot)));
+    return this.loaded.has(slot) || [keyFile(slot), keyUriFile(slot)].some((file) => this.isThere(file));
+  }
+
+  /**
+   * Opens the keys in tokens that have not been opened yet; {@link load} finds no others. At the start, and when a key may have come.
+   * Throws StartError when a URI or what it leads to is not what it should be.
+   */
+  async openTokens(): Promise<void> {
+    for (const folder of ['', 'offline']) {
+      const directory = join(this.directory, folder);
+      const files = existsSync(directory) ? readdirSync(directory).filter((file) => file.endsWith('.uri')) : [];
+      for (const file of files) await this.openToken(file.slice(0, -'.uri'.length), join(directory, file));
+    }
+  }
+
+  private async openToken(name: string, path: string): Promise<void> {
+    if (keyTypeOf(name) === undefined) throw new StartError(`${path} belongs to no key that we know.`);
+    const slot = name as KeySlot;
+    if (this.loaded.has(slot)) return;
+    if (join(this.directory, keyUriFile(slot)) !== path) throw new StartError(`${path} must be ${keyUriFile(slot)}.`);
+    if (this.isThere(keyFile(slot))) throw new StartError(`Remove ${path} or ${keyFile(slot)}: a key is in one place.`);
+    try {
+      const key = await openTokenKey(parsePkcs11Uri(readFileSync(path, 'utf8')), this.pin);
+      this.keep(slot, path, new TokenSigner(key));
+    } catch (cause) {
+      if (!(cause instanceof Pkcs11Fault)) throw cause;
+      throw new StartError(`${path}: ${cause.message} (${cause.code})`, { cause });
+    }
+  }
+
+  private isThere(file: string): boolean {
+    return existsSync(join(this.directory, file));
   }
 
   /** The signer of a slot. Throws when its file is missing, readable by others, locked, or of the wrong type. */
@@ -33,10 +68,14 @@ export class KeyRing {
     const known = this.loaded.get(slot);
     if (known !== undefined) return known;
     const path = join(this.directory, keyFile(slot));
-    const signer = new KeyObjectSigner(readKey(path, this.passphrase));
+    return this.keep(slot, path, new KeyObjectSigner(readKey(path, this.passphrase)));
+  }
+
+  private keep(slot: KeySlot, path: string, signer: Signer): Signer {
     const type = keyTypeOf(slot);
-    if (type === undefined || ALGORITHM[type] !== signer.algorithm)
+    if (type === undefined || ALGORITHM[type] !== signer.algorithm) {
       throw new StartError(`${path} must hold a key of type ${type}.`);
+    }
     this.loaded.set(slot, signer);
     return signer;
   }

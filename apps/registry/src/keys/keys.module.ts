@@ -6,7 +6,11 @@ import { KeyRing } from './key-ring.ts';
   providers: [
     {
       provide: KeyRing,
-      useFactory: (config: Config, secrets: Secrets) => new KeyRing(config.keysDirectory, secrets.keysPassphrase),
+      useFactory: async (config: Config, secrets: Secrets) => {
+        const keys = new KeyRing(config.keysDirectory, secrets.keysPassphrase, secrets.tokenPin);
+        await keys.openTokens();
+        return keys;
+      },
       inject: [Config, Secrets],
     },
   ],

@@ -53,6 +53,11 @@ export function keyTypeOf(slot: string): KeyType | undefined {
   return /^tsa-[1-9]\d{0,3}$/.test(slot) ? 'P-256' : undefined;
 }
 
+/** Path of the file that says by a PKCS#11 URI where a slot's key is, when it is in a token. */
+export function keyUriFile(slot: KeySlot): string {
+  return keyFile(slot).replace(/\.pem$/, '.uri');
+}
+
 /** Path of a slot's PEM file, relative to the directory of keys. */
 export function keyFile(slot: KeySlot): string {
   const isOffline = slot in OFFLINE_SLOTS || /^(ca-root|tsa-ca)-/.test(slot);
