@@ -28,5 +28,7 @@ export {
   type PlainCrl,
   type PlainEntry,
 } from './plain.ts';
+export { descend, leafNode, readTree, writeTree, type DerTree } from './der-tree.ts';
+export { MALFORMATIONS, spoilTbs, type Malformation } from './malformations.ts';
 export { openssl, type OpenSslRun } from './openssl.ts';
 export { makeMlDsaWitness, makeWitness, World, type TestVendor, type TestWitness, type WorldOptions } from './world.ts';

@@ -57,6 +57,8 @@ export function parseCertificate(der: Uint8Array): Certificate {
   const cursor = openDer(tbs);
   const version = readVersion(cursor);
   const serialHex = readSerial(cursor.next(TAG.integer));
+  // RFC 5280 §4.1.2.2. On CRLs negative numbers are read: they list certificates that are refused here.
+  if (serialHex.startsWith('-')) throw malformed('The serial number is negative.');
   if (!areEqualBytes(cursor.next(TAG.sequence).der, algorithmNode.der)) {
     throw malformed('The signature algorithm differs inside and outside the signed part.');
   }

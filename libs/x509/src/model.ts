@@ -74,7 +74,7 @@ export interface Certificate {
   readonly der: Uint8Array;
   readonly tbs: Uint8Array;
   readonly version: 1 | 2 | 3;
-  /** Lower-case hex of the serial number without sign octet; a negative one has a leading `-`. */
+  /** Lower-case hex of the serial number without sign octet. */
   readonly serialHex: string;
   readonly issuer: Name;
   readonly subject: Name;
@@ -143,7 +143,7 @@ export interface Crl {
   readonly number?: bigint;
   readonly thisUpdate: Date;
   readonly nextUpdate?: Date;
-  /** Certificates of the CRL's own issuer, by `serialHex` as in a certificate. */
+  /** Certificates of the CRL's own issuer, by `serialHex` as in a certificate; a negative one has a leading `-`. */
   readonly entries: ReadonlyMap<string, CrlEntry>;
   /** Only in an indirect CRL: certificates of other issuers (RFC 5280 §5.3.3). */
   readonly entriesOfOthers: readonly { readonly issuer: Name; readonly entries: ReadonlyMap<string, CrlEntry> }[];

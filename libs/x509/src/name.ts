@@ -1,4 +1,4 @@
-import { areEqualBytes, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
+import { areEqualBytes, compareBytes, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { openDer, readElements, malformed, readDer, readOid, type DerNode } from './der/read.ts';
 import { TAG } from './der/tag.ts';
 import { isTextTag, readText } from './der/text.ts';
@@ -19,9 +19,13 @@ export function parseName(der: Uint8Array): Name {
 
 /** The attributes of one RDN: the content of its SET. */
 export function readRdn(node: DerNode): NameAttribute[] {
-  const attributes = readElements(node, TAG.sequence).map(readAttribute);
-  if (attributes.length === 0) throw malformed('An RDN is empty.');
-  return attributes;
+  const elements = readElements(node, TAG.sequence);
+  if (elements.length === 0) throw malformed('An RDN is empty.');
+  for (let i = 1; i < elements.length; i++) {
+    const [previous, next] = [elements[i - 1] as DerNode, elements[i] as DerNode];
+    if (compareBytes(previous.der, next.der) >= 0) throw malformed('A SET OF is not in ascending order.');
+  }
+  return elements.map(readAttribute);
 }
 
 /** RFC 4514 text, most specific part first; for people, not for comparing. */
@@ -67,6 +71,8 @@ function readAttribute(node: DerNode): NameAttribute {
   const oid = readOid(cursor.next(TAG.oid));
   const value = cursor.nextAny();
   cursor.end();
+  // X.690 §10.2: a string in parts is BER.
+  if (isTextTag(value.tag & ~0x20) && (value.tag & 0x20) !== 0) throw malformed('A string comes in parts.');
   return { oid, value: readText(value) ?? `#${encodeHex(value.der)}`, tag: value.tag };
 }
 
