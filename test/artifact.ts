@@ -2,10 +2,14 @@ import { createHash, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { draftArtifactStatement, finishStatement } from '@margo-trust/statement';
 import { parsePem } from '@margo-trust/x509';
 
-/** A vendor's signature (ES256) of an artifact that nobody has seen before; `chain` is PEM, leaf first. */
-export function signSomeArtifact(issuer: string, key: KeyObject, chainPem: string): Uint8Array {
+/** A vendor's signature (ES256), of an artifact that nobody has seen before unless one is named; `chain` is PEM, leaf first. */
+export function signSomeArtifact(
+  issuer: string,
+  key: KeyObject,
+  chainPem: string,
+  digest = `sha256:${randomBytes(32).toString('hex')}`,
+): Uint8Array {
   const chain = parsePem('CERTIFICATE', chainPem);
-  const digest = `sha256:${randomBytes(32).toString('hex')}`;
   const draft = draftArtifactStatement({
     algorithm: 'ES256',
     issuer,

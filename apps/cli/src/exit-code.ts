@@ -47,6 +47,7 @@ const BY_CODE: Readonly<Record<string, number>> = {
   'verify/no-certificate': EXIT.noCertificate,
 
   'verify/certificate-revoked': EXIT.revoked,
+  'verify/issuer-revoked': EXIT.revoked,
   'verify/digest-revoked': EXIT.revoked,
   'verify/key-revoked': EXIT.revoked,
   'verify/vendor-revoked': EXIT.revoked,

@@ -7,6 +7,7 @@ import { addDemo } from './commands/demo.ts';
 import { addLog } from './commands/log.ts';
 import { addLogin } from './commands/login.ts';
 import { addRegister } from './commands/register.ts';
+import { addRevoke } from './commands/revoke.ts';
 import { addRoot } from './commands/root.ts';
 import { addSign } from './commands/sign.ts';
 import { addVendor } from './commands/vendor.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   addLogin,
   addVendor,
   addCert,
+  addRevoke,
   addSign,
   addRegister,
   addRoot,

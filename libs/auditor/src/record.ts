@@ -36,6 +36,21 @@ export class RecordPayload {
     return value;
   }
 
+  optionalCount(member: string, otherwise: number): number {
+    return this.members[member] === undefined ? otherwise : this.count(member);
+  }
+
+  /** `fingerprint` of each of the `certificates`. */
+  fingerprints(): string[] {
+    const value = this.members['certificates'];
+    if (!Array.isArray(value)) throw this.refuse('has no list "certificates"');
+    return value.map((item: unknown) => {
+      const fingerprint = isObject(item) ? item['fingerprint'] : undefined;
+      if (typeof fingerprint !== 'string') throw this.refuse('has no text "fingerprint" in "certificates"');
+      return fingerprint;
+    });
+  }
+
   bytes(member: string): Uint8Array {
     return this.attempt(`has no base64 "${member}"`, () => parseBase64(this.text(member)));
   }

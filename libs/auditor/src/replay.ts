@@ -36,7 +36,9 @@ interface Vendor {
   readonly uri: string;
   readonly subject: string;
   readonly claims: Claims;
-  isActive: boolean;
+  isSuspended: boolean;
+  /** For good. */
+  isRevoked: boolean;
 }
 
 /** What a vendor had admitted: a statement, or by a Sigstore tool a signature. `issuer` is its URI. */
@@ -44,8 +46,10 @@ type Admitted = Statement | { readonly hashedRekord: HashedRekord; readonly issu
 
 interface IssuedCertificate {
   readonly vendor: string;
-  readonly notBefore: Date;
-  revocation?: Revocation;
+  /** SHA-256 of its SubjectPublicKeyInfo, hex. */
+  readonly key: string;
+  /** Name of the authority. */
+  readonly issuer: string;
 }
 
 /** From when on signatures do not count, and whether it is on the CRL. */
@@ -81,6 +85,8 @@ export class AdmissionReplay {
   private readonly byUri = new Map<string, Vendor>();
   private readonly certificates = new Map<string, IssuedCertificate>();
   private readonly keys = new Set<string>();
+  /** By `certificate:<fingerprint>`, `key:…`, `issuer:…`, `vendor:…`, `digest:…`, the last with ` of <vendor>` where only its signatures are meant. */
+  private readonly revocations = new Map<string, Revocation>();
   /** Vendor of announced certificates and digest of what they say, by EntryID of the announcement. */
   private readonly announced = new Map<string, string>();
   /** By EntryID: rows without statement, and what the records say of them by now. */
@@ -178,9 +184,21 @@ export class AdmissionReplay {
     if (!paths) throw new Error('Nothing is decided before genesis.');
     const vendor = this.byUri.get(admitted.issuer);
     const { x5t } = admitted;
-    const isRevoked = x5t !== undefined && this.certificates.get(encodeHex(x5t))?.revocation !== undefined;
+    const isRevoked = x5t !== undefined && this.isRevoked(encodeHex(x5t));
+    const isWithdrawn = (digests: readonly string[]) =>
+      digests.some(
+        (digest) =>
+          this.revocations.has(`digest:${digest}`) || this.revocations.has(`digest:${digest} of ${vendor?.id}`),
+      );
     const decideAt = (at: Date) => {
-      const facts = { policy, at, paths, vendor, isRevoked };
+      const facts = {
+        policy,
+        at,
+        paths,
+        vendor: vendor && { ...vendor, isActive: isActive(vendor) },
+        isRevoked,
+        isWithdrawn,
+      };
       return 'hashedRekord' in admitted
         ? decideHashedRekord(admitted.hashedRekord, facts)
         : decideAdmission(admitted, facts);
@@ -189,6 +207,13 @@ export class AdmissionReplay {
     // The chain is judged when the statement comes in, shortly before it is committed.
     if (refusal?.code !== 'x509/expired') return refusal;
     return decideAt(new Date(row.registeredAt.getTime() - LONGEST_WAIT_MS));
+  }
+
+  private isRevoked(fingerprint: string): boolean {
+    const certificate = this.certificates.get(fingerprint);
+    const subjects = [`certificate:${fingerprint}`];
+    if (certificate) subjects.push(`key:${certificate.key}`, `issuer:${certificate.issuer}`);
+    return subjects.some((subject) => this.revocations.has(subject));
   }
 
   /** Looks for a later policy under which the admission would have been right: then that one was applied before it counted. */
@@ -220,7 +245,7 @@ export class AdmissionReplay {
     if (row.vendorId !== about) {
       throw wrong(
         index,
-        `is shown as of the vendor "${row.vendorId ?? ''}", and speaks of "${about}"`,
+        `is shown as of the vendor "${row.vendorId ?? ''}", and speaks of "${about ?? ''}"`,
         'audit/wrong-facts',
       );
     }
@@ -262,17 +287,24 @@ export class AdmissionReplay {
   }
 
   /** What each record means, and the vendor that it is about. Others change nothing that a decision rests on. */
-  private readonly rules: Readonly<Record<string, (record: RecordPayload, checked: CheckedRow) => string>> = {
-    'vendor-admitted': (record, { index }) => this.admitVendor(record, index),
-    'vendor-suspended': (record, { index }) => this.changeStanding(record, index, true),
-    'vendor-reinstated': (record, { index }) => this.changeStanding(record, index, false),
-    'certificate-announced': (record, checked) => this.announceCertificate(record, checked),
-    'certificate-issued': (record, { index, row }) => this.issueCertificate(record, index, row.registeredAt),
-    'certificate-revoked': (record, { index }) => this.revokeCertificate(record, index),
-    'statement-restricted': (record, { index }) => this.withhold(record, index),
-    'statement-released': (record, { index }) => this.release(record, index),
-    'statement-erased': (record, { index }) => this.erase(record, index),
-  };
+  private readonly rules: Readonly<Record<string, (record: RecordPayload, checked: CheckedRow) => string | undefined>> =
+    {
+      'vendor-admitted': (record, { index }) => this.admitVendor(record, index),
+      'vendor-suspended': (record, { index }) => this.changeStanding(record, index, true),
+      'vendor-reinstated': (record, { index }) => this.changeStanding(record, index, false),
+      'certificate-announced': (record, checked) => this.announceCertificate(record, checked),
+      'certificate-issued': (record, { index, row }) => this.issueCertificate(record, index, row.registeredAt),
+      'certificate-revoked': (record, { index }) =>
+        this.revokeCertificates(record, [record.text('fingerprint')], index),
+      'certificates-revoked': (record, { index }) => this.revokeCertificates(record, record.fingerprints(), index),
+      'key-revoked': (record, { index }) => this.revoke(record, `key:${record.text('key')}`, index),
+      'issuer-revoked': (record, { index }) => this.revoke(record, `issuer:${record.text('issuer')}`, index),
+      'vendor-revoked': (record, { index }) => this.revokeVendor(record, index),
+      'digest-revoked': (record, { index }) => this.revokeDigest(record, index),
+      'statement-restricted': (record, { index }) => this.withhold(record, index),
+      'statement-released': (record, { index }) => this.release(record, index),
+      'statement-erased': (record, { index }) => this.erase(record, index),
+    };
 
   private admitVendor(record: RecordPayload, index: bigint): string {
     const [id, uri, subject, claims] = [record.text('vendor'), record.text('uri'), record.subject(), record.claims()];
@@ -283,7 +315,7 @@ export class AdmissionReplay {
       if (taken !== undefined) throw wrong(index, `grants "${taken}", which overlaps with a claim of ${other.id}`);
       if (other.subject === subject) throw wrong(index, `admits a vendor under the name of ${other.id}`);
     }
-    const vendor = { id, uri, subject, claims, isActive: true };
+    const vendor = { id, uri, subject, claims, isSuspended: false, isRevoked: false };
     this.vendors.set(id, vendor);
     this.byUri.set(uri, vendor);
     return id;
@@ -291,17 +323,17 @@ export class AdmissionReplay {
 
   private changeStanding(record: RecordPayload, index: bigint, isSuspension: boolean): string {
     const vendor = this.loadVendor(record, index);
-    if (vendor.isActive !== isSuspension) {
+    if (vendor.isSuspended === isSuspension) {
       throw wrong(index, `${isSuspension ? 'suspends' : 'reinstates'} ${vendor.id}, which is so already`);
     }
-    vendor.isActive = !isSuspension;
+    vendor.isSuspended = isSuspension;
     return vendor.id;
   }
 
   /** What a certificate will say is on record before it is signed (RFC 6962 §3.2). */
   private announceCertificate(record: RecordPayload, { index, row }: CheckedRow): string {
     const vendor = this.loadVendor(record, index);
-    if (!vendor.isActive) throw wrong(index, `announces a certificate for ${vendor.id}, which is suspended`);
+    if (!isActive(vendor)) throw wrong(index, `announces a certificate for ${vendor.id}, which is not active`);
     this.announced.set(encodeBase64Url(row.entry), announcement(vendor, record.bytes('tbsCertificate')));
     return vendor.id;
   }
@@ -310,7 +342,7 @@ export class AdmissionReplay {
     const vendor = this.loadVendor(record, index);
     const der = record.bytes('certificate');
     const fingerprint = encodeHex(sha256(der));
-    if (!vendor.isActive) throw wrong(index, `issues a certificate to ${vendor.id}, which is suspended`);
+    if (!isActive(vendor)) throw wrong(index, `issues a certificate to ${vendor.id}, which is not active`);
     if (record.text('fingerprint') !== fingerprint)
       throw wrong(index, 'names a fingerprint that is not its certificate’s');
     let certificate: ReturnType<typeof parseCertificate>;
@@ -331,21 +363,57 @@ export class AdmissionReplay {
       throw wrong(index, 'issues a certificate that was not announced before');
     }
     if (this.keys.has(key)) throw wrong(index, 'certifies a key a second time');
+    const issuer = record.text('issuer');
+    if (this.revocations.has(`key:${key}`)) throw wrong(index, 'certifies a key that is revoked');
+    if (this.revocations.has(`issuer:${issuer}`))
+      throw wrong(index, `issues a certificate under ${issuer}, which is revoked`);
     this.keys.add(key);
-    this.certificates.set(fingerprint, { vendor: vendor.id, notBefore: certificate.notBefore });
+    this.certificates.set(fingerprint, { vendor: vendor.id, key, issuer });
     return vendor.id;
   }
 
-  private revokeCertificate(record: RecordPayload, index: bigint): string {
-    const certificate = this.certificates.get(record.text('fingerprint'));
-    if (!certificate) throw wrong(index, 'revokes a certificate that was never issued');
+  /** The vendor, where it is the same of all. */
+  private revokeCertificates(
+    record: RecordPayload,
+    fingerprints: readonly string[],
+    index: bigint,
+  ): string | undefined {
+    const vendors = new Set<string>();
+    for (const fingerprint of fingerprints) {
+      const certificate = this.certificates.get(fingerprint);
+      if (!certificate) throw wrong(index, 'revokes a certificate that was never issued');
+      this.narrowOrWiden(record, `certificate:${fingerprint}`, index);
+      vendors.add(certificate.vendor);
+    }
+    const [vendor, ...others] = vendors;
+    return others.length === 0 ? vendor : undefined;
+  }
+
+  private revokeVendor(record: RecordPayload, index: bigint): string {
+    const vendor = this.loadVendor(record, index);
+    this.narrowOrWiden(record, `vendor:${vendor.id}`, index);
+    vendor.isRevoked = true;
+    return vendor.id;
+  }
+
+  private revokeDigest(record: RecordPayload, index: bigint): string | undefined {
+    const scope = record.optionalText('vendor') === undefined ? '' : ` of ${this.loadVendor(record, index).id}`;
+    return this.revoke(record, `digest:${record.text('digest')}${scope}`, index);
+  }
+
+  private revoke(record: RecordPayload, subject: string, index: bigint): string | undefined {
+    this.narrowOrWiden(record, subject, index);
+    return record.optionalText('vendor') === undefined ? undefined : this.loadVendor(record, index).id;
+  }
+
+  private narrowOrWiden(record: RecordPayload, subject: string, index: bigint): void {
     const revocation = readRevocation(record);
-    const before = certificate.revocation;
-    if (before && (revocation.begin > before.begin || (before.isOnCrl && !revocation.isOnCrl))) {
+    const before = this.revocations.get(subject);
+    const isNarrower = before && (revocation.begin > before.begin || (before.isOnCrl && !revocation.isOnCrl));
+    if (isNarrower && record.optionalCount('approvals', 1) < QUORUM) {
       throw wrong(index, 'would trust signatures again that an earlier revocation refuses');
     }
-    certificate.revocation = revocation;
-    return certificate.vendor;
+    this.revocations.set(subject, revocation);
   }
 
   private erase(record: RecordPayload, index: bigint): string {
@@ -373,6 +441,10 @@ export class AdmissionReplay {
     if (!vendor) throw wrong(index, `speaks of the vendor ${record.text('vendor')}, which was never admitted`);
     return vendor;
   }
+}
+
+function isActive({ isSuspended, isRevoked }: Vendor): boolean {
+  return !isSuspended && !isRevoked;
 }
 
 function announcement({ id }: Vendor, tbs: Uint8Array): string {

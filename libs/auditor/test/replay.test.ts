@@ -1,8 +1,8 @@
-import { encodeBase64, encodeBase64Url, encodeUtf8 } from '@margo-trust/bytes';
+import { encodeBase64, encodeBase64Url, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
-import { World } from '@margo-trust/testkit';
+import { World, type TestVendor } from '@margo-trust/testkit';
 import { describe, expect, it } from 'vitest';
 import { AdmissionReplay, LogCheck, type ReplayReport } from '../src/index.ts';
 import { idOf, WorldLog } from './world-log.ts';
@@ -163,7 +163,7 @@ describe('AdmissionReplay', () => {
       },
     ],
     [
-      /suspended/,
+      /not active/,
       'a certificate for a suspended vendor',
       (log) => {
         const acme = log.admit('acme');
@@ -238,6 +238,82 @@ describe('AdmissionReplay', () => {
     log.seals.pop();
     log.certify(next, idOf('acme'), announce(idOf('zeta')));
     expect(() => replay(log)).toThrow(/not announced before/);
+  });
+
+  it.each<[string, RegExp, (log: WorldLog, acme: TestVendor) => void]>([
+    [
+      'a certificate among several',
+      /certificate-revoked/,
+      (log, { certificate: { fingerprint } }) => {
+        const certificates = [{ fingerprint }, { fingerprint: log.admit('beta').certificate.fingerprint }];
+        log.revokeBroadly('certificates', { certificates });
+      },
+    ],
+    [
+      'its key',
+      /certificate-revoked/,
+      (log, { certificate }) => log.revokeBroadly('key', { key: encodeHex(sha256(certificate.spki)) }),
+    ],
+    ['its issuer', /certificate-revoked/, (log) => log.revokeBroadly('issuer', { issuer: 'issuing-1' })],
+    ['the vendor', /vendor-not-active/, (log, { id }) => log.revokeBroadly('vendor', { vendor: id })],
+  ])('refuses what was admitted after the revocation of %s', (what, why, revoke) => {
+    const log = new WorldLog();
+    const [acme, zeta] = [log.admit('acme'), log.admit('zeta')];
+    log.publish(acme);
+    revoke(log, acme);
+    if (what !== 'its issuer') log.publish(zeta);
+    expect(replay(log)).toBeDefined();
+    log.publish(acme);
+    expect(() => replay(log)).toThrow(why);
+  });
+
+  it('refuses signatures of a withdrawn artifact, of one vendor or of all', () => {
+    const publishing = (scope: object) => {
+      const log = new WorldLog();
+      const [acme, zeta] = [log.admit('acme'), log.admit('zeta')];
+      const digest = `sha256:${'ab'.repeat(32)}`;
+      log.revokeBroadly('digest', { digest, ...scope });
+      const attempt = (vendor: TestVendor) => {
+        log.publish(vendor, undefined, {}, digest);
+        return () => replay(log);
+      };
+      return { attempt, acme, zeta };
+    };
+    const scoped = publishing({ vendor: idOf('acme') });
+    expect(scoped.attempt(scoped.zeta)).not.toThrow();
+    expect(scoped.attempt(scoped.acme)).toThrow(/digest-revoked/);
+    const all = publishing({});
+    expect(all.attempt(all.zeta)).toThrow(/digest-revoked/);
+  });
+
+  it('lets a revocation be narrowed by two and not by one', () => {
+    for (const approvals of [1, 2]) {
+      const log = new WorldLog();
+      const acme = log.admit('acme');
+      log.revoke(acme, 'keyCompromise');
+      const invalidityDate = log.now.toISOString();
+      log.revokeBroadly(
+        'certificates',
+        { certificates: [{ fingerprint: acme.certificate.fingerprint }], vendor: acme.id },
+        { invalidityDate, approvals },
+      );
+      if (approvals === 1) expect(() => replay(log)).toThrow(/trust signatures again/);
+      else expect(replay(log)).toMatchObject({ records: 6 });
+    }
+  });
+
+  it('refuses certificates for a revoked key and under a revoked issuer', () => {
+    const byKey = new WorldLog();
+    byKey.admit('acme');
+    const next = byKey.world.vendor(idOf('acme'));
+    byKey.revokeBroadly('key', { key: encodeHex(sha256(next.certificate.spki)) });
+    byKey.certify(next);
+    expect(() => replay(byKey)).toThrow(/key that is revoked/);
+
+    const byIssuer = new WorldLog();
+    byIssuer.revokeBroadly('issuer', { issuer: 'issuing-1' });
+    byIssuer.admit('acme');
+    expect(() => replay(byIssuer)).toThrow(/issuing-1, which is revoked/);
   });
 
   it('decides about what Sigstore tools logged by the same rules', () => {

@@ -81,7 +81,7 @@ export class WorldLog {
 
   certify({ id, certificate }: TestVendor, owner = id, announced?: string): void {
     const { fingerprint, der } = certificate;
-    const certified = { vendor: owner, fingerprint, certificate: encodeBase64(der) };
+    const certified = { vendor: owner, issuer: 'issuing-1', fingerprint, certificate: encodeBase64(der) };
     const members = { ...certified, ...(announced !== undefined && { announced }) };
     this.record('certificate-issued', `certificate:${fingerprint}`, members, owner);
   }
@@ -96,12 +96,18 @@ export class WorldLog {
     this.record('certificate-revoked', `certificate:${fingerprint}`, members, id);
   }
 
+  /** `named`: the member that says what is revoked. */
+  revokeBroadly(kind: string, named: Record<string, unknown>, more: Record<string, unknown> = {}): void {
+    const members = { ...named, reason: 'keyCompromise', ...more };
+    this.record(`${kind}-revoked`, `${kind}:test`, members, named['vendor'] as string);
+  }
+
   publish(
     vendor: TestVendor,
     reference = `registry.example/${vendor.id.replace(/^01jx0*/, '')}/app:1`,
     facts: Partial<EvidenceRow> = {},
+    digest = `sha256:${randomBytes(32).toString('hex')}`,
   ): void {
-    const digest = `sha256:${randomBytes(32).toString('hex')}`;
     const target = {
       ...{ mediaType: 'application/x', digest, size: 1 },
       annotations: { 'org.margo.trust.reference': reference },

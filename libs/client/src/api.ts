@@ -19,6 +19,10 @@ import type {
   PolicyProposalList,
   PolicyState,
   Revocation,
+  RevocationDecision,
+  RevocationOrder,
+  RevocationPage,
+  RevocationPreview,
   RevocationRequest,
   Vendor,
   VendorApplication,
@@ -142,6 +146,20 @@ export class RegistryApi {
 
   revokeCertificate(serial: string, request: RevocationRequest): Promise<Revocation> {
     return this.call('POST', `certificates/${segment(serial)}/revocation`, request);
+  }
+
+  /** Revokes, or votes to trust again: see RevocationOrder. */
+  revoke(order: RevocationOrder): Promise<RevocationDecision> {
+    return this.call('POST', 'revocations', order);
+  }
+
+  /** What the order would hit; a page of statements. */
+  previewRevocation(order: RevocationOrder, page: PageQuery = {}): Promise<RevocationPreview> {
+    return this.call('POST', `revocations/preview${queryOf(page)}`, order);
+  }
+
+  listRevocations(page: PageQuery = {}): Promise<RevocationPage> {
+    return this.call('GET', `revocations${queryOf(page)}`);
   }
 
   log(): Promise<LogSummary> {

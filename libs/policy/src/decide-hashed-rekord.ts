@@ -1,3 +1,4 @@
+import { encodeHex } from '@margo-trust/bytes';
 import { verifyDigestSignature } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
 import { KEY_KINDS, type HashedRekord } from '@margo-trust/sigstore';
@@ -15,7 +16,7 @@ export function decideHashedRekord(entry: HashedRekord, facts: AdmissionFacts): 
   try {
     admitHashedRekord(entry, facts.policy, facts.paths, facts.at);
     if (facts.vendor === undefined) return unknownVendor();
-    return refuseStanding(facts.vendor.isActive, facts.isRevoked);
+    return refuseStanding(facts.vendor.isActive, facts.isRevoked, facts.isWithdrawn([digestOfHashedRekord(entry)]));
   } catch (error) {
     if (error instanceof Fault) return error;
     throw error; // a bug of ours must not look like a decision
@@ -49,6 +50,11 @@ export function admitHashedRekord(
   }
   verifyDigestSignature({ key: leaf.publicKey, digest, signature });
   return [leaf, ...above];
+}
+
+/** What was signed, as statements and searches name it: `sha256:…` or `sha384:…`. */
+export function digestOfHashedRekord({ keyDetails, digest }: HashedRekord): string {
+  return `${KEY_KINDS[keyDetails].algorithm === 'ES256' ? 'sha256' : 'sha384'}:${encodeHex(digest)}`;
 }
 
 export function unknownVendor(): AdmissionFault {

@@ -25,8 +25,10 @@ export interface AdmissionFacts {
   readonly paths: VerifiedPaths;
   /** The vendor whose URI is the statement's `iss`, if there is one. */
   readonly vendor: { readonly claims: Claims; readonly isActive: boolean } | undefined;
-  /** Whether the signing certificate is revoked, for whatever reason. */
+  /** Whether the signing certificate, its key or its issuer is revoked, for whatever reason. */
   readonly isRevoked: boolean;
+  /** Whether one of these digests was withdrawn, for everybody or for this vendor's signatures. */
+  readonly isWithdrawn: (digests: readonly string[]) => boolean;
 }
 
 /**
@@ -42,7 +44,7 @@ export function decideAdmission(statement: Statement, facts: AdmissionFacts): Fa
     const path = admitChain(statement, facts.paths, facts.at);
     admitClaims(spoken, facts.vendor, facts.policy);
     verifySignature(admitAlgorithm(statement, path, facts.policy));
-    return refuseStanding(facts.vendor?.isActive ?? false, facts.isRevoked);
+    return refuseStanding(facts.vendor?.isActive ?? false, facts.isRevoked, facts.isWithdrawn(spoken.digests));
   } catch (error) {
     if (error instanceof Fault) return error;
     throw error; // a bug of ours must not look like a decision
@@ -132,11 +134,17 @@ export function admitAlgorithm(
   return check;
 }
 
-/** Step 9, as committed when the entry is: the vendor may publish, and its certificate is not revoked. */
-export function refuseStanding(isActive: boolean, isRevoked: boolean): AdmissionFault | undefined {
+/** Step 9, as committed when the entry is: the vendor may publish, its certificate is not revoked, nor what it speaks of withdrawn. */
+export function refuseStanding(
+  isActive: boolean,
+  isRevoked: boolean,
+  isWithdrawn: boolean,
+): AdmissionFault | undefined {
   if (!isActive) {
     return new AdmissionFault('registration/vendor-not-active', 'The vendor is not active: it cannot publish now.');
   }
   if (isRevoked) return new AdmissionFault('registration/certificate-revoked', 'The signing certificate is revoked.');
+  if (isWithdrawn)
+    return new AdmissionFault('registration/digest-revoked', 'It speaks of an artifact that was withdrawn.');
   return undefined;
 }

@@ -16,6 +16,7 @@ export type AdmissionFaultCode =
   | 'registration/unknown-vendor'
   | 'registration/vendor-not-active'
   | 'registration/certificate-revoked'
+  | 'registration/digest-revoked'
   | 'registration/application-not-claimed'
   | 'registration/namespace-not-claimed';
 

@@ -22,4 +22,4 @@ export {
   refuseStanding,
   type AdmissionFacts,
 } from './decide.ts';
-export { admitHashedRekord, decideHashedRekord, unknownVendor } from './decide-hashed-rekord.ts';
+export { admitHashedRekord, decideHashedRekord, digestOfHashedRekord, unknownVendor } from './decide-hashed-rekord.ts';

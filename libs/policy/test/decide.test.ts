@@ -22,6 +22,7 @@ const facts = (change: Partial<AdmissionFacts> = {}): AdmissionFacts => ({
   paths: new VerifiedPaths(trust),
   vendor: { claims, isActive: true },
   isRevoked: false,
+  isWithdrawn: () => false,
   ...change,
 });
 
@@ -121,6 +122,11 @@ describe('decideAdmission', () => {
       () => [release(), facts({ vendor: { claims, isActive: false } })],
     ],
     ['by a revoked certificate', 'registration/certificate-revoked', () => [release(), facts({ isRevoked: true })]],
+    [
+      'of a withdrawn artifact',
+      'registration/digest-revoked',
+      () => [release(), facts({ isWithdrawn: (digests) => digests.length > 0 })],
+    ],
   ])('refuses a statement %s', (_what, code, make) => {
     expect(decideAdmission(...make())).toMatchObject({ code });
   });

@@ -335,7 +335,7 @@ export class World {
   /** The TUF repository as a set of files, with these vendors and revocations. */
   trustRoot(
     vendors: readonly { id: string }[],
-    revocations: Partial<Record<'certificates' | 'keys' | 'vendors' | 'digests', readonly object[]>> = {},
+    revocations: Partial<Record<'certificates' | 'keys' | 'issuers' | 'vendors' | 'digests', readonly object[]>> = {},
     extra: { validUntil?: Date; expires?: Date; witnessing?: object; checkpoint?: Uint8Array } = {},
   ): TufFileSet {
     const expires = extra.expires ?? this.later(365 * 86400);
@@ -348,6 +348,7 @@ export class World {
         logSize: this.entries.length,
         certificates: [],
         keys: [],
+        issuers: [],
         vendors: [],
         digests: [],
         ...revocations,

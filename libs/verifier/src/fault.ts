@@ -17,6 +17,7 @@ export type VerifyFaultCode =
   | 'verify/application-not-claimed'
   | 'verify/namespace-not-claimed'
   | 'verify/certificate-revoked'
+  | 'verify/issuer-revoked'
   | 'verify/key-revoked'
   | 'verify/vendor-revoked'
   | 'verify/digest-revoked'

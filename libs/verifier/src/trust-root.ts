@@ -75,6 +75,11 @@ export interface Revocation {
   readonly from?: Date;
 }
 
+/** A withdrawn artifact: only signatures of that vendor are refused, or everybody's. */
+export interface Withdrawal extends Revocation {
+  readonly vendorId?: string;
+}
+
 export interface RevocationList {
   readonly sequence: number;
   readonly asOf: Date;
@@ -83,10 +88,12 @@ export interface RevocationList {
   readonly certificates: ReadonlyMap<string, Revocation>;
   /** By SHA-256 of the SubjectPublicKeyInfo, hex. */
   readonly keys: ReadonlyMap<string, Revocation>;
+  /** CAs, by SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly issuers: ReadonlyMap<string, Revocation>;
   /** By vendor id. */
   readonly vendors: ReadonlyMap<string, Revocation>;
   /** By digest as text. */
-  readonly digests: ReadonlyMap<string, Revocation>;
+  readonly digests: ReadonlyMap<string, readonly Withdrawal[]>;
 }
 
 /** What grants trust: `margo.trust-root.v1.json`, which is also the payload of the second entry of the log. */
@@ -257,9 +264,25 @@ function readRevocations(json: JsonReader): RevocationList {
     logSize: json.get('logSize').count(),
     certificates: table('certificates', 'fingerprint', (text) => encodeHex(parseHex(text))),
     keys: table('keys', 'spki', (text) => encodeHex(parseHex(text))),
+    issuers: json.get('issuers').isAbsent
+      ? new Map<string, Revocation>() // older lists
+      : table('issuers', 'spki', (text) => encodeHex(parseHex(text))),
     vendors: table('vendors', 'id', (text) => text),
-    digests: table('digests', 'digest', (text) => text),
+    digests: readWithdrawals(json.get('digests')),
   };
+}
+
+function readWithdrawals(json: JsonReader): Map<string, readonly Withdrawal[]> {
+  const found = new Map<string, Withdrawal[]>();
+  for (const item of json.list(1_000_000)) {
+    const vendorId = item.get('vendor').optional((vendor) => vendor.text(64));
+    const withdrawal = { ...readRevocation(item), ...(vendorId !== undefined && { vendorId }) };
+    const digest = item.get('digest').text(512);
+    const known = found.get(digest);
+    if (known) known.push(withdrawal);
+    else found.set(digest, [withdrawal]);
+  }
+  return found;
 }
 
 /** RFC 5280 reasons that leave older signatures standing count from the revocation, others from the invalidity date. */

@@ -89,6 +89,7 @@ const ADVICE: Readonly<Record<string, string>> = {
     'Do not install. The approval of this vendor cannot be proven: tell the operator of the registry.',
   'verify/vendor-suspended': 'Do not install or update. What runs already may go on. Ask the vendor.',
   'verify/certificate-revoked': 'Do not install. Ask the vendor for a release signed with its new certificate.',
+  'verify/issuer-revoked': 'Do not install. Ask the vendor for a release signed under the new CA.',
   'verify/key-revoked': 'Do not install. Ask the vendor for a release signed with its new certificate.',
   'verify/vendor-revoked': 'Do not install anything of this vendor.',
   'verify/digest-revoked': 'Do not install. The vendor has withdrawn this artifact: ask for its replacement.',

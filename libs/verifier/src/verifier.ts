@@ -180,9 +180,9 @@ export class Verifier {
       return { places, time, detail: `Entry ${index} of ${origin}, known by ${text(time)}.` };
     });
     const witnessed = this.judgeWitnesses(statement, places, checks);
-    step(checks, 'certificate', () => {
-      this.paths.verify(leaf, statement, time);
-      return { detail: `${leaf.subjectText}, valid then.` };
+    const { issuerKeys } = step(checks, 'certificate', () => {
+      const issuerKeys = this.paths.verify(leaf, statement, time);
+      return { issuerKeys, detail: `${leaf.subjectText}, valid then.` };
     });
     const { vendor } = step(checks, 'vendor', () => {
       const vendor = this.vendors.load(statement.issuer);
@@ -199,7 +199,7 @@ export class Verifier {
       return { detail: facts.applicationId ? `${facts.applicationId} is the vendor's.` : 'Within what was granted.' };
     });
     step(checks, 'revocation', () => {
-      this.refuseRevoked(vendor, leaf, facts.digests, time);
+      this.refuseRevoked({ vendor, leaf, issuerKeys, digests: facts.digests, time });
       return { detail: `Not revoked as of ${text(this.trust.revocations.asOf)}.` };
     });
     const [{ origin, index, size }] = places;
@@ -224,10 +224,13 @@ export class Verifier {
     }).witnessed;
   }
 
-  private refuseRevoked(vendor: PublishedVendor, leaf: Certificate, digests: readonly string[], time: Date): void {
+  private refuseRevoked({ vendor, leaf, issuerKeys, digests, time }: Judged): void {
     const { revocations } = this.trust;
     for (const digest of digests) {
-      refuseIf(revocations.digests.get(digest), time, 'verify/digest-revoked', `${digest} was withdrawn`);
+      for (const { vendorId, ...withdrawal } of revocations.digests.get(digest) ?? []) {
+        if (vendorId !== undefined && vendorId !== vendor.id) continue;
+        refuseIf(withdrawal, time, 'verify/digest-revoked', `${digest} was withdrawn`);
+      }
     }
     refuseIf(
       revocations.vendors.get(vendor.id),
@@ -235,6 +238,9 @@ export class Verifier {
       'verify/vendor-revoked',
       `${vendor.legalName} is no longer trusted`,
     );
+    for (const key of issuerKeys) {
+      refuseIf(revocations.issuers.get(key), time, 'verify/issuer-revoked', 'The CA above the certificate is revoked');
+    }
     refuseIf(
       revocations.certificates.get(leaf.fingerprint),
       time,
@@ -255,6 +261,16 @@ export class Verifier {
       freshness: this.freshness,
     };
   }
+}
+
+/** What a revocation may be about, in one statement. */
+interface Judged {
+  readonly vendor: PublishedVendor;
+  readonly leaf: Certificate;
+  /** SHA-256 of the SubjectPublicKeyInfo of each CA above the leaf. */
+  readonly issuerKeys: readonly string[];
+  readonly digests: readonly string[];
+  readonly time: Date;
 }
 
 /** Runs one check and notes its outcome. */

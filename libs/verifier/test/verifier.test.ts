@@ -237,6 +237,31 @@ describe('the verdict on an artifact', () => {
       'verify/digest-revoked',
     ],
     [
+      'over a digest that its vendor withdrew',
+      ({ world, published }) => ({
+        set: world.trustRoot([published], {
+          digests: [{ digest: target.digest, vendor: ID, reason: 'unspecified', revokedAt: '2026-11-21T00:00:00Z' }],
+        }),
+      }),
+      'verify/digest-revoked',
+    ],
+    [
+      'under a revoked CA',
+      ({ world, published }) => ({
+        set: world.trustRoot([published], {
+          issuers: [
+            {
+              name: 'issuing-1',
+              spki: encodeHex(sha256(world.issuing.spki)),
+              reason: 'keyCompromise',
+              revokedAt: '2026-11-21T00:00:00Z',
+            },
+          ],
+        }),
+      }),
+      'verify/issuer-revoked',
+    ],
+    [
       'of a distrusted vendor',
       ({ world, published }) => ({
         set: world.trustRoot([published], {
@@ -283,6 +308,15 @@ describe('the verdict on an artifact', () => {
       const verifier = verifierOf(world.trustRoot([published], { certificates: [revocation] }));
       expect(codeOf(verifier.verifyArtifact(target, [signature]))).toBe('trusted');
     }
+  });
+
+  it('leaves the signatures of others alone when one vendor withdraws a digest', () => {
+    const { world, published, signature } = walk();
+    const withdrawal = { digest: target.digest, reason: 'unspecified', revokedAt: '2026-11-21T00:00:00Z' };
+    const set = world.trustRoot([published], {
+      digests: [{ ...withdrawal, vendor: '01jd5x7m8n9p0q1r2s3t4v5w6y' }],
+    });
+    expect(codeOf(verifierOf(set).verifyArtifact(target, [signature]))).toBe('trusted');
   });
 
   it('refuses a certificate that was not valid when the log saw the signature', () => {

@@ -75,3 +75,18 @@ export {
   LogSubscriptionRequest,
   RedeliveryRequest,
 } from './subscriptions.ts';
+export {
+  PREVIEW_OUTCOMES,
+  PreviewCounts,
+  PreviewedCertificate,
+  PreviewedStatement,
+  type PreviewOutcome,
+  REVOCATION_KINDS,
+  RevocationDecision,
+  type RevocationKind,
+  RevocationOrder,
+  RevocationPage,
+  RevocationPreview,
+  RevocationState,
+  RevocationTarget,
+} from './revocations.ts';

@@ -129,7 +129,7 @@ function certificateFacts({ serial, subject, notAfter, fingerprint, entryId }: C
 }
 
 /** As the registry has them. */
-const REASONS: readonly RevocationReason[] = [
+export const REASONS: readonly RevocationReason[] = [
   'unspecified',
   'keyCompromise',
   'affiliationChanged',

@@ -3,6 +3,7 @@ import { Fault } from '@margo-trust/fault';
 export type CertificateFaultCode =
   | 'certificate/ambiguous-request'
   | 'certificate/ca-retired'
+  | 'certificate/issuer-revoked'
   | 'certificate/key-refused'
   | 'certificate/key-used'
   | 'certificate/not-found'

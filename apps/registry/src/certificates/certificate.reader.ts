@@ -191,11 +191,12 @@ export class CertificateReader {
     return rows.map(toCertificate);
   }
 
-  /** Which of these certificates are revoked, for whatever reason; by hex of SHA-256. */
+  /** Which of these certificates are revoked, or their keys or issuers, for whatever reason; by hex of SHA-256. */
   async revokedAmong(tx: Tx, fingerprints: readonly Uint8Array[]): Promise<Set<string>> {
     const rows = await tx.query<{ fingerprint: Buffer }[]>(
-      `SELECT fingerprint FROM certificate
-       WHERE fingerprint = ANY($1) AND EXISTS (SELECT FROM revocation r WHERE r.serial = certificate.serial)`,
+      `SELECT fingerprint FROM certificate c
+       WHERE fingerprint = ANY($1) AND EXISTS (SELECT FROM revocation r WHERE (r.kind, r.target) IN
+         (('certificate', c.serial), ('key', encode(c.spki_sha256, 'hex')), ('issuer', c.issuer)))`,
       [fingerprints.map((fingerprint) => Buffer.from(fingerprint))],
     );
     return new Set(rows.map((row) => encodeHex(row.fingerprint)));

@@ -61,7 +61,7 @@ export class IssueCertificate {
     const issuer = await this.reader.loadActive('issuing', tx);
     const draft = await this.leaf.draft(issuer, order);
     const { index, entryId } = await this.logDraft(tx, order, issuer.name, draft);
-    await this.refuseFallen(tx, order);
+    await this.refuseFallen(tx, order, issuer.name);
     const precertificate = {
       ...{ serial: draft.serialHex, spkiSha256, vendorId: vendor.id, assurance, issuer: issuer.name, shard: SHARD },
       ...{ tbs: draft.tbs, logIndex: index, entryId, loggedAt: this.clock.now() },
@@ -79,7 +79,7 @@ export class IssueCertificate {
       throw new Error('The announcement is gone.');
     const certificate = await this.leaf.issue(logged);
     const { index, entryId } = await this.logCertificate(tx, order, logged, certificate);
-    await this.refuseFallen(tx, order);
+    await this.refuseFallen(tx, order, issuer);
 
     const { fingerprint, der, notBefore, notAfter } = certificate;
     await this.store.insert(tx, {
@@ -94,9 +94,18 @@ export class IssueCertificate {
     });
   }
 
-  /** A record holds the head of the log, and a suspension would need it: asked after one, what stands goes on to. */
-  private async refuseFallen(tx: Tx, { vendor, confirm }: CertificateOrder): Promise<void> {
+  /**
+   * A record holds the head of the log, and a suspension or revocation would need it: asked after one, what stands goes
+   * on to.
+   */
+  private async refuseFallen(tx: Tx, { vendor, confirm }: CertificateOrder, issuer: AuthorityName): Promise<void> {
     if (!(await this.vendors.activeAmong(tx, [vendor.id])).has(vendor.id)) throw vendorNotActive();
+    if (await this.store.isIssuerRevoked(tx, issuer)) {
+      throw new CertificateFault(
+        'certificate/issuer-revoked',
+        'The issuing CA is revoked: it issues nothing any more.',
+      );
+    }
     await confirm?.(tx);
   }
 

@@ -38,6 +38,9 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /api/v1/vendors/:id/certificates': ANYONE,
   'GET /api/v1/certificates/:serial': ANYONE,
   'POST /api/v1/certificates/:serial/revocation': ['owner', 'publisher', 'security', ...GOVERNANCE],
+  'GET /api/v1/revocations': ANYONE,
+  'POST /api/v1/revocations': ['owner', 'publisher', 'security', ...GOVERNANCE],
+  'POST /api/v1/revocations/preview': ['owner', 'publisher', 'security', ...GOVERNANCE],
   'GET /api/v1/log': ANYONE,
   'GET /api/v1/log/complete': ANYONE,
   'GET /api/v1/log/entries': ANYONE,
@@ -230,6 +233,9 @@ describe('who may call what', () => {
       path: `/api/v1/certificates/${(await certify(vendor.id)).serial}/revocation`,
       ...asJson({ reason: 'superseded' }),
     }),
+    'POST /api/v1/revocations': async () =>
+      asJson({ target: { serials: [(await certify(vendor.id)).serial] }, reason: 'superseded' }),
+    'POST /api/v1/revocations/preview': () => asJson({ target: { serials: [vendor.serial] }, reason: 'keyCompromise' }),
     'POST /api/v1/log/entries/:id/restriction': async () => ({
       path: `/api/v1/log/entries/${await publish()}/restriction`,
       ...asJson({ reason: 'Test.' }),

@@ -91,14 +91,18 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
 
   'certificate/ambiguous-request': { status: 400, title: 'Malformed certification request' },
   'certificate/ca-retired': { status: 409, title: 'CA has retired' },
+  'certificate/issuer-revoked': { status: 503, title: 'Issuing CA is revoked', retryAfterSeconds: 3_600 },
   'certificate/key-refused': { status: 422, title: 'Key not fit for a certificate' },
   'certificate/key-used': { status: 409, title: 'Key was certified before' },
   'certificate/not-found': { status: 404, title: 'No such certificate' },
   'certificate/profile-violation': { status: 422, title: 'Certificate would break the profile' },
   'certificate/vendor-not-active': { status: 409, title: 'Vendor is not active' },
 
+  'revocation/already-voted': { status: 409, title: 'Already voted by you' },
+  'revocation/bad-target': { status: 422, title: 'Nothing to revoke by that' },
   'revocation/invalid-date': { status: 422, title: 'Invalidity date not possible' },
   'revocation/narrower': { status: 409, title: 'Revocations are not taken back' },
+  'revocation/nothing-found': { status: 404, title: 'No certificate is meant' },
 
   'database/interrupted': { status: 503, title: 'Interrupted', retryAfterSeconds: 1 },
   'database/not-replicated': { status: 503, title: 'Not replicated', retryAfterSeconds: 2 },
@@ -132,6 +136,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
 
   'registration/application-not-claimed': { status: 400, title: 'Rejected' },
   'registration/certificate-revoked': { status: 400, title: 'Rejected' },
+  'registration/digest-revoked': { status: 400, title: 'Rejected' },
   'registration/content-type-refused': { status: 400, title: 'Rejected' },
   'registration/issuer-mismatch': { status: 400, title: 'Rejected' },
   'registration/namespace-not-claimed': { status: 400, title: 'Rejected' },

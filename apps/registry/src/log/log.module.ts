@@ -4,6 +4,7 @@ import { CertificateReaderModule } from '../certificates/certificate-reader.modu
 import { HttpModule } from '../http/http.module.ts';
 import { Readiness } from '../http/readiness.ts';
 import { KeysModule } from '../keys/keys.module.ts';
+import { RevocationReaderModule } from '../revocation/revocation-reader.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { AdmissionReader } from './admission/admission.reader.ts';
 import { AppendRecord } from './append-record.ts';
@@ -59,7 +60,7 @@ import { UpdateIndexMap } from './search/update-index-map.ts';
 import { WriteEvidence } from './tiles/write-evidence.ts';
 
 @Module({
-  imports: [AuditModule, HttpModule, KeysModule, CertificateReaderModule, VendorReaderModule],
+  imports: [AuditModule, HttpModule, KeysModule, CertificateReaderModule, RevocationReaderModule, VendorReaderModule],
   controllers: [
     CompleteController,
     EntriesController,

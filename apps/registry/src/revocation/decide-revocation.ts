@@ -7,29 +7,42 @@ export interface Verdict {
   readonly invalidityDate?: Date;
 }
 
+/** The same, and when it was first decided. */
+export interface HeldVerdict extends Verdict {
+  readonly revokedAt: Date;
+}
+
+/** What becomes of a verdict that is asked for, given the one that holds. */
+export type Change = 'new' | 'same' | 'wider' | 'narrower';
+
 /** Reasons that say nothing against what was signed before: the key was in good hands until then. */
 const KEEPS_OLDER: readonly RevocationReason[] = ['superseded', 'affiliationChanged', 'cessationOfOperation'];
 
 /**
- * Whether `asked` is to be decided (true) or holds already (false), given what was decided `before`.
- *
- * Trust may always shrink. It never grows back: a verdict that would let signatures through again, or take a certificate off
- * the CRL, is `revocation/narrower`; for that the design asks for a quorum.
+ * How `asked` compares with what was decided `before`. Trust may always shrink, by one person. What would let signatures through
+ * again that are refused, or say that a certificate need not be on the CRL, is narrower: that takes a quorum.
  */
-export function isNewDecision(asked: Verdict, before: (Verdict & { readonly revokedAt: Date }) | undefined): boolean {
-  if (before === undefined) return true;
+export function compareVerdicts(asked: Verdict, before: HeldVerdict | undefined): Change {
+  if (before === undefined) return 'new';
   const hasSameDate = asked.invalidityDate?.getTime() === before.invalidityDate?.getTime();
-  if (asked.reason === before.reason && hasSameDate) return false;
-
+  if (asked.reason === before.reason && hasSameDate) return 'same';
   const isTakenOff = isOnCrl(before) && !isOnCrl(asked);
   const [from, fromBefore] = [beginOf(asked, Infinity), beginOf(before, before.revokedAt.getTime())];
-  if (isTakenOff || from > fromBefore) {
-    throw new RevocationFault(
-      'revocation/narrower',
-      'This would trust signatures again that are refused now. The date may move earlier, not later.',
-    );
-  }
-  return true;
+  return isTakenOff || from > fromBefore ? 'narrower' : 'wider';
+}
+
+/** Whether `asked` is to be decided (true) or holds already (false). Narrower verdicts are `revocation/narrower`. */
+export function isNewDecision(asked: Verdict, before: HeldVerdict | undefined): boolean {
+  const change = compareVerdicts(asked, before);
+  if (change === 'narrower') throw narrower();
+  return change !== 'same';
+}
+
+export function narrower(): RevocationFault {
+  return new RevocationFault(
+    'revocation/narrower',
+    'This would trust signatures again that are refused now. The date may move earlier; later only by two members of governance.',
+  );
 }
 
 /**
@@ -40,7 +53,12 @@ export function isOnCrl({ reason }: { readonly reason: RevocationReason }): bool
   return reason !== 'superseded';
 }
 
-/** From when on signatures are refused; `revokedAt` is the time of the decision. */
+/** From when on signatures are refused, if it were decided at `now`; undefined: all are. */
+export function refusedFrom({ reason, invalidityDate }: Verdict, now: Date): Date | undefined {
+  return invalidityDate ?? (KEEPS_OLDER.includes(reason) ? now : undefined);
+}
+
+/** `revokedAt` is the time of the decision. */
 function beginOf({ reason, invalidityDate }: Verdict, revokedAt: number): number {
   if (invalidityDate) return invalidityDate.getTime();
   return KEEPS_OLDER.includes(reason) ? revokedAt : -Infinity;
@@ -50,9 +68,9 @@ function beginOf({ reason, invalidityDate }: Verdict, revokedAt: number): number
  * Refuses dates that cannot be meant: to come, or before the certificate was valid.
  * An absent date is the way to say that no signature is to be trusted.
  */
-export function checkInvalidityDate(date: Date, now: Date, notBefore: Date): void {
+export function checkInvalidityDate(date: Date, now: Date, notBefore?: Date): void {
   if (date > now) throw new RevocationFault('revocation/invalid-date', 'The invalidity date is still to come.');
-  if (date < notBefore) {
+  if (notBefore && date < notBefore) {
     throw new RevocationFault(
       'revocation/invalid-date',
       'The invalidity date lies before the certificate: leave it out to refuse every signature.',

@@ -5,18 +5,30 @@ import { HttpModule } from '../http/http.module.ts';
 import { Readiness } from '../http/readiness.ts';
 import { KeysModule } from '../keys/keys.module.ts';
 import { LogModule } from '../log/log.module.ts';
+import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
+import { AffectedReader } from './affected.reader.ts';
 import { CrlFreshness } from './crl-freshness.ts';
 import { IssueCrl } from './issue-crl.ts';
+import { PreviewRevocation } from './preview-revocation.ts';
 import { RevocationReaderModule } from './revocation-reader.module.ts';
 import { RevocationStore } from './revocation.store.ts';
 import { RevocationsController } from './revocations.controller.ts';
-import { RevokeCertificate } from './revoke-certificate.ts';
+import { Revoke } from './revoke.ts';
 import { SignCrl } from './sign-crl.ts';
+import { WeighOrder } from './weigh-order.ts';
 
 @Module({
-  imports: [AuditModule, CertificateReaderModule, HttpModule, KeysModule, LogModule, RevocationReaderModule],
+  imports: [
+    AuditModule,
+    CertificateReaderModule,
+    HttpModule,
+    KeysModule,
+    LogModule,
+    RevocationReaderModule,
+    VendorReaderModule,
+  ],
   controllers: [RevocationsController],
-  providers: [CrlFreshness, IssueCrl, RevocationStore, RevokeCertificate, SignCrl],
+  providers: [AffectedReader, CrlFreshness, IssueCrl, PreviewRevocation, RevocationStore, Revoke, SignCrl, WeighOrder],
   exports: [IssueCrl],
 })
 export class RevocationModule {

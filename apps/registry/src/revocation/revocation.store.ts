@@ -1,20 +1,26 @@
 import { Injectable } from '@nestjs/common';
-import type { RevocationReason } from '@margo-trust/wire';
 import type { Tx } from '../db/db.ts';
-import type { CrlState } from './revocation.reader.ts';
+import type { Verdict } from './decide-revocation.ts';
+import type { CrlState, RevocationSubject } from './revocation.reader.ts';
 
-/** One decision about one certificate. A later one about the same certificate replaces it. */
-export interface NewRevocation {
-  readonly serial: string;
-  readonly reason: RevocationReason;
+/** A decision about subjects that are all treated alike, with its record in the log. A later one about the same replaces it. */
+export interface NewRevocation extends Verdict {
   readonly revokedAt: Date;
-  readonly invalidityDate?: Date;
+  readonly approvals: number;
   readonly logIndex: bigint;
   readonly entryId: string;
 }
 
 export interface NewCrl extends CrlState {
   readonly sha256: Uint8Array;
+}
+
+/** Somebody's wish that a subject be trusted more than the decision `after` allows. */
+export interface RevocationVote extends Verdict {
+  readonly subject: RevocationSubject;
+  readonly after: bigint;
+  readonly voter: { readonly issuer: string; readonly subject: string };
+  readonly at: Date;
 }
 
 /** Writes decisions and CRLs. Every method takes the caller's transaction; nothing is ever changed. */
@@ -25,20 +31,49 @@ export class RevocationStore {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [DECISION_LOCK]);
   }
 
-  /** Under {@link lockDecisions}: gives the decision the next number. */
-  async insert(tx: Tx, revocation: NewRevocation): Promise<void> {
+  /** Under {@link lockDecisions}: gives the decisions the next numbers. */
+  async insert(tx: Tx, subjects: readonly RevocationSubject[], revocation: NewRevocation): Promise<void> {
     await tx.query(
-      `INSERT INTO revocation (sequence, serial, reason, revoked_at, invalidity_date, log_index, entry_id)
-       SELECT coalesce(max(sequence), 0) + 1, $1, $2, $3, $4, $5, $6 FROM revocation`,
+      `INSERT INTO revocation (sequence, kind, target, vendor_id, serial, reason, revoked_at, invalidity_date, approvals,
+                               log_index, entry_id)
+       SELECT (SELECT coalesce(max(sequence), 0) FROM revocation) + n, kind, target, vendor_id,
+              CASE WHEN kind = 'certificate' THEN target END, $4, $5, $6, $7, $8, $9
+       FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS s (kind, target, vendor_id, n)`,
       [
-        revocation.serial,
+        subjects.map(({ kind }) => kind),
+        subjects.map(({ target }) => target),
+        subjects.map(({ vendorId }) => vendorId ?? null),
         revocation.reason,
         revocation.revokedAt,
         revocation.invalidityDate ?? null,
+        revocation.approvals,
         revocation.logIndex.toString(),
         revocation.entryId,
       ],
     );
+  }
+
+  /** Who has voted for exactly this since the decision that it would replace. */
+  async votersFor(tx: Tx, { after, reason, invalidityDate }: RevocationVote): Promise<RevocationVote['voter'][]> {
+    return tx.query<RevocationVote['voter'][]>(
+      `SELECT issuer, subject FROM revocation_vote
+       WHERE after_sequence = $1 AND reason = $2 AND invalidity_date IS NOT DISTINCT FROM $3`,
+      [after.toString(), reason, invalidityDate ?? null],
+    );
+  }
+
+  async insertVote(tx: Tx, { subject, after, reason, invalidityDate, voter, at }: RevocationVote): Promise<void> {
+    await tx.query('INSERT INTO revocation_vote VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
+      subject.kind,
+      subject.target,
+      subject.vendorId ?? null,
+      after.toString(),
+      reason,
+      invalidityDate ?? null,
+      voter.issuer,
+      voter.subject,
+      at,
+    ]);
   }
 
   /** One issuer of CRLs at a time, in whatever process. */

@@ -9,8 +9,7 @@ import { KeyRing } from '../keys/key-ring.ts';
 import { LogReader } from '../log/log.reader.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import type { CrlPlan } from './crl-plans.ts';
-import { isOnCrl } from './decide-revocation.ts';
-import { type CurrentRevocation, RevocationReader } from './revocation.reader.ts';
+import { type ListedCertificate, RevocationReader } from './revocation.reader.ts';
 import { RevocationStore } from './revocation.store.ts';
 
 /**
@@ -38,7 +37,8 @@ export class SignCrl {
     const algorithm = certificateSignatureAlgorithm(issuer.publicKey);
     if (signer.algorithm !== algorithm) throw new Error(`The key in ${plan.slot} is not that of ${ca}.`);
 
-    const { sequence, certificates } = await this.revocations.list(tx);
+    const sequence = await this.revocations.sequence(tx);
+    const listed = await this.revocations.listed(tx);
     const thisUpdate = wholeSeconds(this.clock.now());
     const nextUpdate = new Date(thisUpdate.getTime() + plan.currentForMs);
     const number = await this.nextNumber(tx, plan, thisUpdate);
@@ -46,7 +46,7 @@ export class SignCrl {
       plan.holds === 'leaves'
         ? { holds: 'leaves', url: await this.certificates.publicationUrl(path, tx) }
         : { holds: 'cas' };
-    const entries = certificates.filter((one) => one.issuer === ca && one.shard === shard && isOnCrl(one)).map(toEntry);
+    const entries = listed.filter((one) => one.issuer === ca && one.shard === shard).map(toEntry);
 
     const tbs = encodeTbsCrl({ issuer, number, thisUpdate, nextUpdate, entries, scope });
     const body = assembleSigned(tbs, algorithm, await signer.sign(tbs));
@@ -69,7 +69,7 @@ export class SignCrl {
  * CSBR §4.9.13 wants revocation and invalidity date to be the same: readers that know only the former then judge as those
  * that know both. When it was really decided stands in the log.
  */
-function toEntry({ serial, reason, revokedAt, invalidityDate }: CurrentRevocation) {
+function toEntry({ serial, reason, revokedAt, invalidityDate }: ListedCertificate) {
   return {
     serialHex: serial,
     reason,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { CertificateReader } from '../certificates/certificate.reader.ts';
 import type { Tx } from '../db/db.ts';
 import { PublishedFiles } from '../http/published-files.store.ts';
 import { LogReader } from '../log/log.reader.ts';
@@ -12,6 +13,7 @@ import { ProveAdmissions } from './prove-admissions.ts';
 @Injectable()
 export class CollectLiveTargets {
   constructor(
+    private readonly certificates: CertificateReader,
     private readonly vendors: VendorReader,
     private readonly revocations: RevocationReader,
     private readonly admissions: ProveAdmissions,
@@ -28,7 +30,12 @@ export class CollectLiveTargets {
    */
   async run(tx: Tx, asOf: Date): Promise<Readonly<Record<string, Uint8Array>>> {
     const vendors = await this.admissions.run(tx, await this.vendors.admitted(tx));
-    const revocations = await this.revocations.list(tx);
+    const revocations = {
+      sequence: await this.revocations.sequence(tx),
+      certificates: await this.revocations.certificates(tx),
+      broad: await this.revocations.broad(tx),
+      authorities: await this.certificates.authorities(tx),
+    };
     const crls = await this.crls(tx);
     const head = await this.log.loadHead();
     return {

@@ -1,7 +1,10 @@
-import { encodeBase64 } from '@margo-trust/bytes';
+import { encodeBase64, encodeHex } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
 import { encodeJsonPayload } from '@margo-trust/statement';
 import { vendorShard } from '@margo-trust/verifier';
-import type { CurrentRevocation } from '../revocation/revocation.reader.ts';
+import type { RevocationKind } from '@margo-trust/wire';
+import type { Authority } from '../certificates/certificate.reader.ts';
+import type { CurrentRevocation, HeldRevocation } from '../revocation/revocation.reader.ts';
 import type { PublishingVendor } from '../vendors/vendor.reader.ts';
 import { wireTime } from '../wire-time.ts';
 
@@ -40,26 +43,46 @@ export interface RevocationState {
   /** Number of the last decision in the list. */
   readonly sequence: bigint;
   readonly certificates: readonly CurrentRevocation[];
+  /** Keys, issuers, vendors and digests. */
+  readonly broad: readonly HeldRevocation[];
+  readonly authorities: readonly Authority[];
   /** The list is complete up to here. */
   readonly asOf: Date;
   readonly logSize: bigint;
 }
 
-/**
- * `live.revocations.v1.json`. Single keys, whole vendors and digests have lists that nothing fills yet: a suspended vendor
- * is told by its status.
- */
-export function encodeRevocationList({ sequence, certificates, asOf, logSize }: RevocationState): Uint8Array {
+/** `live.revocations.v1.json`. A suspended vendor is told by its status; this is about what is refused for good. */
+export function encodeRevocationList(state: RevocationState): Uint8Array {
+  const { sequence, certificates, broad, authorities, asOf, logSize } = state;
+  const of = (kind: RevocationKind) => broad.filter((held) => held.kind === kind);
   return encodeJsonPayload({
     type: 'margo.revocations.v1',
     sequence: Number(sequence),
     asOf: wireTime(asOf),
     logSize: Number(logSize),
-    certificates: certificates.map(describeRevocation),
-    keys: [],
-    vendors: [],
-    digests: [],
+    certificates: certificates.map(({ fingerprint, serial, issuer, ...held }) => ({
+      ...{ fingerprint, serial, issuer },
+      ...describeVerdict(held),
+    })),
+    keys: of('key').map((held) => ({ spki: held.target, ...describeVerdict(held) })),
+    issuers: of('issuer').map((held) => ({
+      name: held.target,
+      spki: keyOf(authorities, held.target),
+      ...describeVerdict(held),
+    })),
+    vendors: of('vendor').map((held) => ({ id: held.target, ...describeVerdict(held) })),
+    digests: of('digest').map((held) => ({
+      digest: held.target,
+      ...(held.vendorId !== undefined && { vendor: held.vendorId }),
+      ...describeVerdict(held),
+    })),
   });
+}
+
+function keyOf(authorities: readonly Authority[], name: string): string {
+  const found = authorities.find((authority) => authority.name === name);
+  if (found === undefined) throw new Error(`There is no authority ${name}.`);
+  return encodeHex(sha256(found.certificate.spki));
 }
 
 function describeVendor({ id, uri, legalName, status, subject, claims, record }: ProvenVendor): object {
@@ -77,12 +100,13 @@ function describeVendor({ id, uri, legalName, status, subject, claims, record }:
   };
 }
 
-function describeRevocation(revocation: CurrentRevocation): object {
-  const { fingerprint, serial, issuer, reason, revokedAt, invalidityDate, logIndex } = revocation;
+function describeVerdict({
+  reason,
+  revokedAt,
+  invalidityDate,
+  logIndex,
+}: Omit<HeldRevocation, 'kind' | 'target' | 'sequence' | 'entryId'>): object {
   return {
-    fingerprint,
-    serial,
-    issuer,
     reason,
     revokedAt: wireTime(revokedAt),
     ...(invalidityDate && { invalidityDate: wireTime(invalidityDate) }),

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { CertificateReaderModule } from '../certificates/certificate-reader.module.ts';
 import { HttpModule } from '../http/http.module.ts';
 import { Readiness } from '../http/readiness.ts';
 import { KeysModule } from '../keys/keys.module.ts';
@@ -17,7 +18,7 @@ import { TrustRootStore } from './trust-root.store.ts';
 import { TufRepository } from './tuf-repository.ts';
 
 @Module({
-  imports: [HttpModule, KeysModule, LogModule, RevocationReaderModule, VendorReaderModule],
+  imports: [CertificateReaderModule, HttpModule, KeysModule, LogModule, RevocationReaderModule, VendorReaderModule],
   providers: [
     CollectLiveTargets,
     PerformCeremony,

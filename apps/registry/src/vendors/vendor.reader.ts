@@ -58,11 +58,16 @@ export class VendorReader {
     return vendor;
   }
 
-  /** Which of these are active. They stay so until `tx` ends if it holds the log's head: a suspension waits for that. */
+  /**
+   * Which of these are active, and not revoked for good. They stay so until `tx` ends if it holds the log's head: a suspension
+   * or revocation waits for that.
+   */
   async activeAmong(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
-    const rows = await tx.query<{ id: string }[]>(`SELECT id FROM vendor WHERE id = ANY($1) AND status = 'active'`, [
-      [...ids],
-    ]);
+    const rows = await tx.query<{ id: string }[]>(
+      `SELECT id FROM vendor WHERE id = ANY($1) AND status = 'active'
+         AND NOT EXISTS (SELECT FROM revocation r WHERE r.kind = 'vendor' AND r.target = vendor.id)`,
+      [[...ids]],
+    );
     return new Set(rows.map(({ id }) => id));
   }
 

@@ -1,13 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
-import { admitHashedRekord, unknownVendor } from '@margo-trust/policy';
+import { admitHashedRekord, digestOfHashedRekord, unknownVendor } from '@margo-trust/policy';
 import {
   describeLogEntry,
   encodeHashedRekord,
   type HashedRekord,
   HASHED_REKORD_TYPE,
-  KEY_KINDS,
   parseEntryRequest,
 } from '@margo-trust/sigstore';
 import { verifierKeyId } from '@margo-trust/tlog';
@@ -51,8 +49,7 @@ export class RegisterHashedRekord {
     if (!vendor) throw unknownVendor();
     this.signers.limit(vendor, logged.policy);
 
-    const { algorithm } = KEY_KINDS[entry.keyDetails];
-    const digest = `${algorithm === 'ES256' ? 'sha256' : 'sha384'}:${encodeHex(entry.digest)}`;
+    const digest = digestOfHashedRekord(entry);
     return this.sequencer.register({
       entry: sha256(leaf),
       raw: leaf,

@@ -15,6 +15,7 @@ import { X509Fault } from '@margo-trust/x509';
 import { CertificateReader } from '../../certificates/certificate.reader.ts';
 import { Clock } from '../../clock.ts';
 import type { Tx } from '../../db/db.ts';
+import { RevocationReader } from '../../revocation/revocation.reader.ts';
 import { VendorReader } from '../../vendors/vendor.reader.ts';
 import type { NewEntry } from '../log.store.ts';
 import { RegistrationFault } from '../log.fault.ts';
@@ -37,6 +38,7 @@ export class RegisterStatement {
     private readonly signers: SignerFacts,
     private readonly certificates: CertificateReader,
     private readonly vendors: VendorReader,
+    private readonly revocations: RevocationReader,
     private readonly policies: PolicyReader,
     private readonly clock: Clock,
   ) {
@@ -80,12 +82,16 @@ export class RegisterStatement {
     );
     const active = await this.vendors.activeAmong(tx, vendorIds);
     const revoked = await this.certificates.revokedAmong(tx, [...fingerprints.values()]);
+    const withdrawn = await this.revocations.digestsAmong(tx, [
+      ...new Set(entries.flatMap(({ mentions }) => mentions)),
+    ]);
     return entries.map(
-      ({ vendorId, certificate, admission }) =>
+      ({ vendorId, certificate, mentions, admission }) =>
         refuseOutdated(admission, head.policyIndex, now) ??
         refuseStanding(
           vendorId === undefined || active.has(vendorId),
           certificate !== undefined && revoked.has(encodeHex(certificate)),
+          mentions.some((digest) => withdrawn.get(digest)?.some((by) => by === undefined || by === vendorId) ?? false),
         ),
     );
   }
