@@ -15,6 +15,9 @@ const servers = [
   { from: 'debian' as const, isHere: findDebianPostgres() !== undefined },
 ];
 
+/** The embedded issuer's name has the port in it: it would seat other members at each start. */
+const SAME_FOR_ALL = { OIDC_ISSUER: 'https://accounts.example', GOVERNANCE_MEMBERS: 'alice,bob,carol' };
+
 describe.each(servers.filter(({ isHere }) => isHere))('a synchronous standby, PostgreSQL $from', ({ from }) => {
   let directory: string;
   let primary: OutsidePostgres;
@@ -29,7 +32,7 @@ describe.each(servers.filter(({ isHere }) => isHere))('a synchronous standby, Po
     startService({
       dataDir: join(directory, data),
       story: false,
-      env: { DATABASE_URL: url, KEYS_DIR: join(directory, 'data/keys'), ROLE: 'api' },
+      env: { ...SAME_FOR_ALL, DATABASE_URL: url, KEYS_DIR: join(directory, 'data/keys'), ROLE: 'api' },
     });
 
   beforeAll(async () => {
@@ -115,6 +118,12 @@ describe.each(servers.filter(({ isHere }) => isHere))('a synchronous standby, Po
     // A process that knows nothing of the doubt does not trust the head either.
     expect((await fetch(`${other.url}/log/checkpoint`)).status).toBe(503);
     expect((await fetch(`${other.url}/entries/${entryId}`)).status).toBe(503);
+
+    // A replica that starts meanwhile writes nothing, so it has nothing to wait for.
+    const late = await startOn(primary.url, 'late');
+    expect((await fetch(`${late.url}/log/log.json`)).status).toBe(200);
+    expect((await register(late.url, draw())).status).toBe(503);
+    await late.stop();
 
     await standby.resume();
     await until(async () => (await fetch(`${service.url}/entries/${entryId}`)).status === 200);

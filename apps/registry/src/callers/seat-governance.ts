@@ -20,6 +20,7 @@ export class SeatGovernance {
   async run(): Promise<void> {
     const { oidcIssuer: issuer, governanceMembers } = this.config;
     await this.db.transaction(async (tx) => {
+      await this.members.lockSeats(tx);
       const seated = await this.members.withRole(tx, 'governance');
       const isWanted = (member: { issuer: string; subject: string }) =>
         member.issuer === issuer && governanceMembers.includes(member.subject);
