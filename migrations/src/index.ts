@@ -14,6 +14,7 @@ import { Admission0048 } from './0048-admission.ts';
 import { Precertificates0049 } from './0049-precertificates.ts';
 import { IndexMap0054 } from './0054-index-map.ts';
 import { LogSubscription0057 } from './0057-log-subscription.ts';
+import { LogKeys0061 } from './0061-log-keys.ts';
 import { BroadRevocations0066 } from './0066-broad-revocations.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
@@ -39,6 +40,7 @@ export const MIGRATIONS = [
   Precertificates0049,
   IndexMap0054,
   LogSubscription0057,
+  LogKeys0061,
   BroadRevocations0066,
   AuthorityStates0072,
   CertificateClass0074,

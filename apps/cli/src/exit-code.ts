@@ -75,6 +75,8 @@ const BY_CODE: Readonly<Record<string, number>> = {
   'audit/changed-statement': EXIT.changed,
   'audit/back-dated-policy': EXIT.backDated,
   'audit/other-log': EXIT.otherLog,
+  'audit/after-freeze': EXIT.rollback,
+  'audit/retired-key': EXIT.otherLog,
   'audit/wrong-admission': EXIT.wrongDecision,
   'audit/bad-checkpoint': EXIT.notVerified,
   'audit/bad-evidence': EXIT.inconsistent,

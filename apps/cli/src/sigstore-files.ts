@@ -44,9 +44,9 @@ function readTimestampAuthority(anchor: TimestampAnchor): TrustedAuthority {
 }
 
 /** The log is as old as the registry's CA: nothing that its keys signed is older. */
-function readLog({ checkpointKey, sctKey }: TrustedLog, validFrom: Date): TrustedTlog {
-  if (sctKey === undefined) throw lacking('key for the promises (SCTs) in certificates');
-  return { checkpointKey, sctKey, validFrom };
+function readLog({ checkpointHistory, sctKeys }: TrustedLog, validFrom: Date): TrustedTlog {
+  if (sctKeys.length === 0) throw lacking('key for the promises (SCTs) in certificates');
+  return { checkpointKeys: checkpointHistory.map(({ key }) => key), sctKeys, validFrom };
 }
 
 function windowOf({ validFrom, validUntil }: Anchor): Pick<TrustedAuthority, 'validFrom' | 'validUntil'> {

@@ -10,6 +10,7 @@ import { HttpModule } from './http/http.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
 import { TileExportModule } from './log/tiles/tile-export.module.ts';
+import type { ServedLog } from './log/served-log.ts';
 import { NotificationsModule } from './notifications/notifications.module.ts';
 import type { Random } from './random.ts';
 import { RevocationModule } from './revocation/revocation.module.ts';
@@ -23,6 +24,8 @@ export interface Foundation {
   clock: Clock;
   random: Random;
   source: DataSource;
+  /** The log that this application serves; default: the first. */
+  log?: ServedLog;
 }
 
 @Module({})

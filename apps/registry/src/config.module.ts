@@ -1,13 +1,20 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Clock } from './clock.ts';
 import { Config, Secrets } from './config.ts';
+import { ServedLog } from './log/served-log.ts';
 import { Random } from './random.ts';
 
-/** What the roof decides and every floor may ask for: configuration, time, randomness. */
+/** What the roof decides and every floor may ask for: configuration, time, randomness, which log. */
 @Global()
 @Module({})
 export class ConfigModule {
-  static of(ground: { config: Config; secrets: Secrets; clock: Clock; random: Random }): DynamicModule {
+  static of(ground: {
+    config: Config;
+    secrets: Secrets;
+    clock: Clock;
+    random: Random;
+    log?: ServedLog;
+  }): DynamicModule {
     return {
       module: ConfigModule,
       providers: [
@@ -15,8 +22,9 @@ export class ConfigModule {
         { provide: Secrets, useValue: ground.secrets },
         { provide: Clock, useValue: ground.clock },
         { provide: Random, useValue: ground.random },
+        { provide: ServedLog, useValue: ground.log ?? ServedLog.first(ground.config.domain) },
       ],
-      exports: [Config, Secrets, Clock, Random],
+      exports: [Config, Secrets, Clock, Random, ServedLog],
     };
   }
 }

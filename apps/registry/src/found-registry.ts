@@ -8,8 +8,11 @@ import { Db, type Tx } from './db/db.ts';
 import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.ts';
 import { KeyRing } from './keys/key-ring.ts';
 import { authoritySlot } from './keys/slots.ts';
+import { LogKeys } from './log/keys/log-keys.ts';
+import { RestoreLogKeys } from './log/keys/restore-log-keys.ts';
 import { LogIdentity } from './log/log-identity.ts';
 import { OpenLog } from './log/open-log.ts';
+import { ServedLog } from './log/served-log.ts';
 import { RollbackLatch } from './log/rollback/rollback-latch.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { StartError } from './start-error.ts';
@@ -29,10 +32,15 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
     const domain = await findFoundedDomain(tx);
     if (domain !== undefined) {
       refuseOtherDomain(domain, config);
+      await app.get(RestoreLogKeys).run(tx, app.get(ServedLog));
+      await app.get(LogKeys).refresh(tx);
+      refuseMissingKeys(app.get(LogIdentity), config);
       return refuseOtherKeys(app, tx);
     }
     if (config.mode === 'development') await found(app, tx);
   });
+
+  await app.get(LogKeys).refresh();
 
   // A crash before this leaves a registry without a timestamp role, and the work still due. It cannot be part of the
   // transaction: a checkpoint may be signed only when what it vouches for is committed. Later publications are the worker's:
@@ -66,9 +74,15 @@ function refuseOtherDomain(founded: string, { domain }: Config): void {
   );
 }
 
+/** Missing in sets of earlier versions, or left behind by a key that was replaced: say so now, not at the first signature. */
+function refuseMissingKeys(identity: LogIdentity, { keysDirectory }: Config): void {
+  const purpose = identity.findMissing();
+  if (purpose === undefined) return;
+  throw new StartError(`${keysDirectory} does not hold the ${purpose} key that the log signs with: put it back.`);
+}
+
 /** What the registry signs with is what its certificates certify: new keys would sign for nobody. */
 async function refuseOtherKeys(app: INestApplicationContext, tx: Tx): Promise<void> {
-  app.get(KeyRing).load('log-sct'); // missing in sets of earlier versions: say so now, not at the first certificate
   for (const { name, role, state, certificate } of await app.get(CertificateReader).authorities(tx)) {
     const signs = role === 'issuing' ? state !== 'retired' : role === 'tsa' && state === 'active';
     if (!signs || areEqualBytes(app.get(KeyRing).load(authoritySlot(name)).spki, certificate.spki)) continue;

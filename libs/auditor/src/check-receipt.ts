@@ -13,7 +13,8 @@ export interface SealedEntry {
 
 /**
  * Holds a receipt against the log: signed with one of its keys, for this entry, its index and the head that it is dated
- * by. A receipt of another log is `audit/other-log`, any other difference `audit/wrong-receipt`.
+ * by. A receipt of another log is `audit/other-log`, one by a key outside its window `audit/retired-key`, any other
+ * difference `audit/wrong-receipt`.
  */
 export function checkReceipt(
   bytes: Uint8Array,
@@ -36,6 +37,10 @@ export function checkReceipt(
   } catch (cause) {
     if (cause instanceof AuditorFault || !(cause instanceof Fault)) throw cause;
     if (OTHER_LOG.includes(cause.code)) throw otherLog(index, `is of another log: ${cause.message}`, cause);
+    if (cause.code === 'receipt/retired-key') {
+      const message = `The receipt of entry ${index} is signed by a key that does not speak for a tree of its size.`;
+      throw new AuditorFault('audit/retired-key', message, { index, cause });
+    }
     throw wrong(`does not hold: ${cause.message}`, cause);
   }
   if (receipt.index !== index) throw wrong(`is for entry ${receipt.index}`);

@@ -2,6 +2,7 @@ import { Fault } from '@margo-trust/fault';
 
 /** Stable. One row each in docs/errors.md; retire a code, never rename it. */
 export type AuditorFaultCode =
+  | 'audit/after-freeze'
   | 'audit/back-dated-policy'
   | 'audit/bad-checkpoint'
   | 'audit/bad-evidence'
@@ -9,6 +10,7 @@ export type AuditorFaultCode =
   | 'audit/fork'
   | 'audit/missing-entry'
   | 'audit/other-log'
+  | 'audit/retired-key'
   | 'audit/rollback'
   | 'audit/unexplained-erasure'
   | 'audit/wrong-admission'

@@ -16,6 +16,7 @@ import { findOverlap } from './claims-overlap.ts';
 import { AuditorFault, type AuditorFaultCode } from './fault.ts';
 import { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
 import type { CheckedRow } from './log-check.ts';
+import { LogKeyHistory } from './log-keys.ts';
 import { RecordPayload } from './record.ts';
 
 /** What was decided again. */
@@ -79,6 +80,7 @@ export class AdmissionReplay {
   private readonly logKey: VerifierKey;
   private readonly opening: CheckedRow[] = [];
   private genesis: Genesis | undefined;
+  private history: LogKeyHistory | undefined;
   private policy: { readonly index: bigint; readonly document: RegistrationPolicy } | undefined;
   private paths: VerifiedPaths | undefined;
   private readonly vendors = new Map<string, Vendor>();
@@ -106,6 +108,11 @@ export class AdmissionReplay {
     for (const row of rows) this.addRow(row);
   }
 
+  /** The log's keys as its records tell, once the first two rows are there. */
+  get logKeys(): LogKeyHistory | undefined {
+    return this.history;
+  }
+
   /** What was replayed; throws what was held back. */
   conclude(): ReplayReport {
     if (this.refused) throw this.refused.fault;
@@ -121,12 +128,13 @@ export class AdmissionReplay {
 
   private addRow(checked: CheckedRow): void {
     const { index, row, statement } = checked;
-    if (!this.genesis) return this.open(checked);
+    if (!this.genesis || !this.history) return this.open(checked);
     if (this.refused) return this.explain(checked, this.refused);
     if (row.kind === 'raw') this.admit(checked, readHashedRekord(checked));
     else if (!statement) this.noteErased(checked);
     else if (statement.issuer === this.genesis.trust.registry) this.addRecord(checked, statement, this.genesis);
     else this.admit(checked, statement);
+    this.history.add(checked);
     if (row.registeredAt > this.lastRegisteredAt) this.lastRegisteredAt = row.registeredAt;
     else if (row.registeredAt < this.lastRegisteredAt) {
       throw wrong(index, `was registered before the one in front of it`);
@@ -137,6 +145,7 @@ export class AdmissionReplay {
     this.opening.push(checked);
     if (this.opening.length < 2) return;
     this.genesis = readGenesis(this.opening, this.logKey);
+    this.history = new LogKeyHistory(this.genesis);
     const { policy, trust } = this.genesis;
     this.policy = { index: 0n, document: policy };
     this.paths = new VerifiedPaths({
@@ -233,7 +242,7 @@ export class AdmissionReplay {
 
   private addRecord(checked: CheckedRow, statement: Statement, { trust }: Genesis): void {
     const { index, row } = checked;
-    verifyRecord(index, statement, trust.registry, trust.records);
+    verifyRecord(index, statement, trust.registry, this.history?.recordKeysAt(index) ?? []);
     this.refuseOtherTime(index, statement, row.registeredAt);
     this.counts.records += 1;
     if (statement.contentType === CONTENT.policy) return this.changePolicy(index, statement);
@@ -286,7 +295,7 @@ export class AdmissionReplay {
     return this.policy;
   }
 
-  /** What each record means, and the vendor that it is about. Others change nothing that a decision rests on. */
+  /** What each record means, and the vendor that it is about, if any. Others change nothing that a decision rests on. */
   private readonly rules: Readonly<Record<string, (record: RecordPayload, checked: CheckedRow) => string | undefined>> =
     {
       'vendor-admitted': (record, { index }) => this.admitVendor(record, index),
@@ -304,6 +313,8 @@ export class AdmissionReplay {
       'statement-restricted': (record, { index }) => this.withhold(record, index),
       'statement-released': (record, { index }) => this.release(record, index),
       'statement-erased': (record, { index }) => this.erase(record, index),
+      'log-key': (record, { index }) => refuseLoneDecision(record, index, 'replaces a key of the log'),
+      'log-frozen': (record, { index }) => refuseLoneDecision(record, index, 'freezes the log'),
     };
 
   private admitVendor(record: RecordPayload, index: bigint): string {
@@ -445,6 +456,12 @@ export class AdmissionReplay {
 
 function isActive({ isSuspended, isRevoked }: Vendor): boolean {
   return !isSuspended && !isRevoked;
+}
+
+/** About no vendor. The keys themselves are followed by LogKeyHistory. */
+function refuseLoneDecision(record: RecordPayload, index: bigint, what: string): undefined {
+  if (record.count('approvals') < QUORUM) throw wrong(index, `${what} with less than ${QUORUM} approvals`);
+  return undefined;
 }
 
 function announcement({ id }: Vendor, tbs: Uint8Array): string {

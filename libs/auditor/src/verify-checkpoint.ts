@@ -1,26 +1,30 @@
 import { encodeBase64 } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
-import { parseCheckpoint, parseNote, verifyNote, type Checkpoint, type VerifierKey } from '@margo-trust/tlog';
+import { parseNote, verifyLogNote, type Checkpoint, type CheckpointKey, type VerifierKey } from '@margo-trust/tlog';
 import { AuditorFault } from './fault.ts';
 
-/** The checkpoint in a note that the log of `key` signed; `audit/other-log` or `audit/bad-checkpoint` otherwise. */
-export function verifyCheckpoint(note: Uint8Array, key: VerifierKey): Checkpoint {
+/**
+ * The checkpoint in a note that the log signed with the key given, or with that of several which speaks for its size.
+ * `audit/other-log`, `audit/retired-key` or `audit/bad-checkpoint` otherwise.
+ */
+export function verifyCheckpoint(note: Uint8Array, keys: VerifierKey | readonly CheckpointKey[]): Checkpoint {
+  const known = isSeveral(keys) ? keys : [{ key: keys, fromSize: 0n }];
+  const name = known[0]?.key.name ?? 'no log';
   try {
-    const parsed = parseNote(note);
-    verifyNote(parsed, [key]);
-    const checkpoint = parseCheckpoint(parsed.text);
-    if (checkpoint.origin === key.name) return checkpoint;
-    throw new AuditorFault(
-      'audit/other-log',
-      `The checkpoint is of the log ${checkpoint.origin}, and the key of ${key.name}.`,
-    );
+    return verifyLogNote(parseNote(note), known);
   } catch (cause) {
-    if (cause instanceof AuditorFault || !(cause instanceof Fault)) throw cause;
+    if (!(cause instanceof Fault)) throw cause;
     if (cause.code === 'tlog/unknown-signer') {
-      throw new AuditorFault('audit/other-log', `The checkpoint is not signed with the key of ${key.name}.`, { cause });
+      throw new AuditorFault('audit/other-log', `The checkpoint is not signed with the key of ${name}.`, { cause });
     }
+    if (cause.code === 'tlog/origin-mismatch') throw new AuditorFault('audit/other-log', cause.message, { cause });
+    if (cause.code === 'tlog/retired-key') throw new AuditorFault('audit/retired-key', cause.message, { cause });
     throw new AuditorFault('audit/bad-checkpoint', `The checkpoint does not hold: ${cause.message}`, { cause });
   }
+}
+
+function isSeveral(keys: VerifierKey | readonly CheckpointKey[]): keys is readonly CheckpointKey[] {
+  return Array.isArray(keys);
 }
 
 /** Refuses two signed checkpoints of one log and size that do not say the same tree root. */

@@ -16,7 +16,7 @@ import {
 import { hashLeaf, MerkleFault, rootFromInclusion, type Hash } from '@margo-trust/merkle';
 import { verifyReceipt, type VerifiedReceipt } from '@margo-trust/receipt';
 import { CONTENT, parseStatement, verifyStatementSignature } from '@margo-trust/statement';
-import type { TrustRootDocument } from '@margo-trust/verifier';
+import { isRecordKeyAt, type TrustRootDocument } from '@margo-trust/verifier';
 import type { CompleteAnswer, CompleteEntry } from '@margo-trust/wire';
 import type { RegistryApi } from './api.ts';
 
@@ -107,6 +107,12 @@ export function verifyMapRecord(
   if (!first) throw new IndexMapFault('index/bad-record', 'The record of the index has no receipt.');
   const receiptKeys = trust.logs.flatMap((log) => log.receiptKeys);
   const receipt = verifyReceipt(first, statement, receiptKeys);
+  if (!isRecordKeyAt(signer, receipt)) {
+    throw new IndexMapFault(
+      'index/bad-record',
+      'The key that signed the record of the index had been replaced by then.',
+    );
+  }
   const record = findMapRecord(statement.payload);
   if (!record || statement.subject !== `index-map:${receipt.origin}` || record.size > receipt.index) {
     throw new IndexMapFault('index/bad-record', 'The record is not that of an index of this log.');

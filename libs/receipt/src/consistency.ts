@@ -3,7 +3,7 @@ import { MerkleFault, rootFromConsistency, type Hash } from '@margo-trust/merkle
 import { ReceiptFault } from './fault.ts';
 import { parseHead, type ReceiptHead } from './head.ts';
 import { MAX_RECEIPT_BYTES } from './inclusion.ts';
-import { badSignature, isSignedRoot, refuseOtherSize, selectKeys, type ReceiptKey } from './key.ts';
+import { badSignature, isSignedRoot, refuseOtherSize, refuseRetired, selectKeys, type ReceiptKey } from './key.ts';
 import { parseConsistencyProofs, type ConsistencyProof } from './proof.ts';
 
 /** A receipt of consistency. `size1`, `size2` and `path` are those of the first proof; hardly any has another. */
@@ -41,11 +41,10 @@ export function verifyConsistencyReceipt(
   keys: readonly ReceiptKey[],
 ): VerifiedTree {
   const parsed = parseConsistencyReceipt(receipt);
-  const candidates = selectKeys(parsed, keys);
-  refuseOtherSize(
-    parsed,
-    parsed.proofs.map((proof) => proof.size2),
-  );
+  const named = selectKeys(parsed, keys);
+  const sizes = parsed.proofs.map((proof) => proof.size2);
+  refuseOtherSize(parsed, sizes);
+  const candidates = refuseRetired(named, sizes);
   const proof = parsed.proofs.find(({ size1 }) => size1 === older.size);
   if (!proof) throw new ReceiptFault('receipt/not-consistent', `No proof begins at ${older.size} leaves.`);
   const root = claimedRoot(older.root, proof);

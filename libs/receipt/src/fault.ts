@@ -9,6 +9,7 @@ export type ReceiptFaultCode =
   | 'receipt/malformed'
   | 'receipt/not-consistent'
   | 'receipt/not-included'
+  | 'receipt/retired-key'
   | 'receipt/unknown-key'
   | 'receipt/unsupported-vds';
 

@@ -2,7 +2,7 @@ import { parseCoseSign1, type CoseSign1 } from '@margo-trust/cose';
 import { hashLeaf, MerkleFault, rootFromInclusion, type Hash } from '@margo-trust/merkle';
 import { ReceiptFault } from './fault.ts';
 import { parseHead, type ReceiptHead } from './head.ts';
-import { badSignature, isSignedRoot, refuseOtherSize, selectKeys, type ReceiptKey } from './key.ts';
+import { badSignature, isSignedRoot, refuseOtherSize, refuseRetired, selectKeys, type ReceiptKey } from './key.ts';
 import { parseInclusionProofs, type InclusionProof } from './proof.ts';
 
 /** A receipt of inclusion. `size`, `index` and `path` are those of the first proof; hardly any has another. */
@@ -48,7 +48,7 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
  *
  * In this order: what the protected header says about key, issuer, log and size; the tree root that the proof leads
  * to from the statement; the signature over that root (RFC 9942 §5.2.1). Third-party receipts may lack claims and
- * `kid`, then each key is tried. It says nothing about who signed the statement.
+ * `kid`, then each key is tried. A key speaks only for trees in its window (`receipt/retired-key`). It says nothing about who signed the statement.
  */
 export function verifyReceipt(
   receipt: Uint8Array,
@@ -56,11 +56,10 @@ export function verifyReceipt(
   keys: readonly ReceiptKey[],
 ): VerifiedReceipt {
   const parsed = parseReceipt(receipt);
-  const candidates = selectKeys(parsed, keys);
-  refuseOtherSize(
-    parsed,
-    parsed.proofs.map((proof) => proof.size),
-  );
+  const named = selectKeys(parsed, keys);
+  const sizes = parsed.proofs.map((proof) => proof.size);
+  refuseOtherSize(parsed, sizes);
+  const candidates = refuseRetired(named, sizes);
   for (const { key, issuer, origin, leafFormat } of candidates) {
     const leaf = hashLeaf(leafFormat === 'cose-digest' ? statement.entry : statement.stripped);
     for (const proof of parsed.proofs) {

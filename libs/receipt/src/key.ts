@@ -16,6 +16,10 @@ export interface ReceiptKey {
   readonly origin: string;
   /** What the log hashes into a leaf: SHA-256 of the stripped statement, or the stripped statement itself. */
   readonly leafFormat: 'cose-digest' | 'cose-raw';
+  /** Trees smaller than this it does not speak for. Default: 0. */
+  readonly fromSize?: bigint;
+  /** Trees of this size or larger it does not speak for: it has been replaced. Default: none. */
+  readonly untilSize?: bigint;
 }
 
 /** Those of `keys` that may have signed the receipt: none contradicts what its protected header says. */
@@ -40,6 +44,18 @@ export function refuseOtherSize({ signedSize }: ReceiptHead, sizes: readonly big
   if (signedSize !== undefined && sizes.some((size) => size !== signedSize)) {
     throw new ReceiptFault('receipt/checkpoint-mismatch', `A proof is for another tree size than ${CHECKPOINT} says.`);
   }
+}
+
+/** Those of `keys` that speak for trees of all these sizes; `receipt/retired-key` if none does. */
+export function refuseRetired(keys: readonly ReceiptKey[], sizes: readonly bigint[]): ReceiptKey[] {
+  const speaking = keys.filter(({ fromSize = 0n, untilSize }) =>
+    sizes.every((size) => size >= fromSize && (untilSize === undefined || size < untilSize)),
+  );
+  if (speaking.length > 0) return speaking;
+  throw new ReceiptFault(
+    'receipt/retired-key',
+    'The key that signed the receipt does not speak for a tree of its size.',
+  );
 }
 
 /** Whether the key signed this tree root. Faults other than a wrong signature pass through. */

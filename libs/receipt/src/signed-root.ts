@@ -5,7 +5,7 @@ import type { VerifiedTree } from './consistency.ts';
 import { ReceiptFault } from './fault.ts';
 import { malformed, parseHead, type ReceiptHead } from './head.ts';
 import { MAX_RECEIPT_BYTES } from './inclusion.ts';
-import { badSignature, isSignedRoot, selectKeys, type ReceiptKey } from './key.ts';
+import { badSignature, isSignedRoot, refuseRetired, selectKeys, type ReceiptKey } from './key.ts';
 
 /**
  * What all receipts of one tree size have in common, as a message of its own: their protected header and signature, and the
@@ -43,7 +43,7 @@ export function parseSignedRoot(bytes: Uint8Array): SignedRoot {
 /** Checks that the log of one of `keys` signed the root. */
 export function verifySignedRoot(bytes: Uint8Array, keys: readonly ReceiptKey[]): VerifiedTree {
   const { cose, root, signedSize, issuedAt, ...head } = parseSignedRoot(bytes);
-  for (const { key, issuer, origin } of selectKeys(head, keys)) {
+  for (const { key, issuer, origin } of refuseRetired(selectKeys(head, keys), [signedSize])) {
     if (isSignedRoot(cose, key, root)) return { origin, size: signedSize, root, issuer, ...(issuedAt && { issuedAt }) };
   }
   throw badSignature();

@@ -85,6 +85,16 @@ describe('a receipt of inclusion', () => {
     }
   });
 
+  it('counts by a key that speaks for the size of its tree only', () => {
+    for (const window of [{ fromSize: 7n }, { untilSize: 8n }, { fromSize: 7n, untilSize: 8n }]) {
+      expect(verifyReceipt(receipt, statement, [{ ...log.key, ...window }]).size).toBe(7n);
+    }
+    for (const window of [{ fromSize: 8n }, { untilSize: 7n }]) {
+      const key = { ...log.key, ...window };
+      expect(() => verifyReceipt(receipt, statement, [key])).toThrow(refusal('receipt/retired-key'));
+    }
+  });
+
   it('is refused for another statement, by another key, issuer or log', () => {
     expect(() => verifyReceipt(receipt, makeStatement(5), [log.key])).toThrow(refusal('receipt/bad-signature'));
     expect(() => verifyReceipt(receipt, statement, [])).toThrow(refusal('receipt/unknown-key'));

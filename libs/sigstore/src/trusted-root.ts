@@ -17,10 +17,10 @@ export interface TrustedAuthority extends Window {
 }
 
 export interface TrustedTlog extends Window {
-  /** Ed25519; its name is the origin of the checkpoints, a bare host name. */
-  readonly checkpointKey: VerifierKey;
-  /** P-256: what the SCTs in certificates verify with. */
-  readonly sctKey: PublicKey;
+  /** Ed25519; their name is the origin of the checkpoints, a bare host name. */
+  readonly checkpointKeys: readonly VerifierKey[];
+  /** P-256: what the SCTs in certificates verify with, until they were replaced. */
+  readonly sctKeys: readonly { readonly key: PublicKey; readonly until?: Date }[];
 }
 
 export interface SigstoreTrust {
@@ -41,9 +41,9 @@ export function describeTrustedRoot(trust: SigstoreTrust): object {
   });
   return {
     mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',
-    tlogs: trust.logs.map(describeTlog),
+    tlogs: trust.logs.flatMap((log) => log.checkpointKeys.map((key) => describeTlog(key, log))),
     certificateAuthorities: trust.certificateAuthorities.map(authority),
-    ctlogs: trust.logs.map(describeCtlog),
+    ctlogs: trust.logs.flatMap(describeCtlogs),
     timestampAuthorities: trust.timestampAuthorities.map(authority),
   };
 }
@@ -57,7 +57,7 @@ export function sigstoreLogId({ name, publicKey, type }: VerifierKey): Uint8Arra
 }
 
 /** The host of `baseUrl` is all that clients take from it: the origin that a checkpoint must have. */
-function describeTlog({ checkpointKey, ...window }: TrustedTlog): object {
+function describeTlog(checkpointKey: VerifierKey, window: Window): object {
   const logId = { keyId: encodeBase64(sigstoreLogId(checkpointKey)) };
   return {
     baseUrl: `https://${checkpointKey.name}`,
@@ -72,17 +72,17 @@ function describeTlog({ checkpointKey, ...window }: TrustedTlog): object {
   };
 }
 
-function describeCtlog({ checkpointKey, sctKey, ...window }: TrustedTlog): object {
-  return {
-    baseUrl: `https://${checkpointKey.name}`,
+function describeCtlogs({ checkpointKeys, sctKeys, validFrom }: TrustedTlog): object[] {
+  return sctKeys.map(({ key, until }) => ({
+    baseUrl: `https://${checkpointKeys[0]?.name ?? ''}`,
     hashAlgorithm: 'SHA2_256',
     publicKey: {
-      rawBytes: encodeBase64(sctKey.spki),
+      rawBytes: encodeBase64(key.spki),
       keyDetails: 'PKIX_ECDSA_P256_SHA_256',
-      validFor: describeWindow(window),
+      validFor: describeWindow({ validFrom, ...(until && { validUntil: until }) }),
     },
-    logId: { keyId: encodeBase64(sha256(sctKey.spki)) },
-  };
+    logId: { keyId: encodeBase64(sha256(key.spki)) },
+  }));
 }
 
 export function describeWindow({ validFrom, validUntil }: Window): object {

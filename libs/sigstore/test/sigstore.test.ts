@@ -207,7 +207,14 @@ describe('what clients are given', () => {
     const sctKey = parsePublicKey(makeKey('P-256').publicKey.spki);
     const root = describeTrustedRoot({
       registry: 'https://registry.example',
-      logs: [{ checkpointKey, sctKey, validFrom, validUntil: new Date('2027-01-01T00:00:00Z') }],
+      logs: [
+        {
+          checkpointKeys: [checkpointKey],
+          sctKeys: [{ key: sctKey }],
+          validFrom,
+          validUntil: new Date('2027-01-01T00:00:00Z'),
+        },
+      ],
       certificateAuthorities: [authority],
       timestampAuthorities: [authority],
     }) as Record<string, { baseUrl: string; logId: { keyId: string }; publicKey: Record<string, unknown> }[]>;

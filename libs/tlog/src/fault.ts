@@ -17,6 +17,7 @@ export type TlogFaultCode =
   | 'tlog/no-quorum'
   | 'tlog/not-consistent'
   | 'tlog/origin-mismatch'
+  | 'tlog/retired-key'
   | 'tlog/size-conflict'
   | 'tlog/unknown-log'
   | 'tlog/unknown-signer'

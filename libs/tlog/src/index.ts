@@ -18,6 +18,7 @@ export {
   type Subtree,
 } from './cosignature.ts';
 export { verifyNote, type VerifyMlDsa44 } from './verify-note.ts';
+export { isInWindow, verifyLogNote, type CheckpointKey, type KeyWindow } from './checkpoint-key.ts';
 export {
   encodePolicy,
   isQuorum,

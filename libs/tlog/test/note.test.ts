@@ -14,6 +14,7 @@ import {
   parseNote,
   parseVerifierKey,
   verifierKeyId,
+  verifyLogNote,
   verifyNote,
   type NoteSignature,
   type VerifierKey,
@@ -52,6 +53,27 @@ describe('a signed note', () => {
   it('counts a key once however often it signs and however often it is asked for', () => {
     const twice = { text: TEXT, signatures: [log.sign(TEXT), log.sign(TEXT)] };
     expect(verifyNote(twice, [log.key, log.key])).toEqual([log.key]);
+  });
+
+  it('is of its log by a key that speaks for its size, and by no other', () => {
+    const next = makeSigner('log.example', ED25519_NOTE);
+    const windows = (at: bigint) => [
+      { key: log.key, fromSize: 0n, untilSize: at },
+      { key: next.key, fromSize: at },
+    ];
+    const by = (...signers: (typeof log)[]) => ({ text: TEXT, signatures: signers.map((signer) => signer.sign(TEXT)) });
+    expect(verifyLogNote(by(log), windows(43n)).size).toBe(42n);
+    expect(verifyLogNote(by(next), windows(42n)).size).toBe(42n);
+    for (const at of [42n, 43n]) expect(verifyLogNote(by(log, next), windows(at)).size).toBe(42n);
+    expect(() => verifyLogNote(by(log), windows(42n))).toThrow(refusal('tlog/retired-key'));
+    expect(() => verifyLogNote(by(next), windows(43n))).toThrow(refusal('tlog/retired-key'));
+    expect(() => verifyLogNote(by(stranger), windows(42n))).toThrow(refusal('tlog/unknown-signer'));
+    const elsewhere = makeSigner('log.elsewhere', ED25519_NOTE);
+    expect(() => verifyLogNote(by(elsewhere), [{ key: elsewhere.key, fromSize: 0n }])).toThrow(
+      refusal('tlog/origin-mismatch'),
+    );
+    const forged = { text: TEXT, signatures: [{ ...log.sign(TEXT), signature: next.sign(TEXT).signature }] };
+    expect(() => verifyLogNote(forged, windows(43n))).toThrow(refusal('tlog/bad-signature'));
   });
 
   it('is refused without a signature of a known key', () => {

@@ -9,6 +9,7 @@ export {
   type EvidenceBundle,
 } from './bundle.ts';
 export {
+  isRecordKeyAt,
   parseTrustRoot,
   parseTrustRootDocument,
   vendorShard,

@@ -3,7 +3,7 @@ import { sha256 } from '@margo-trust/crypto';
 import type { PublicKey } from '@margo-trust/crypto';
 import type { ReceiptKey } from '@margo-trust/receipt';
 import type { Claims } from '@margo-trust/statement';
-import { parsePolicy, parseVerifierKey, type Policy, type VerifierKey } from '@margo-trust/tlog';
+import { parsePolicy, parseVerifierKey, type CheckpointKey, type Policy, type VerifierKey } from '@margo-trust/tlog';
 import type { StaleRole, TufSnapshot } from '@margo-trust/tuf';
 import { VerifyFault } from './fault.ts';
 import { JsonReader } from './json.ts';
@@ -41,13 +41,18 @@ export interface TrustedLog {
   readonly origin: string;
   /** What is hashed into a leaf. */
   readonly leafFormat: 'cose-digest' | 'cose-raw';
+  /** Of checkpoints from now on. */
   readonly checkpointKey: VerifierKey;
-  /** All that checkpoints verify with: `checkpointKey`, and an ML-DSA-44 key if the log has one. */
+  /** All that checkpoints verify with from now on: `checkpointKey`, and an ML-DSA-44 key if the log has one. */
   readonly checkpointKeys: readonly VerifierKey[];
+  /** Every Ed25519 key of checkpoints there was, the first one first, each with the tree sizes that it speaks for. */
+  readonly checkpointHistory: readonly CheckpointKey[];
   /** Absent where the log had no witnesses when the trust root was made. */
   readonly witnessing?: Witnessing;
   /** What its promises in certificates (SCTs, RFC 6962) verify with; absent in older trust roots. */
   readonly sctKey?: PublicKey;
+  /** Every key of that purpose, `sctKey` first; `until` is when it was replaced. */
+  readonly sctKeys: readonly { readonly key: PublicKey; readonly until?: Date }[];
   readonly receiptKeys: readonly ReceiptKey[];
 }
 
@@ -56,6 +61,14 @@ export interface RecordKey {
   readonly kid: Uint8Array;
   readonly key: PublicKey;
   readonly validFrom: Date;
+  /** By origin of a log: its entries from this index on were not signed with this key any more. */
+  readonly retired?: ReadonlyMap<string, bigint>;
+}
+
+/** Whether the key signed records at that place of a log. */
+export function isRecordKeyAt({ retired }: RecordKey, { origin, index }: { origin: string; index: bigint }): boolean {
+  const end = retired?.get(origin);
+  return end === undefined || index < end;
 }
 
 /** A vendor as the online role publishes it; it counts only with the evidence in `record`. */
@@ -214,13 +227,17 @@ function readLog(json: JsonReader): TrustedLog {
   const checkpointKey = parseVerifierKey(json.get('checkpointKey').text());
   const others = json.get('checkpointKeys').optional((item) => item.texts(64, MAX_VERIFIER_KEY).map(parseVerifierKey));
   const witnessing = json.get('witnessing').optional(readWitnessing);
+  const history = json.get('checkpointHistory').optional((list) => list.list(64).map(readCheckpointKey));
+  const sctKeys = json.get('sctKeys').optional((list) => list.list(64).map(readSctKey));
   return {
     origin,
     leafFormat,
     checkpointKey,
     checkpointKeys: others ?? [checkpointKey],
+    checkpointHistory: history ?? [{ key: checkpointKey, fromSize: 0n }],
     ...(witnessing && { witnessing }),
     ...(sctKey && { sctKey }),
+    sctKeys: sctKeys ?? (sctKey ? [{ key: sctKey }] : []),
     receiptKeys: json
       .get('receiptKeys')
       .list(64)
@@ -230,6 +247,7 @@ function readLog(json: JsonReader): TrustedLog {
         issuer: key.get('issuer').text(),
         origin,
         leafFormat,
+        ...readWindow(key),
       })),
   };
 }
@@ -241,11 +259,35 @@ function readWitnessing(json: JsonReader): Witnessing {
   };
 }
 
+function readCheckpointKey(json: JsonReader): CheckpointKey {
+  return { key: parseVerifierKey(json.get('key').text()), fromSize: 0n, ...readWindow(json) };
+}
+
+function readSctKey(json: JsonReader): TrustedLog['sctKeys'][number] {
+  const until = json.get('validUntil').optional((item) => item.time());
+  return { key: json.get('spki').publicKey(), ...(until && { until }) };
+}
+
+/** Tree sizes as numbers; both may be missing. */
+function readWindow(json: JsonReader): { readonly fromSize?: bigint; readonly untilSize?: bigint } {
+  const [fromSize, untilSize] = ['fromSize', 'untilSize'].map((name) =>
+    json.get(name).optional((item) => BigInt(item.count())),
+  );
+  return { ...(fromSize !== undefined && { fromSize }), ...(untilSize !== undefined && { untilSize }) };
+}
+
 function readRecordKey(json: JsonReader): RecordKey {
+  const retired = json
+    .get('retired')
+    .optional(
+      (list) =>
+        new Map(list.list(64).map((item) => [item.get('log').text(253), BigInt(item.get('index').count())] as const)),
+    );
   return {
     kid: parseBase64Url(json.get('kid').text(128)),
     key: json.get('spki').publicKey(),
     validFrom: json.get('validFrom').time(),
+    ...(retired && { retired }),
   };
 }
 

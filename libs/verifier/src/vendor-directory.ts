@@ -3,7 +3,7 @@ import { Fault } from '@margo-trust/fault';
 import { parseStatement, verifyStatementSignature, type Claims, type Statement } from '@margo-trust/statement';
 import { VerifyFault } from './fault.ts';
 import { JsonReader } from './json.ts';
-import { readClaims, type PublishedVendor, type TrustRoot } from './trust-root.ts';
+import { isRecordKeyAt, readClaims, type PublishedVendor, type TrustRoot } from './trust-root.ts';
 import type { TrustedTime } from './trusted-time.ts';
 
 /** The vendors of a trust root, each with its admission proven before it is handed out. */
@@ -47,8 +47,10 @@ export class VendorDirectory {
       if (!signer || record.issuer !== this.trust.registry)
         throw unproven('its record is signed by a key we do not know.');
       verifyStatementSignature(record, signer.key);
-      if (this.time.of(record).time < signer.validFrom)
-        throw unproven('its record is older than the key that signed it.');
+      const { places, time } = this.time.of(record);
+      if (time < signer.validFrom) throw unproven('its record is older than the key that signed it.');
+      if (!isRecordKeyAt(signer, places[0]))
+        throw unproven('the key that signed its record had been replaced by then.');
     } catch (error) {
       const isOurs = error instanceof VerifyFault && error.code === 'verify/vendor-unproven';
       if (error instanceof Fault && !isOurs) throw unproven(error.message, error);

@@ -4,13 +4,17 @@ import { Fault } from '@margo-trust/fault';
 import { hashLeaf, rootFromInclusion } from '@margo-trust/merkle';
 import type { Statement } from '@margo-trust/statement';
 import {
+  isInWindow,
   isQuorum,
   ML_DSA_44_COSIGNATURE,
+  parseCheckpoint,
+  parseNote,
   parseTlogProof,
   verifyWitnessed,
   type Checkpoint,
   type Policy,
   type TlogProof,
+  type VerifierKey,
   type VerifyMlDsa44,
 } from '@margo-trust/tlog';
 import { VerifyFault } from './fault.ts';
@@ -127,9 +131,11 @@ export class Witnesses {
     if (this.judged.has(key)) return this.judged.get(key);
     const { verifyMlDsa44 } = this.options;
     const canCheck = ({ type }: { type: number }) => verifyMlDsa44 !== undefined || type !== ML_DSA_44_COSIGNATURE;
-    const logs = log.checkpointKeys.filter(canCheck).map((known) => ({ key: known }));
     const witnesses = (log.witnessing?.policy.witnesses ?? []).filter((witness) => canCheck(witness.key));
     const judged = attempt(() => {
+      const logs = keysAt(log, parseCheckpoint(parseNote(note).text).size)
+        .filter(canCheck)
+        .map((known) => ({ key: known }));
       const policy = { logs, witnesses, groups: [], quorum: undefined };
       const { checkpoint, cosigners } = verifyWitnessed(note, policy, verifyMlDsa44);
       return { checkpoint, by: cosigners.map(({ name }) => name) };
@@ -137,6 +143,12 @@ export class Witnesses {
     this.judged.set(key, judged);
     return judged;
   }
+}
+
+/** What a checkpoint of that size verifies with: keys that were replaced do not speak for it any more. */
+function keysAt({ checkpointHistory, checkpointKeys }: TrustedLog, size: bigint): VerifierKey[] {
+  const others = checkpointKeys.filter(({ type }) => type === ML_DSA_44_COSIGNATURE);
+  return [...checkpointHistory.filter((window) => isInWindow(window, size)).map(({ key }) => key), ...others];
 }
 
 interface Tree {

@@ -9,7 +9,7 @@ import {
   parseNote,
   tilePath,
   tilesForNodes,
-  verifyNote,
+  verifyLogNote,
   type Checkpoint,
   type TreeNode,
 } from '@margo-trust/tlog';
@@ -31,11 +31,10 @@ export interface SignedCheckpoint {
 export async function loadCheckpoint(source: Source, trust: Trust): Promise<SignedCheckpoint> {
   const bytes = await source.checkpoint();
   const note = parseNote(bytes);
-  const checkpoint = parseCheckpoint(note.text);
-  const log = trust.logs.find(({ origin }) => origin === checkpoint.origin);
-  if (!log) throw new Refused(`The checkpoint is of the log ${checkpoint.origin}, which the trust root does not name.`);
-  verifyNote(note, [log.checkpointKey]);
-  return { checkpoint, note: parseUtf8(bytes), log };
+  const { origin: claimed } = parseCheckpoint(note.text);
+  const log = trust.logs.find(({ origin }) => origin === claimed);
+  if (!log) throw new Refused(`The checkpoint is of the log ${claimed}, which the trust root does not name.`);
+  return { checkpoint: verifyLogNote(note, log.checkpointHistory), note: parseUtf8(bytes), log };
 }
 
 /** `grown` counts entries, and is negative when the registry served an older checkpoint than this browser knows. */

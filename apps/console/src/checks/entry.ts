@@ -31,6 +31,7 @@ export interface EntryFindings {
 }
 
 export interface Logged {
+  origin: string;
   index: bigint;
   size: bigint;
   root: Uint8Array;
@@ -127,7 +128,8 @@ export async function verifyEntry(
       const loggedBy = needed(receipt().by, 'the receipt does not say when it was made');
       const proof =
         path && encodeTlogProof({ index: receipt().index, path: [...path], checkpoint: encodeUtf8(newest().note) });
-      judgement = await judge(source, trust(), statement(), { by: loggedBy, ...(proof && { proof }) });
+      const { origin, index } = receipt();
+      judgement = await judge(source, trust(), statement(), { by: loggedBy, origin, index, ...(proof && { proof }) });
       return judgement.signer();
     },
     tellSigner,
@@ -156,8 +158,8 @@ function readReceipt(statement: Statement, trust: Trust, index: bigint): Logged 
   const keys = trust.logs.flatMap((log) => log.receiptKeys);
   const verified = verifyReceipt(bytes, statement, keys);
   if (verified.index !== index) throw new Refused(`The receipt is for entry ${verified.index}, not ${index}.`);
-  const { size, root, issuedAt } = verified;
-  return { index, size, root, ...(issuedAt && { by: issuedAt }) };
+  const { origin, size, root, issuedAt } = verified;
+  return { origin, index, size, root, ...(issuedAt && { by: issuedAt }) };
 }
 
 async function checkInclusion(

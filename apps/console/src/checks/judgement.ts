@@ -26,6 +26,9 @@ export interface Judgement {
 
 /** What the page has found out about a statement's place in the log. */
 export interface Evidence {
+  /** The log, and the statement's index in it. */
+  origin: string;
+  index: bigint;
   /** No later than this was it in the log. */
   by: Date;
   /** C2SP tlog-proof to the newest checkpoint; absent if that could not be made. */
@@ -36,9 +39,9 @@ export async function judge(
   source: Source,
   trust: Trust,
   statement: Statement,
-  { by: loggedBy, proof }: Evidence,
+  { proof, ...place }: Evidence,
 ): Promise<Judgement> {
-  return statement.x5t ? judgeVendor(source, trust, statement, proof) : judgeRegistry(trust, statement, loggedBy);
+  return statement.x5t ? judgeVendor(source, trust, statement, proof) : judgeRegistry(trust, statement, place);
 }
 
 /** What vendors sign is judged by the engine that devices use, so that the page can't say another thing than they do. */
@@ -110,10 +113,10 @@ function refusal(verdict: Verdict): Error {
 }
 
 /** Nothing revokes the registry's own statements, but what they speak of may have changed since. */
-function judgeRegistry(trust: Trust, statement: Statement, loggedBy: Date): Judgement {
+function judgeRegistry(trust: Trust, statement: Statement, place: Evidence): Judgement {
   return {
     signer() {
-      verifyRegistrySignature(statement, trust, loggedBy);
+      verifyRegistrySignature(statement, trust, place.by, place);
       return { kind: 'registry' };
     },
     standing() {

@@ -71,8 +71,8 @@ function verifyRecord({ id, record }: PublishedVendor, trust: Trust): { index: b
   const [receipt] = statement.receipts;
   if (!receipt) throw new Refused('The record came without a receipt of the log.');
   const keys = trust.logs.flatMap((log) => log.receiptKeys);
-  const { index, issuedAt } = verifyReceipt(receipt, statement, keys);
-  verifyRegistrySignature(statement, trust, issuedAt ?? trust.revocations.asOf);
+  const { origin, index, issuedAt } = verifyReceipt(receipt, statement, keys);
+  verifyRegistrySignature(statement, trust, issuedAt ?? trust.revocations.asOf, { origin, index });
   if (statement.subject !== `vendor:${id}`) throw new Refused('The record is about another vendor.');
   const said = decodeStatement(statement);
   return { index, record: said.kind === 'record' ? said.record : 'record' };

@@ -89,8 +89,8 @@ export class SignLeaf {
   async issue(logged: Committed<Precertificate>): Promise<Certificate> {
     const { certificate: issuer, state } = await this.reader.loadAuthority(logged.issuer);
     if (state === 'retired') throw new CertificateFault('certificate/ca-retired', RETIRED);
-    const { log } = this.sct;
     const promised = embedScts(logged.tbs, [await this.sct.run(logged, issuer.spki)]);
+    const log = this.sct.keyAt(logged.loggedAt);
     verifySct(await this.rehearse(promised, issuer), issuer.spki, log);
     const certificate = await signTbs(promised, this.keys.load(authoritySlot(logged.issuer)));
     const late = this.lint(certificate, { issuer, log });

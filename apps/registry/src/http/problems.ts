@@ -111,6 +111,8 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'key/unavailable': { status: 503, title: 'Key out of reach', retryAfterSeconds: 5 },
 
   'log/damaged': { status: 500, title: 'Log damaged' },
+  'log/frozen': { status: 409, title: 'Log takes no more entries' },
+  'log/key-missing': { status: 503, title: 'Key not here', retryAfterSeconds: 60 },
   'log/behind': { status: 503, title: 'Log behind what others have seen', retryAfterSeconds: 60 },
   'log/not-committed': { status: 503, title: 'Head not committed', retryAfterSeconds: 1 },
   'follow/too-many': { status: 429, title: 'Too many followers', retryAfterSeconds: 30 },

@@ -1,22 +1,26 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { areEqualBytes } from '@margo-trust/bytes';
 import { type MlDsa44Key, openMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { openTokenKey, parsePkcs11Uri, Pkcs11Fault } from '@margo-trust/pkcs11';
 import { StartError } from '../start-error.ts';
 import { KeyObjectSigner } from './key-object-signer.ts';
 import { decodeSeed } from './ml-dsa-key.ts';
 import type { Signer } from './signer.ts';
-import { keyFile, type KeySlot, keyTypeOf, keyUriFile, ML_DSA_KEY_FILE } from './slots.ts';
+import { keyFile, type KeySlot, keyTypeOf, keyUriFile, ML_DSA_KEY_FILE, type OnlineSlot } from './slots.ts';
 import { TokenSigner } from './token-signer.ts';
 
 /**
- * The service's keys, by slot: `<slot>.pem` holds the key, or `<slot>.uri` says which one in a token (RFC 7512). Private keys
- * never touch the database.
+ * The service's keys, by slot: `<slot>.pem` holds the key, or `<slot>.uri` says which one in a token (RFC 7512). Beside it may be
+ * others of the same kind, `<slot>.<name>.pem` or `.uri`: one that is to follow, and those that came before. Private keys never
+ * touch the database.
  * Trusted for: every signature the registry makes.
  */
 export class KeyRing {
   private readonly loaded = new Map<KeySlot, Signer>();
+  /** Keys beside a slot's own, by file name without its end. */
+  private readonly spare = new Map<string, Signer>();
   private mlDsa: { key: MlDsa44Key | undefined } | undefined;
   private readonly directory: string;
   private readonly passphrase: string | undefined;
@@ -45,14 +49,22 @@ export class KeyRing {
   }
 
   private async openToken(name: string, path: string): Promise<void> {
-    if (keyTypeOf(name) === undefined) throw new StartError(`${path} belongs to no key that we know.`);
-    const slot = name as KeySlot;
+    const [base = '', ...label] = name.split('.');
+    if (keyTypeOf(base) === undefined) throw new StartError(`${path} belongs to no key that we know.`);
+    const slot = base as KeySlot;
+    if (label.length > 0) {
+      if (!this.spare.has(name)) this.spare.set(name, this.checked(slot, path, await this.signInToken(path)));
+      return;
+    }
     if (this.loaded.has(slot)) return;
     if (join(this.directory, keyUriFile(slot)) !== path) throw new StartError(`${path} must be ${keyUriFile(slot)}.`);
     if (this.isThere(keyFile(slot))) throw new StartError(`Remove ${path} or ${keyFile(slot)}: a key is in one place.`);
+    this.keep(slot, path, await this.signInToken(path));
+  }
+
+  private async signInToken(path: string): Promise<Signer> {
     try {
-      const key = await openTokenKey(parsePkcs11Uri(readFileSync(path, 'utf8')), this.pin);
-      this.keep(slot, path, new TokenSigner(key));
+      return new TokenSigner(await openTokenKey(parsePkcs11Uri(readFileSync(path, 'utf8')), this.pin));
     } catch (cause) {
       if (!(cause instanceof Pkcs11Fault)) throw cause;
       throw new StartError(`${path}: ${cause.message} (${cause.code})`, { cause });
@@ -68,16 +80,55 @@ export class KeyRing {
     const known = this.loaded.get(slot);
     if (known !== undefined) return known;
     const path = join(this.directory, keyFile(slot));
-    return this.keep(slot, path, new KeyObjectSigner(readKey(path, this.passphrase)));
+    return this.keep(slot, path, this.read(slot, path));
+  }
+
+  /**
+   * The signer of a slot with this public key (SubjectPublicKeyInfo, DER), under whichever name it lies; undefined when the ring
+   * does not hold it. Files are looked for again until it does, tokens only by {@link openTokens}.
+   */
+  findByPublicKey(slot: OnlineSlot, spki: Uint8Array): Signer | undefined {
+    const isIt = (signer: Signer | undefined) => signer !== undefined && areEqualBytes(signer.spki, spki);
+    const known = [this.loaded.get(slot), ...this.spareOf(slot)].find(isIt);
+    if (known || !existsSync(this.directory)) return known;
+    const names = readdirSync(this.directory).filter((name) => name.startsWith(`${slot}.`) && name.endsWith('.pem'));
+    for (const name of names) {
+      const signer = this.read(slot, join(this.directory, name));
+      if (!isIt(signer)) continue;
+      this.spare.set(`${slot}.=${name}`, signer);
+      return signer;
+    }
+    return undefined;
+  }
+
+  /** The signer that is to follow in a slot, `<slot>.next`: its file is read anew. */
+  findNext(slot: OnlineSlot): Signer | undefined {
+    const path = join(this.directory, `${slot}.next.pem`);
+    return existsSync(path) ? this.read(slot, path) : this.spare.get(`${slot}.next`);
+  }
+
+  /** The ring of a folder below this one. */
+  within(folder: string): KeyRing {
+    return new KeyRing(join(this.directory, folder), this.passphrase, this.pin);
+  }
+
+  private spareOf(slot: OnlineSlot): Signer[] {
+    return [...this.spare].filter(([name]) => name.startsWith(`${slot}.`)).map(([, signer]) => signer);
+  }
+
+  private read(slot: KeySlot, path: string): Signer {
+    return this.checked(slot, path, new KeyObjectSigner(readKey(path, this.passphrase)));
   }
 
   private keep(slot: KeySlot, path: string, signer: Signer): Signer {
-    const type = keyTypeOf(slot);
-    if (type === undefined || ALGORITHM[type] !== signer.algorithm) {
-      throw new StartError(`${path} must hold a key of type ${type}.`);
-    }
-    this.loaded.set(slot, signer);
+    this.loaded.set(slot, this.checked(slot, path, signer));
     return signer;
+  }
+
+  private checked(slot: KeySlot, path: string, signer: Signer): Signer {
+    const type = keyTypeOf(slot);
+    if (type !== undefined && ALGORITHM[type] === signer.algorithm) return signer;
+    throw new StartError(`${path} must hold a key of type ${type}.`);
   }
 
   /** The log's ML-DSA-44 key; undefined if its file is missing, looked for once. Throws as {@link load} does. */

@@ -4,6 +4,7 @@ import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { appendEntries } from './append-entries.ts';
 import { HeadGuard } from './head-guard.ts';
+import { LogKeys } from './keys/log-keys.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
 import { toNewEntry } from './admission/statement-facts.ts';
@@ -31,12 +32,16 @@ export class AppendRecord {
     private readonly guard: HeadGuard,
     private readonly store: LogStore,
     private readonly identity: LogIdentity,
+    private readonly keys: LogKeys,
     private readonly clock: Clock,
   ) {}
 
   async run(tx: Tx, record: RegistryRecord): Promise<{ index: bigint; entryId: string; statement: Uint8Array }> {
     const now = this.clock.now();
-    const statement = await this.sign(record, now);
+    // Held first: which key signs the record depends on where it will be.
+    const locked = await this.guard.lock(tx);
+    await this.keys.cover(locked, tx);
+    const statement = await this.sign(record, now, locked.size + 1n);
     const parsed = parseStatement(statement);
     const entry = {
       ...toNewEntry(parsed),
@@ -44,7 +49,6 @@ export class AppendRecord {
       ...(record.certificate && { certificate: record.certificate }),
       mentions: record.mentions ?? [],
     };
-    const locked = await this.guard.lock(tx);
     const { head, placed } = await appendEntries(tx, this.store, this.identity.logId, [entry], now, locked);
     this.db.afterCommit(tx, () => this.guard.noteCommitted(head));
     const [place] = placed;
@@ -52,8 +56,8 @@ export class AppendRecord {
     return { index: place.index, entryId: parsed.entryId, statement };
   }
 
-  private async sign(record: RegistryRecord, now: Date): Promise<Uint8Array> {
-    const { signer, kid } = this.identity.record;
+  private async sign(record: RegistryRecord, now: Date, size: bigint): Promise<Uint8Array> {
+    const { signer, kid } = this.identity.recordAt(size);
     const draft = draftStatement({
       algorithm: signer.algorithm,
       issuer: this.identity.issuer,

@@ -12,6 +12,7 @@ import { SystemClock } from '../clock.ts';
 import { CheckpointStore } from './witnessing/checkpoint.store.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
+import { LogKeys } from './keys/log-keys.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
@@ -91,11 +92,12 @@ describe('a database with one flipped bit', () => {
 async function takeStock(indexes: readonly bigint[]): Promise<{ served: Map<string, string>; faults: string[] }> {
   const identity = registry.app.get(LogIdentity);
   const reader = new LogReader(db, identity);
-  const signer = new HeadSigner(identity, registry.app.get(HeadGuard));
+  const keys = registry.app.get(LogKeys);
+  const signer = new HeadSigner(identity, registry.app.get(HeadGuard), keys);
   const [checkpoints, quorum] = [registry.app.get(CheckpointStore), registry.app.get(WitnessQuorum)];
   const { config } = registry;
   const published = new PublishedCheckpoint(
-    ...([reader, signer, checkpoints, quorum, identity, config, db, new SystemClock()] as const),
+    ...([reader, signer, checkpoints, quorum, identity, keys, config, db, new SystemClock()] as const),
   );
   const receipts = new IssueReceipt(reader, signer, published, registry.app.get(WithholdingReader));
   const served = new Map<string, string>();

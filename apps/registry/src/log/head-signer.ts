@@ -11,6 +11,7 @@ import {
   verifierKeyId,
 } from '@margo-trust/tlog';
 import { HeadGuard } from './head-guard.ts';
+import { LogKeys } from './keys/log-keys.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import type { CommittedHead } from './log.store.ts';
 
@@ -36,6 +37,7 @@ export class HeadSigner {
   constructor(
     private readonly identity: LogIdentity,
     private readonly guard: HeadGuard,
+    private readonly keys: LogKeys,
   ) {}
 
   /** Whether asking for this head's receipts would make no new signature. */
@@ -49,7 +51,8 @@ export class HeadSigner {
     const known = this.receiptHeads.get(head.size);
     if (known && isSame(known, head)) return this.keep(known);
     await this.guard.vouch(head);
-    const { signer, kid } = this.identity.receipt;
+    await this.keys.cover(head);
+    const { signer, kid } = this.identity.receiptAt(head.size);
     const protectedBytes = encodeReceiptProtected({
       kid,
       issuer: this.identity.issuer,
@@ -75,18 +78,25 @@ export class HeadSigner {
   }
 
   /**
-   * The checkpoint as a C2SP signed note. Throws what {@link HeadGuard.vouch} throws, before anything is signed; and
+   * The checkpoint as a C2SP signed note, by the key that speaks for its size; see docs/operations/log-keys.md for the one that two
+   * keys sign. Throws what {@link HeadGuard.vouch} throws, before anything is signed; and
    * `log/behind` for every head while the log is shut, for those outside have seen a larger one.
    */
   async signCheckpoint(head: CommittedHead): Promise<Uint8Array> {
     if (this.checkpoint && isSame(this.checkpoint, head)) return this.checkpoint.note;
     this.guard.refuseShut();
     await this.guard.vouch(head);
-    const { origin, checkpoint: signer } = this.identity;
+    await this.keys.cover(head);
+    const { origin } = this.identity;
     const text = encodeCheckpoint({ origin, size: head.size, root: head.root, extensions: [] });
-    const signature = await signer.sign(encodeUtf8(text));
-    const keyHash = verifierKeyId(origin, ed25519Raw(signer.spki)).slice(0, 4);
-    const note = encodeNote({ text, signatures: [{ name: origin, keyHash, signature }] });
+    const signatures = await Promise.all(
+      this.identity.checkpointSigners(head.size).map(async (signer) => ({
+        name: origin,
+        keyHash: verifierKeyId(origin, ed25519Raw(signer.spki)).slice(0, 4),
+        signature: await signer.sign(encodeUtf8(text)),
+      })),
+    );
+    const note = encodeNote({ text, signatures });
     this.guard.noteSigned(head);
     if (head.size > (this.checkpoint?.size ?? 0n)) {
       this.checkpoint = { size: head.size, root: head.root, note };

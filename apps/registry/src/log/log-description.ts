@@ -1,10 +1,14 @@
 import { encodeBase64, encodeBase64Url } from '@margo-trust/bytes';
+import { coseKeyThumbprint } from '@margo-trust/cose';
+import { parsePublicKey } from '@margo-trust/crypto';
 import { encodeVerifierKey } from '@margo-trust/tlog';
+import type { LogKey } from './keys/log-key.ts';
 import { ed25519Raw, type LogIdentity } from './log-identity.ts';
 
 /** What a client must know of the log before it can read its files: the text of log.json. */
 export function describeLog(identity: LogIdentity): string {
-  const { origin, issuer, checkpoint, checkpointKeys, receipt, sct, witnessPolicy } = identity;
+  const { origin, issuer, checkpoint, checkpointKeys, sct, witnessPolicy, keySet } = identity;
+  const newestFirst = (keys: readonly LogKey[]) => [...keys].reverse();
   return JSON.stringify({
     origin,
     issuer,
@@ -13,8 +17,23 @@ export function describeLog(identity: LogIdentity): string {
     checkpointKeys: checkpointKeys.map(({ name, publicKey, type }) => encodeVerifierKey(name, publicKey, type)),
     ...(witnessPolicy !== undefined && { witnessPolicy }),
     sctKey: encodeBase64(sct.spki),
-    receiptKeys: [{ kid: encodeBase64Url(receipt.kid), spki: encodeBase64(receipt.signer.spki), issuer }],
+    receiptKeys: newestFirst(keySet.of('receipt')).map((key) => ({
+      kid: encodeBase64Url(coseKeyThumbprint(parsePublicKey(key.spki))),
+      spki: encodeBase64(key.spki),
+      issuer,
+      ...describeWindow(key),
+    })),
+    checkpointHistory: keySet.of('checkpoint').map((key) => ({
+      key: encodeVerifierKey(origin, ed25519Raw(key.spki)),
+      ...describeWindow(key),
+      ...(key.eventIndex !== undefined && { event: key.eventIndex.toString() }),
+      ...(key.transition && { transition: encodeBase64(key.transition) }),
+    })),
     minimumIndex: '0',
     retention: 'Entries and full tiles are kept for ever. Where a partial tile is gone, its full one is there.',
   });
+}
+
+function describeWindow({ fromSize, untilSize }: LogKey): object {
+  return { fromSize: fromSize.toString(), ...(untilSize !== undefined && { untilSize: untilSize.toString() }) };
 }

@@ -1,18 +1,25 @@
 import { Injectable } from '@nestjs/common';
+import type { LogKeyPurpose } from '@margo-trust/auditor';
 import { coseKeyThumbprint } from '@margo-trust/cose';
+import { encodeHex } from '@margo-trust/bytes';
 import { parsePublicKey } from '@margo-trust/crypto';
 import type { MlDsa44Key } from '@margo-trust/crypto/ml-dsa';
 import {
   encodePolicy,
   encodeVerifierKey,
+  isInWindow,
   ML_DSA_44_COSIGNATURE,
   parseVerifierKey,
+  type CheckpointKey,
   type VerifierKey,
 } from '@margo-trust/tlog';
 import { Config, type Witnessing } from '../config.ts';
 import { KeyRing } from '../keys/key-ring.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { OnlineSlot } from '../keys/slots.ts';
+import { type LogKey, LogKeySet } from './keys/log-key.ts';
+import { LogFault } from './log.fault.ts';
+import { ServedLog } from './served-log.ts';
 
 /** A signing key and the name that verifiers look it up by. */
 export interface NamedSigner {
@@ -21,43 +28,115 @@ export interface NamedSigner {
   readonly kid: Uint8Array;
 }
 
-/** Who the log is and what it signs with. One purpose, one key: none signs for another. */
+/**
+ * Who the log is and what it signs with. One purpose, one key at a time: none signs for another, and which one signs for
+ * which tree the log's own records say. {@link LogKeys} sees to it that this knows of them in time.
+ */
 @Injectable()
 export class LogIdentity {
-  /** The log's row. One log today; the tables are ready for more. */
-  readonly logId: number = 1;
+  /** The log's row. */
+  readonly logId: number;
   /** Bare host name: Sigstore clients take the host of `baseUrl` as origin and refuse one with a path. */
   readonly origin: string;
+  /** Where its public files are: `/log/` or `/logs/<name>/`. */
+  readonly path: string;
   /** `iss` of receipts and of the registry's own statements. */
   readonly issuer: string;
 
   private readonly witnessing: Witnessing | undefined;
+  /** Where the log's own keys are; that of records is the registry's. */
+  private readonly ring: KeyRing;
+  private learned: LogKeySet | undefined;
 
   constructor(
     config: Config,
     private readonly keys: KeyRing,
+    log: ServedLog,
   ) {
-    this.origin = `log.${config.domain}`;
+    this.logId = log.id;
+    this.origin = log.origin;
+    this.path = log.path;
     this.issuer = `https://${config.domain}`;
     this.witnessing = config.witnessing;
+    this.ring = log.name === undefined ? keys : keys.within(`logs/${log.name}`);
   }
 
-  /** Ed25519: checkpoints (C2SP signed note). */
+  /** Takes the log's keys as its table has them. */
+  learn(keys: readonly LogKey[]): void {
+    this.learned = new LogKeySet(keys);
+  }
+
+  /** The log's keys; before it is founded, those that it will be opened with. */
+  get keySet(): LogKeySet {
+    return (this.learned ??= new LogKeySet(
+      PURPOSES.map((purpose) => ({ purpose, spki: this.first(purpose).spki, fromSize: 0n, since: new Date(0) })),
+    ));
+  }
+
+  /** The signer that the ring has for opening a log. */
+  first(purpose: LogKeyPurpose): Signer {
+    return this.ringOf(purpose).load(SLOTS[purpose]);
+  }
+
+  /** The signer that waits to follow, in the slot's second file. */
+  findNext(purpose: LogKeyPurpose): Signer | undefined {
+    return this.ringOf(purpose).findNext(SLOTS[purpose]);
+  }
+
+  /** Ed25519: checkpoints from now on (C2SP signed note). */
   get checkpoint(): Signer {
-    return this.keys.load('log-checkpoint');
+    return this.signer(this.keySet.current('checkpoint'));
+  }
+
+  /**
+   * What signs a checkpoint of that size: the key that speaks for it, and before the first tree that its successor speaks for
+   * the successor too, so that whoever knows the one learns the other.
+   */
+  checkpointSigners(size: bigint): Signer[] {
+    const successor = this.keySet
+      .of('checkpoint')
+      .find(({ eventIndex }) => eventIndex !== undefined && eventIndex + 1n === size);
+    return [this.keySet.at('checkpoint', size), ...(successor ? [successor] : [])].map((key) => this.signer(key));
   }
 
   /** ML-DSA-44: checkpoints, beside the Ed25519 signature. Undefined if the log has no such key. */
   get postQuantum(): MlDsa44Key | undefined {
-    return this.keys.findMlDsa44();
+    return this.ring.findMlDsa44();
   }
 
   /** What checkpoints verify with: Ed25519 first. Whoever knows but one of them ignores the other's line. */
   get checkpointKeys(): VerifierKey[] {
-    const { origin, checkpoint, postQuantum } = this;
-    const vkeys = [encodeVerifierKey(origin, ed25519Raw(checkpoint.spki))];
-    if (postQuantum) vkeys.push(encodeVerifierKey(origin, postQuantum.publicKey, ML_DSA_44_COSIGNATURE));
-    return vkeys.map(parseVerifierKey);
+    const ed25519 = this.checkpointWindows.filter(({ untilSize }) => untilSize === undefined).map(({ key }) => key);
+    return [...ed25519, ...this.postQuantumKeys];
+  }
+
+  /** Those that checkpoints of one size verify with. */
+  checkpointKeysAt(size: bigint): VerifierKey[] {
+    const ed25519 = this.checkpointWindows.filter((window) => isInWindow(window, size)).map(({ key }) => key);
+    return [...ed25519, ...this.postQuantumKeys];
+  }
+
+  /** Every Ed25519 key that checkpoints were ever signed with, each with the tree sizes that it speaks for, oldest first. */
+  get checkpointWindows(): CheckpointKey[] {
+    return this.keySet.of('checkpoint').map(({ spki, fromSize, untilSize }) => ({
+      key: parseVerifierKey(encodeVerifierKey(this.origin, ed25519Raw(spki))),
+      fromSize,
+      ...(untilSize !== undefined && { untilSize }),
+    }));
+  }
+
+  /** The verifier key that the log began with: its name, for whoever keeps something by it. */
+  get firstVerifierKey(): string {
+    const [first] = this.keySet.of('checkpoint');
+    if (!first) throw new Error('The log has no checkpoint key.');
+    return encodeVerifierKey(this.origin, ed25519Raw(first.spki));
+  }
+
+  private get postQuantumKeys(): VerifierKey[] {
+    const { origin, postQuantum } = this;
+    return postQuantum
+      ? [parseVerifierKey(encodeVerifierKey(origin, postQuantum.publicKey, ML_DSA_44_COSIGNATURE))]
+      : [];
   }
 
   /** What outsiders may hold a checkpoint against, as a C2SP tlog-policy: this log, its witnesses, and how many are enough. */
@@ -69,32 +148,80 @@ export class LogIdentity {
     return new TextDecoder().decode(encodePolicy({ ...policy, logs, witnesses: named }));
   }
 
-  /** ES256: COSE receipts. */
+  /** ES256: COSE receipts from now on. */
   get receipt(): NamedSigner {
-    return this.named('log-receipt');
+    return this.named(this.keySet.current('receipt'));
+  }
+
+  /** ES256: COSE receipts over a tree of that size. */
+  receiptAt(size: bigint): NamedSigner {
+    return this.named(this.keySet.at('receipt', size));
   }
 
   /** ES256: promises that a certificate is logged (RFC 6962), in DER. */
   get sct(): Signer {
-    return this.keys.load('log-sct');
+    return this.signer(this.keySet.current('sct'));
   }
 
-  /** ES256: the registry's own statements. */
+  /** The key of promises that are dated then. */
+  sctAt(time: Date): Signer {
+    return this.signer(this.keySet.then('sct', time));
+  }
+
+  /** ES256: the registry's own statements from now on. */
   get record(): NamedSigner {
-    return this.named('record');
+    return this.named(this.keySet.current('record'));
   }
 
-  private readonly kids = new Map<OnlineSlot, NamedSigner>();
+  /** ES256: the registry's own statement that will be the last leaf of a tree of that size. */
+  recordAt(size: bigint): NamedSigner {
+    return this.named(this.keySet.at('record', size));
+  }
 
-  private named(slot: OnlineSlot): NamedSigner {
-    const known = this.kids.get(slot);
+  /** Looks for keys in tokens that have come since. */
+  async openTokens(): Promise<void> {
+    for (const ring of new Set([this.keys, this.ring])) await ring.openTokens();
+  }
+
+  /** Whether this process has what it takes to sign from now on; the first purpose that it has no key for, if not. */
+  findMissing(): LogKeyPurpose | undefined {
+    return PURPOSES.find((purpose) => {
+      const { spki } = this.keySet.current(purpose);
+      return this.ringOf(purpose).findByPublicKey(SLOTS[purpose], spki) === undefined;
+    });
+  }
+
+  private readonly names = new Map<string, NamedSigner>();
+
+  private named(key: LogKey): NamedSigner {
+    const id = encodeHex(key.spki);
+    const known = this.names.get(id);
     if (known) return known;
-    const signer = this.keys.load(slot);
-    const named = { signer, kid: coseKeyThumbprint(parsePublicKey(signer.spki)) };
-    this.kids.set(slot, named);
+    const named = { signer: this.signer(key), kid: coseKeyThumbprint(parsePublicKey(key.spki)) };
+    this.names.set(id, named);
     return named;
   }
+
+  /** Throws LogFault `log/key-missing`. */
+  private signer({ purpose, spki }: LogKey): Signer {
+    const signer = this.ringOf(purpose).findByPublicKey(SLOTS[purpose], spki);
+    if (signer) return signer;
+    throw new LogFault('log/key-missing', `This process does not have the ${purpose} key that the log signs with.`);
+  }
+
+  private ringOf(purpose: LogKeyPurpose): KeyRing {
+    return purpose === 'record' ? this.keys : this.ring;
+  }
 }
+
+const PURPOSES: readonly LogKeyPurpose[] = ['checkpoint', 'receipt', 'sct', 'record'];
+
+const SLOTS = {
+  checkpoint: 'log-checkpoint',
+  receipt: 'log-receipt',
+  sct: 'log-sct',
+  record: 'record',
+} as const satisfies Record<LogKeyPurpose, OnlineSlot>;
 
 /** The 32 key bytes at the end of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4). */
 export function ed25519Raw(spki: Uint8Array): Uint8Array {

@@ -43,7 +43,7 @@ export class LogPaths implements HotPaths {
     }
   }
 
-  private findKey(path: string): Reply | undefined {
+  private findKey(path: string): Promise<Reply> | undefined {
     if (path === KEYS) return this.replies.keys();
     const [, kid] = PLAIN_KEY.exec(path) ?? [];
     return kid === undefined ? undefined : this.replies.key(kid);

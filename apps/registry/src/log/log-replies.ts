@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { encodeBase64Url, encodeUtf8, parseBase64Url } from '@margo-trust/bytes';
 import { encodeCbor } from '@margo-trust/cbor';
-import { encodeCoseKey } from '@margo-trust/cose';
-import { parsePublicKey } from '@margo-trust/crypto';
+import { coseKeyThumbprint, encodeCoseKey } from '@margo-trust/cose';
+import { parsePublicKey, type PublicKey } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
 import { encodeSignedRoot } from '@margo-trust/receipt';
 import { parseTilePath, TlogFault } from '@margo-trust/tlog';
@@ -13,7 +13,9 @@ import { makeReply, type Reply } from '../http/reply.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { describeLog } from './log-description.ts';
-import { LogIdentity, type NamedSigner } from './log-identity.ts';
+import { LogKeyStore } from './keys/log-key.store.ts';
+import { LogKeys } from './keys/log-keys.ts';
+import { LogIdentity } from './log-identity.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
 import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
@@ -35,6 +37,7 @@ export class LogReplies {
   private shown: { reply: Reply; at: number } | undefined;
   private coming: { moves: number; reply: Promise<Reply> } | undefined;
   private headMoves = 0;
+  private shownKeys: { readonly keys: NamedKey[]; readonly at: number } | undefined;
 
   constructor(
     private readonly registration: RegisterStatement,
@@ -42,6 +45,8 @@ export class LogReplies {
     private readonly reader: LogReader,
     private readonly published: PublishedCheckpoint,
     private readonly identity: LogIdentity,
+    private readonly logKeys: LogKeys,
+    private readonly keyStore: LogKeyStore,
     private readonly withholdings: WithholdingReader,
     store: LogStore,
   ) {
@@ -110,7 +115,8 @@ export class LogReplies {
     return makeReply(COSE, receipt, { cacheControl: isFinal ? IMMUTABLE : fresh(CHECKPOINT_SECONDS) });
   }
 
-  description(): Reply {
+  async description(): Promise<Reply> {
+    await this.logKeys.fresh();
     return makeReply('application/json; charset=utf-8', encodeUtf8(describeLog(this.identity)), {
       cacheControl: fresh(60),
     });
@@ -121,14 +127,16 @@ export class LogReplies {
     return this.tiles.get(path) ?? this.loadTile(path);
   }
 
-  /** Every key that receipts and the registry's own statements verify with, as a COSE_KeySet. */
-  keys(): Reply {
-    return makeReply(CBOR, encodeCbor(this.signers().map(toCoseKey)), { cacheControl: fresh(60) });
+  /** Every key that receipts and the registry's own statements verify with or once did, as a COSE_KeySet. */
+  async keys(): Promise<Reply> {
+    const keys = await this.publicKeys();
+    return makeReply(CBOR, encodeCbor(keys.map(toCoseKey)), { cacheControl: fresh(60) });
   }
 
   /** A kid is a thumbprint, never URI-safe text, so base64url is its only spelling here. */
-  key(kid: string): Reply {
-    const key = this.signers().find((candidate) => encodeBase64Url(candidate.kid) === kid);
+  async key(kid: string): Promise<Reply> {
+    const keys = await this.publicKeys();
+    const key = keys.find((candidate) => encodeBase64Url(candidate.kid) === kid);
     if (!key) throw new LogFault('log/no-such-key', 'No such key');
     return makeReply(CBOR, encodeCbor(toCoseKey(key)));
   }
@@ -159,8 +167,19 @@ export class LogReplies {
     return record;
   }
 
-  private signers(): NamedSigner[] {
-    return [this.identity.receipt, this.identity.record];
+  /** Of every log, newest first; none is named twice. */
+  private async publicKeys(): Promise<NamedKey[]> {
+    const { shownKeys } = this;
+    if (shownKeys && performance.now() - shownKeys.at < KEYS_SECONDS * 1_000) return shownKeys.keys;
+    const at = performance.now();
+    const keys = new Map<string, NamedKey>();
+    for (const { spki } of (await this.keyStore.findAll(['receipt', 'record'])).reverse()) {
+      const key = parsePublicKey(spki);
+      const kid = coseKeyThumbprint(key);
+      keys.set(encodeBase64Url(kid), { key, kid });
+    }
+    this.shownKeys = { keys: [...keys.values()], at };
+    return this.shownKeys.keys;
   }
 }
 
@@ -184,8 +203,13 @@ function readTilePath(path: string): ReturnType<typeof parseTilePath> {
   }
 }
 
-function toCoseKey({ signer, kid }: NamedSigner) {
-  return encodeCoseKey(parsePublicKey(signer.spki), kid);
+function toCoseKey({ key, kid }: NamedKey) {
+  return encodeCoseKey(key, kid);
+}
+
+interface NamedKey {
+  readonly key: PublicKey;
+  readonly kid: Uint8Array;
 }
 
 function noSuchEntry(): LogFault {
@@ -197,3 +221,4 @@ function noSuchTile(): LogFault {
 }
 
 const CHECKPOINT_SECONDS = 1;
+const KEYS_SECONDS = 1;

@@ -2,6 +2,8 @@ import { Fault } from '@margo-trust/fault';
 
 export type LogFaultCode =
   | 'log/behind'
+  | 'log/frozen'
+  | 'log/key-missing'
   | 'log/not-committed'
   | 'log/not-open'
   | 'log/damaged'

@@ -28,6 +28,9 @@ import { IndexMapStore } from './search/index-map.store.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogKeyStore } from './keys/log-key.store.ts';
+import { LogKeys } from './keys/log-keys.ts';
+import { RestoreLogKeys } from './keys/restore-log-keys.ts';
 import { LogPaths } from './log-paths.ts';
 import { LogReplies } from './log-replies.ts';
 import { LogReader } from './log.reader.ts';
@@ -90,6 +93,8 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     IndexMapStore,
     IssueReceipt,
     LogIdentity,
+    LogKeys,
+    LogKeyStore,
     LogPaths,
     LogReader,
     LogReplies,
@@ -101,6 +106,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     PublishedCheckpoint,
     RegisterHashedRekord,
     RegisterStatement,
+    RestoreLogKeys,
     RestrictStatement,
     RollbackLatch,
     SearchReader,
@@ -123,9 +129,11 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     IndexForSearch,
     IssueReceipt,
     LogIdentity,
+    LogKeys,
     LogReader,
     OpenLog,
     PublishedCheckpoint,
+    RestoreLogKeys,
     RollbackLatch,
     SignSct,
     UpdateIndexMap,

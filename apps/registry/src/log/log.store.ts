@@ -18,6 +18,8 @@ export interface Head {
   readonly committedAt: Date;
   /** Where the registration policy is logged under which the next entry is admitted. */
   readonly policyIndex: bigint;
+  /** Where the last record is that replaced a key of the log; 0 when none has. */
+  readonly keyIndex: bigint;
 }
 
 /** A head that the database has called committed. */
@@ -27,6 +29,8 @@ export interface CommittedHead extends Pick<Head, 'size' | 'root' | 'committedAt
    * the COMMIT. Without it the database is asked again before anything is signed.
    */
   readonly askedAt?: number;
+  /** See {@link Head}; absent where a head is read that others came after. */
+  readonly keyIndex?: bigint;
 }
 
 /** A head that the caller's transaction holds. */
@@ -80,6 +84,8 @@ interface HeadRecord {
   writer: string | null;
   committed_at: Date;
   policy_index: string;
+  key_index: string;
+  frozen: boolean;
 }
 
 /**
@@ -329,7 +335,7 @@ export class LogStore {
     if (rows[0]?.moved !== 1)
       throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`);
     this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));
-    return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex };
+    return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex, keyIndex: old.keyIndex };
   }
 }
 
@@ -347,6 +353,7 @@ export function toHead(row: HeadRecord): Head {
     ...(row.writer !== null && { writer: row.writer }),
     committedAt: row.committed_at,
     policyIndex: BigInt(row.policy_index),
+    keyIndex: BigInt(row.key_index),
   };
 }
 

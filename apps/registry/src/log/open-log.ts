@@ -4,6 +4,8 @@ import { EMPTY_ROOT } from '@margo-trust/merkle';
 import { describeRegistrationPolicy, encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
 import { Clock } from '../clock.ts';
+import { LOG_KEY_PURPOSES } from '@margo-trust/auditor';
+import { LogKeyStore } from './keys/log-key.store.ts';
 import type { Tx } from '../db/db.ts';
 import { AppendRecord } from './append-record.ts';
 import { LogIdentity } from './log-identity.ts';
@@ -20,13 +22,17 @@ export class OpenLog {
     private readonly store: LogStore,
     private readonly policies: PolicyStore,
     private readonly append: AppendRecord,
+    private readonly keys: LogKeyStore,
     private readonly identity: LogIdentity,
     private readonly clock: Clock,
   ) {}
 
   async run(tx: Tx, anchors: object): Promise<void> {
     const { logId, origin } = this.identity;
-    await this.store.create(tx, logId, origin, EMPTY_ROOT, this.clock.now());
+    const now = this.clock.now();
+    await this.store.create(tx, logId, origin, EMPTY_ROOT, now);
+    const first = LOG_KEY_PURPOSES.map((purpose) => [purpose, this.identity.first(purpose).spki] as const);
+    await this.keys.insertFirst(tx, logId, new Map(first), now);
     const { index } = await this.append.run(tx, {
       subject: `policy:${origin}`,
       contentType: CONTENT.policy,

@@ -13,12 +13,12 @@ export class ScittKeysController {
   constructor(private readonly replies: LogReplies) {}
 
   @Get()
-  all(@Req() request: Request, @Res() response: Response): void {
-    sendReply(this.replies.keys(), request, response);
+  async all(@Req() request: Request, @Res() response: Response): Promise<void> {
+    sendReply(await this.replies.keys(), request, response);
   }
 
   @Get(':kid')
-  one(@Param('kid') kid: string, @Req() request: Request, @Res() response: Response): void {
-    sendReply(this.replies.key(kid), request, response);
+  async one(@Param('kid') kid: string, @Req() request: Request, @Res() response: Response): Promise<void> {
+    sendReply(await this.replies.key(kid), request, response);
   }
 }

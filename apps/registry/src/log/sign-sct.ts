@@ -2,12 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { parsePublicKey, type PublicKey, sha256 } from '@margo-trust/crypto';
 import { type Sct, sctToBeSigned } from '@margo-trust/x509';
 import type { Committed } from '../db/db.ts';
+import { LogKeys } from './keys/log-keys.ts';
 import { LogIdentity } from './log-identity.ts';
 
 /** Signs the log's promise that it holds a certificate (RFC 6962 §3.2). It is kept before it is made. */
 @Injectable()
 export class SignSct {
-  constructor(private readonly identity: LogIdentity) {}
+  constructor(
+    private readonly identity: LogIdentity,
+    private readonly keys: LogKeys,
+  ) {}
 
   /**
    * The promise for `tbs`, dated when it was logged, so that asking again promises the same. That the record which holds it is
@@ -15,13 +19,14 @@ export class SignSct {
    */
   async run(logged: Committed<{ tbs: Uint8Array; loggedAt: Date }>, issuerSpki: Uint8Array): Promise<Sct> {
     const { tbs, loggedAt: time } = logged;
-    const { sct: signer } = this.identity;
+    await this.keys.refresh();
+    const signer = this.identity.sctAt(time);
     const signature = await signer.sign(sctToBeSigned({ tbs, issuerSpki, time }), 'der');
     return { logId: sha256(signer.spki), time, signature };
   }
 
-  /** The key that these promises verify with. */
-  get log(): PublicKey {
-    return parsePublicKey(this.identity.sct.spki);
+  /** The key that a promise of that date verifies with, once one was made. */
+  keyAt(time: Date): PublicKey {
+    return parsePublicKey(this.identity.sctAt(time).spki);
   }
 }

@@ -71,8 +71,8 @@ export class RegisterHashedRekord {
       this.reader.inclusionPath(index, head.size),
       this.signer.signCheckpoint(head),
     ]);
-    const { origin, checkpoint: key } = this.identity;
-    const logId = verifierKeyId(origin, ed25519Raw(key.spki));
+    const { origin } = this.identity;
+    const logId = verifierKeyId(origin, ed25519Raw(this.identity.keySet.at('checkpoint', head.size).spki));
     return describeLogEntry({ index, logId, leaf, path, size: head.size, root: head.root, checkpoint });
   }
 }

@@ -2,10 +2,9 @@ import { open, mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { encodeBase64, parseBase64 } from '@margo-trust/bytes';
-import { encodeVerifierKey } from '@margo-trust/tlog';
 import { Config } from '../../config.ts';
 import type { HighWater, SeenHead } from './high-water.ts';
-import { ed25519Raw, LogIdentity } from '../log-identity.ts';
+import { LogIdentity } from '../log-identity.ts';
 
 const WRITE_EVERY_MS = 1_000;
 
@@ -13,8 +12,8 @@ type Heads = Record<string, { size: string; root: string }>;
 
 /**
  * This machine's own memory of the newest head it signed: `DATA_DIR/high-water.json`, a second behind at most. It lies apart from
- * the database, so that restoring the one does not restore the other. One head for each key, by its verifier key: another
- * log under another key is nobody's past.
+ * the database, so that restoring the one does not restore the other. One head for each log, by the verifier key that it
+ * began with: another log under another key is nobody's past.
  *
  * A crash while writing leaves the old file. A directory that cannot be written is said once, and the other witnesses of
  * the past must do.
@@ -91,8 +90,7 @@ export class HighWaterFile implements HighWater, OnApplicationShutdown {
   }
 
   private key(): string {
-    const { origin, checkpoint } = this.identity;
-    return encodeVerifierKey(origin, ed25519Raw(checkpoint.spki));
+    return this.identity.firstVerifierKey;
   }
 
   private complain(error: unknown): void {

@@ -10,6 +10,7 @@ import { Config } from '../../config.ts';
 import { HeadSigner } from '../head-signer.ts';
 import { HighWaterFile } from './high-water-file.ts';
 import type { SeenHead } from './high-water.ts';
+import { LogKeys } from '../keys/log-keys.ts';
 import { LogIdentity } from '../log-identity.ts';
 import { LogReader } from '../log.reader.ts';
 import { PublishedCheckpoint } from '../witnessing/published-checkpoint.ts';
@@ -145,7 +146,7 @@ describe("the trust root's mirror", () => {
   it('shows the checkpoint that devices are given', async () => {
     const { url, app } = registry;
     const mirrorOf = (trustRootMirrorUrl: string | undefined) =>
-      new TrustRootMirror({ ...app.get(Config), trustRootMirrorUrl }, app.get(LogIdentity));
+      new TrustRootMirror({ ...app.get(Config), trustRootMirrorUrl }, app.get(LogIdentity), app.get(LogKeys));
     const seen = await mirrorOf(`${url}/tuf`).load();
     expect(seen!.size).toBeGreaterThan(1n);
     expect((await reader.loadSeal(seen!.size - 1n)).root).toEqual(seen!.root);

@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { metadataPath, parseSnapshot, parseTargets, parseTimestamp, targetPath } from '@margo-trust/tuf';
-import { encodeVerifierKey, parseCheckpoint, parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
+import { parseCheckpoint, parseNote, verifyLogNote } from '@margo-trust/tlog';
 import { Config } from '../../config.ts';
 import type { HighWater, SeenHead } from './high-water.ts';
-import { ed25519Raw, LogIdentity } from '../log-identity.ts';
+import { LogKeys } from '../keys/log-keys.ts';
+import { LogIdentity } from '../log-identity.ts';
 
 const MAX_BYTES = 5_000_000;
 
@@ -21,6 +22,7 @@ export class TrustRootMirror implements HighWater {
   constructor(
     private readonly config: Config,
     private readonly identity: LogIdentity,
+    private readonly keys: LogKeys,
   ) {}
 
   /** Undefined without `TRUST_ROOT_MIRROR_URL`. Throws when there is one that cannot be read, or shows another log. */
@@ -39,10 +41,9 @@ export class TrustRootMirror implements HighWater {
     const bytes = await load(targetPath('live.checkpoint', target));
     if (encodeHex(sha256(bytes)) !== target.hashes.sha256) throw new Error('The mirror shows another file.');
 
-    const { origin, checkpoint } = this.identity;
     const note = parseNote(bytes);
-    verifyNote(note, [parseVerifierKey(encodeVerifierKey(origin, ed25519Raw(checkpoint.spki)))]);
-    const { size, root } = parseCheckpoint(note.text);
+    await this.keys.cover(parseCheckpoint(note.text));
+    const { size, root } = verifyLogNote(note, this.identity.checkpointWindows);
     return { size, root };
   }
 }

@@ -3,10 +3,11 @@ import { Injectable } from '@nestjs/common';
 import { encodeUtf8 } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
 import { EMPTY_ROOT } from '@margo-trust/merkle';
-import { encodeCheckpoint, encodeNote, verifierKeyId } from '@margo-trust/tlog';
+import { encodeCheckpoint, encodeNote, parseCheckpoint, parseNote, verifierKeyId } from '@margo-trust/tlog';
 import { Config } from '../../config.ts';
 import { askToCosign, findWitnessedCheckpoint, WitnessError } from '../witnessing/ask-witness.ts';
 import type { HighWater, SeenHead } from './high-water.ts';
+import { LogKeys } from '../keys/log-keys.ts';
 import { ed25519Raw, LogIdentity } from '../log-identity.ts';
 import { WitnessQuorum } from '../witnessing/witness-quorum.ts';
 
@@ -27,6 +28,7 @@ export class WitnessesSeen implements HighWater {
   constructor(
     private readonly config: Config,
     private readonly identity: LogIdentity,
+    private readonly keys: LogKeys,
     private readonly quorum: WitnessQuorum,
   ) {}
 
@@ -50,6 +52,7 @@ export class WitnessesSeen implements HighWater {
     const originHash = createHash('sha256').update(this.identity.origin).digest('hex');
     try {
       const note = await findWitnessedCheckpoint(url, originHash, AbortSignal.timeout(ASK_FOR_MS));
+      if (note) await this.keys.cover(parseCheckpoint(parseNote(note).text));
       const checkpoint = note && this.quorum.judge(note).checkpoint;
       return checkpoint && { size: checkpoint.size, root: checkpoint.root };
     } catch (error) {

@@ -23,7 +23,10 @@ import { HeadGuard } from '../head-guard.ts';
 import { HeadSigner } from '../head-signer.ts';
 import { HighWaterFile } from '../rollback/high-water-file.ts';
 
+import { LogKeyStore } from '../keys/log-key.store.ts';
+import { LogKeys } from '../keys/log-keys.ts';
 import { ed25519Raw, LogIdentity } from '../log-identity.ts';
+import { ServedLog } from '../served-log.ts';
 import { LogReader } from '../log.reader.ts';
 import { LogStore, type NewEntry } from '../log.store.ts';
 import { PrunePartialTiles } from './prune-partial-tiles.ts';
@@ -55,7 +58,7 @@ describe('tiles on their way out', () => {
 
   beforeAll(() => {
     createDevelopmentKeys(join(scratch, 'keys'));
-    identity = new LogIdentity({ domain: 'registry.example' } as Config, keys);
+    identity = new LogIdentity({ domain: 'registry.example' } as Config, keys, ServedLog.first('registry.example'));
     key = encodeVerifierKey(identity.origin, ed25519Raw(identity.checkpoint.spki));
   });
   afterAll(() => rmSync(scratch, { recursive: true }));
@@ -83,13 +86,15 @@ describe('tiles on their way out', () => {
 
   const newLogStore = () => new LogStore(new SystemRandom(), db);
 
+  const keysOf = (log: LogIdentity) => new LogKeys(new LogKeyStore(db), log);
+
   function signerOf(log: LogIdentity): HeadSigner {
     const reader = new LogReader(db, identity);
     const latch = new RollbackLatch(
       reader,
       new HighWaterFile({ dataDirectory: mkdtempSync(join(scratch, 'seen-')) } as Config, identity),
     );
-    return new HeadSigner(log, new HeadGuard(db, newLogStore(), identity, latch));
+    return new HeadSigner(log, new HeadGuard(db, newLogStore(), identity, latch), keysOf(log));
   }
 
   /** As a process would have it that has just started. */
@@ -100,10 +105,10 @@ describe('tiles on their way out', () => {
     const checkpoints = new CheckpointStore(db);
     const signer = signerOf(identity);
     const published = new PublishedCheckpoint(
-      ...([reader, signer, checkpoints, quorum, identity, unwitnessed, db, clock] as const),
+      ...([reader, signer, checkpoints, quorum, identity, keysOf(identity), unwitnessed, db, clock] as const),
     );
     const receipts = new IssueReceipt(reader, signer, published, new WithholdingReader(db));
-    const stored = new StoredCheckpoint(store, identity);
+    const stored = new StoredCheckpoint(store, identity, keysOf(identity));
     const tiles = new CheckedTiles(reader);
     return new PublishTiles(store, published, receipts, stored, tiles, identity, exports, db, clock);
   }
@@ -225,7 +230,11 @@ describe('tiles on their way out', () => {
     it('holds the checkpoint of another log', async () => {
       await append(5);
       await publish();
-      const other = new LogIdentity({ domain: 'elsewhere.example' } as Config, keys);
+      const other = new LogIdentity(
+        { domain: 'elsewhere.example' } as Config,
+        keys,
+        ServedLog.first('elsewhere.example'),
+      );
       const head = await new LogReader(db, identity).loadHead();
       writeFileSync(join(directory, 'checkpoint'), await signerOf(other).signCheckpoint(head));
       await refused(/that this log did not sign/);

@@ -34,8 +34,8 @@ export class TilesController {
   }
 
   @Get('log.json')
-  description(@Req() request: Request, @Res() response: Response): void {
-    sendReply(this.replies.description(), request, response);
+  async description(@Req() request: Request, @Res() response: Response): Promise<void> {
+    sendReply(await this.replies.description(), request, response);
   }
 
   @Get('tile/*path')

@@ -6,6 +6,7 @@ import { Db } from '../../db/db.ts';
 import { CheckpointStore, type CosignedCheckpoint, type SignedCheckpoint } from './checkpoint.store.ts';
 import { HeadSigner } from '../head-signer.ts';
 import { LogFault } from '../log.fault.ts';
+import { LogKeys } from '../keys/log-keys.ts';
 import { LogIdentity } from '../log-identity.ts';
 import { LogReader } from '../log.reader.ts';
 import type { CommittedHead } from '../log.store.ts';
@@ -30,6 +31,7 @@ export class PublishedCheckpoint {
     private readonly store: CheckpointStore,
     private readonly quorum: WitnessQuorum,
     private readonly identity: LogIdentity,
+    private readonly keys: LogKeys,
     private readonly config: Config,
     private readonly db: Db,
     private readonly clock: Clock,
@@ -40,6 +42,7 @@ export class PublishedCheckpoint {
     const { witnessing } = this.config;
     if (!witnessing) return this.newestOrLast();
     const stored = await this.store.find(this.identity.logId);
+    if (stored) await this.keys.cover(stored);
     if (stored && (this.judge(stored) || witnessing.mode === 'open')) return stored;
     if (witnessing.mode === 'closed') {
       throw new LogFault('log/not-witnessed', 'No checkpoint of this log has been cosigned by enough witnesses yet.');

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Fault } from '@margo-trust/fault';
-import { encodeVerifierKey, parseCheckpoint, parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
+import { parseCheckpoint, parseNote, verifyLogNote } from '@margo-trust/tlog';
 import type { HighWater, SeenHead } from '../rollback/high-water.ts';
-import { ed25519Raw, LogIdentity } from '../log-identity.ts';
+import { LogKeys } from '../keys/log-keys.ts';
+import { LogIdentity } from '../log-identity.ts';
 import { type KeptFile, TileStore } from '../tiles/tile-store.ts';
 
 export interface StoredHead extends Required<SeenHead> {
@@ -17,6 +18,7 @@ export class StoredCheckpoint implements HighWater {
   constructor(
     @Inject(TileStore) private readonly store: TileStore | undefined,
     private readonly identity: LogIdentity,
+    private readonly keys: LogKeys,
   ) {}
 
   load(): Promise<SeenHead | undefined> {
@@ -30,13 +32,11 @@ export class StoredCheckpoint implements HighWater {
   async find(): Promise<StoredHead | undefined> {
     const file = await this.store?.read('checkpoint');
     if (!file) return undefined;
-    const { origin, checkpoint } = this.identity;
-    const key = parseVerifierKey(encodeVerifierKey(origin, ed25519Raw(checkpoint.spki)));
     try {
       const note = parseNote(file.bytes);
-      verifyNote(note, [key]);
-      const found = parseCheckpoint(note.text);
-      if (found.origin === origin) return { size: found.size, root: found.root, file };
+      await this.keys.cover(parseCheckpoint(note.text));
+      const { size, root } = verifyLogNote(note, this.identity.checkpointWindows);
+      return { size, root, file };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
     }
