@@ -65,6 +65,7 @@ export function addLogAudit(log: Command, run: Run): void {
     .description('watch the log: that it only grows, that it is alive, and whether a name turns up in it')
     .requiredOption('--state <file>', 'what was seen is kept there')
     .option('--from-start', 'begin with the first entry when there is no state yet')
+    .option('--index', 'recompute the index for complete answers too; reads the whole log once, at the start')
     .option('--max-age <time>', 'alarm when the newest entry is older: 90m, 24h', parseDuration)
     .option('--hook <command>', 'shell command that gets each event as JSON on its standard input')
     .action(run(monitor));
@@ -210,7 +211,8 @@ async function monitor(session: Session, options: AuditOptions & MonitorOptions 
       `${timeText(at)} ${event.code === undefined ? event.event : `ALARM ${event.code}`}: ${event.message}`,
     );
   };
-  const watcher = new Monitor({ log, now: () => io.now(), tell }, options);
+  const onProgress = (done: bigint, of: bigint) => printer.bar('recomputing the index', done, of);
+  const watcher = new Monitor({ log, now: () => io.now(), tell, onProgress }, options);
   const stop = io.stopped().then(() => true);
   let exitCode: number;
   do exitCode = await watcher.look();

@@ -7,6 +7,7 @@ import { EXIT, exitCodeOf } from '../exit-code.ts';
 import { CliFault } from '../fault.ts';
 import { writeOutput } from '../files.ts';
 import { loadCheckpoint, noteText, type AuditedLog, type SignedCheckpoint } from './audited-log.ts';
+import { IndexWatch } from './index-watch.ts';
 import { LogWatch } from './log-watch.ts';
 
 /** Whose entries are waited for. An entry that fits any of them is told. */
@@ -21,6 +22,8 @@ export interface MonitorOptions extends Identities {
   readonly state: string;
   /** Begins with the first entry when there is no state yet; otherwise with what comes next. */
   readonly fromStart?: boolean;
+  /** Recomputes the index for complete answers too, from the first entry on: reads the whole log once. */
+  readonly index?: boolean;
   /** Shell command that gets each event as JSON on its standard input. */
   readonly hook?: string;
   /** A log whose newest entry is older is stale. */
@@ -40,6 +43,7 @@ export interface MonitorContext {
   readonly log: AuditedLog;
   now(): Date;
   tell(event: MonitorEvent): void;
+  onProgress?(entries: bigint, of: bigint): void;
 }
 
 /**
@@ -49,6 +53,7 @@ export interface MonitorContext {
 export class Monitor {
   private readonly context: MonitorContext;
   private readonly options: MonitorOptions;
+  private readonly index: IndexWatch | undefined;
   private watch: LogWatch | undefined;
   private isUnreachable = false;
   private isStale = false;
@@ -56,6 +61,7 @@ export class Monitor {
   constructor(context: MonitorContext, options: MonitorOptions) {
     this.context = context;
     this.options = options;
+    this.index = options.index === true ? new IndexWatch(context.log) : undefined;
   }
 
   /** One look. Returns 0 when all is well, and otherwise the exit code of the alarm that was told. */
@@ -91,6 +97,7 @@ export class Monitor {
   private async step(watch: LogWatch): Promise<number> {
     const before = watch.checkpoint?.size ?? 0n;
     const { checkpoint, rows, unseen } = await watch.step(({ row }) => isWatched(row, this.options));
+    await this.index?.step(checkpoint, this.context.onProgress);
     for (const row of rows) await this.deliver(entryEvent(row));
     if (checkpoint.size > before) {
       const message = `The log has grown from ${before} to ${checkpoint.size} entries, and only grown.`;

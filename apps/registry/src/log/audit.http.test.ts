@@ -29,6 +29,7 @@ import { AppendRecord } from './append-record.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
 import { toNewEntry } from './admission/statement-facts.ts';
+import { UpdateIndexMap } from './search/update-index-map.ts';
 
 /** Enough for a full tile and a partial one. */
 const STATEMENTS = 300;
@@ -455,5 +456,27 @@ describe('an auditor with the public address and the command line', () => {
     expect({ code, error }).toMatchObject({ code: 32, error: { code: 'audit/back-dated-policy' } });
     expect(error?.message).toContain(`Entry ${admitted} was admitted; by the policy of entry 0 (version 1)`);
     expect(error?.message).toContain(`Only the policy of entry ${admitted + 1n} (version 2) admits it`);
+  });
+
+  it('finds an index that leaves an entry out, while it watches', async () => {
+    const state = cli.path('index-state.json');
+    const watch = (...more: string[]) => events(['monitor', '--state', state, ...more], registry.url);
+    expect((await watch()).code).toBe(0);
+    const { app } = registry;
+    await app.get(UpdateIndexMap).run();
+    expect(await watch('--index')).toMatchObject({ code: 0 });
+
+    const before = readFileSync(state, 'utf8');
+    await publish(1);
+    const planted = ((await size()) - 1n).toString();
+    const forget = (id: string | null) =>
+      tamper('log_entry', 'UPDATE log_entry SET vendor_id = $2 WHERE index = $1', [planted, id]);
+    await forget(null); // the index is built without it, signed and logged
+    await app.get(UpdateIndexMap).run();
+    await forget(vendor.id);
+    const { code, events: told } = await watch('--index');
+    expect({ code, told }).toMatchObject({ code: 35, told: [{ event: 'alarm', code: 'audit/wrong-index' }] });
+    expect(readFileSync(state, 'utf8')).toBe(before);
+    expect((await watch()).code).toBe(0); // which did not ask
   });
 });
