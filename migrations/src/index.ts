@@ -18,6 +18,7 @@ import { LogKeys0061 } from './0061-log-keys.ts';
 import { BroadRevocations0066 } from './0066-broad-revocations.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
+import { WorkloadBindings0075 } from './0075-workload-bindings.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
@@ -44,4 +45,5 @@ export const MIGRATIONS = [
   BroadRevocations0066,
   AuthorityStates0072,
   CertificateClass0074,
+  WorkloadBindings0075,
 ] as const;

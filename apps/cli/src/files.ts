@@ -1,4 +1,4 @@
-import { chmod, mkdir, open } from 'node:fs/promises';
+import { chmod, mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClientFault, readFileWithin, writeFileWhole } from '@margo-trust/client';
 import { parseUtf8 } from '@margo-trust/bytes';
@@ -84,6 +84,15 @@ export async function replaceSecret(path: string, content: string): Promise<void
     }
   } catch (cause) {
     throw unwritable(path, cause);
+  }
+}
+
+/** Gives a file another name, in whose place there may be another file. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (cause) {
+    throw unwritable(to, cause);
   }
 }
 

@@ -13,6 +13,7 @@ import { addSign } from './commands/sign.ts';
 import { addVendor } from './commands/vendor.ts';
 import { addVerify } from './commands/verify.ts';
 import { addWitness } from './commands/witness.ts';
+import { addWorkload } from './commands/workload.ts';
 import { VERSION } from './version.ts';
 
 /** The whole command line. `run` decides what becomes of a command's work. */
@@ -37,6 +38,7 @@ const COMMANDS = [
   addLogin,
   addVendor,
   addCert,
+  addWorkload,
   addRevoke,
   addSign,
   addRegister,

@@ -1,5 +1,16 @@
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { World } from '@margo-trust/testkit';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { makeCas, makeLeaf, TEST_VENDOR_ID, type TestIdentity, World } from '@margo-trust/testkit';
+import { encodePem } from '@margo-trust/x509';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { problem, serveWorld, type RegistryServer } from '../../../libs/client/test/registry-server.ts';
 import { TestCli } from '../../../test/cli.ts';
@@ -201,6 +212,120 @@ describe('cert request', () => {
     registry.answers.set('GET /api/v1/me', () => json({ memberships: [member('margo')] }));
     expect((await cli.run(args)).json()).toMatchObject({ error: { code: 'cli/not-found' } });
     expect(existsSync(cli.path('no-key.pem'))).toBe(false);
+  });
+});
+
+describe('certificate renew', () => {
+  const cas = makeCas();
+  const chainOf = ({ certificate }: TestIdentity) => encodePem('CERTIFICATE', certificate.der);
+  const old = makeLeaf(cas);
+  const path = `POST /api/v1/vendors/${TEST_VENDOR_ID}/certificates`;
+  const files = () => {
+    const [key, chain] = [cli.path('renew/key.pem'), cli.path('renew/chain.pem')];
+    rmSync(cli.path('renew'), { recursive: true, force: true });
+    mkdirSync(cli.path('renew'));
+    writeFileSync(key, 'OLD KEY');
+    writeFileSync(chain, chainOf(old));
+    return { key, chain, args: ['certificate', 'renew', '--key', key, '--chain', chain, '--token', 't', ...at()] };
+  };
+  const answer = (leaf: TestIdentity) => () =>
+    json({
+      serial: leaf.certificate.serialHex,
+      chain: chainOf(leaf),
+      fingerprint: 'f',
+      subject: 'S',
+      notAfter: 'n',
+      entryId: 'e',
+    });
+
+  it('asks for the same vendor with a new key, and keeps the old files under its serial number', async () => {
+    const { key, chain, args } = files();
+    const leaf = makeLeaf(cas);
+    registry.answers.set(path, answer(leaf));
+    const done = await cli.run([...args, '--json']);
+    expect(done.code, done.stderr).toBe(0);
+    const before = { serial: old.certificate.serialHex, keyFile: `${key}.${old.certificate.serialHex}` };
+    expect(done.json()).toMatchObject({ certificate: { serial: leaf.certificate.serialHex }, before });
+    expect(readFileSync(before.keyFile, 'utf8')).toBe('OLD KEY');
+    expect(readFileSync(`${chain}.${before.serial}`, 'utf8')).toBe(chainOf(old));
+    expect(readFileSync(chain, 'utf8')).toBe(chainOf(leaf));
+    expect(readFileSync(key, 'utf8')).toContain('PRIVATE KEY');
+    expect(readdirSync(cli.path('renew'))).toHaveLength(4);
+  });
+
+  it('changes nothing when it is refused, and asks for the same key the next time', async () => {
+    const { key, chain, args } = files();
+    registry.answers.set(path, () => ({ status: 500, body: '{}' }));
+    expect((await cli.run(args)).code).not.toBe(0);
+    expect([readFileSync(key, 'utf8'), readFileSync(chain, 'utf8')]).toEqual(['OLD KEY', chainOf(old)]);
+    const made = readFileSync(`${key}.next`, 'utf8');
+    registry.answers.set(path, answer(makeLeaf(cas)));
+    expect((await cli.run(args)).code).toBe(0);
+    expect(readFileSync(key, 'utf8')).toBe(made);
+  });
+
+  it.each([1, 2, 3])('goes on after it broke off at file %i', async (step) => {
+    const { key, chain, args } = files();
+    const leaf = makeLeaf(cas);
+    const { serialHex } = old.certificate;
+    writeFileSync(`${key}.next`, 'NEW KEY');
+    writeFileSync(`${chain}.next`, chainOf(leaf));
+    if (step > 1) renameSync(key, `${key}.${serialHex}`);
+    if (step > 2) renameSync(`${key}.next`, key);
+    registry.answers.delete(path); // nobody is asked again: the key was certified
+    const done = await cli.run(args);
+    expect(done.code, done.stderr).toBe(0);
+    expect([readFileSync(key, 'utf8'), readFileSync(chain, 'utf8')]).toEqual(['NEW KEY', chainOf(leaf)]);
+    expect(readFileSync(`${key}.${serialHex}`, 'utf8')).toBe('OLD KEY');
+  });
+});
+
+describe('certificate list', () => {
+  const certificate = (serial: string, renewAfter?: string) => ({
+    ...{ serial, status: 'valid', assurance: 'software', notAfter: '2099-01-01T00:00:00Z', subject: 'S' },
+    ...(renewAfter !== undefined && { renewAfter }),
+  });
+
+  it.each([
+    ['reminds of what is due', [certificate('02', '2020-01-01T00:00:00Z')], ['02']],
+    ['not of what is not', [certificate('02', '2098-01-01T00:00:00Z')], []],
+    [
+      'nor once a younger one is there',
+      [certificate('03', '2098-01-01T00:00:00Z'), certificate('02', '2020-01-01T00:00:00Z')],
+      [],
+    ],
+    ['nor of a build’s', [certificate('02')], []],
+  ])('%s', async (_, items, renew) => {
+    registry.answers.set(`GET /api/v1/vendors/${TEST_VENDOR_ID}/certificates`, () => json({ items }));
+    const listed = await cli.run(['certificate', 'list', TEST_VENDOR_ID, '--json', ...at()]);
+    expect(listed.json()).toMatchObject({ renew });
+    const { stdout } = await cli.run(['cert', 'list', TEST_VENDOR_ID, ...at()]);
+    expect(stdout.includes('margo-trust certificate renew')).toBe(renew.length > 0);
+  });
+});
+
+describe('workload bind', () => {
+  it('sends the forge’s issuer and the claims, and shows the audience to ask for', async () => {
+    let sent: unknown;
+    registry.answers.set(`POST /api/v1/vendors/${TEST_VENDOR_ID}/workload-bindings`, (body) => {
+      sent = JSON.parse(body.toString());
+      return json({ ...(sent as object), id: 'b1', audience: 'https://v.example/', entryId: 'e' });
+    });
+    const args = ['workload', 'bind', 'repo:acme/app:ref:refs/tags/v*', '--vendor', TEST_VENDOR_ID, '--token', 't'];
+    const done = await cli.run([...args, '--claim', 'repository_id=42', '--claim', 'a=b=c', ...at()]);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toContain('https://v.example/');
+    expect(sent).toEqual({
+      issuer: 'https://token.actions.githubusercontent.com',
+      subject: 'repo:acme/app:ref:refs/tags/v*',
+      claims: [
+        { name: 'repository_id', value: '42' },
+        { name: 'a', value: 'b=c' },
+      ],
+    });
+    expect((await cli.run([...args, '--claim', 'x', '--json', ...at()])).json()).toMatchObject({
+      error: { code: 'cli/bad-usage' },
+    });
   });
 });
 

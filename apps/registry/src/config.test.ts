@@ -60,6 +60,27 @@ describe('readConfig', () => {
     }
   });
 
+  it('takes tokens of builds from GitHub and GitLab, or from whom it is told', () => {
+    const forges = ['https://token.actions.githubusercontent.com', 'https://gitlab.com'];
+    expect(readConfig({}).config.workloadIssuers).toEqual([...forges, 'http://localhost:8080/oidc']);
+    expect(readConfig(production()).config.workloadIssuers).toEqual(forges);
+    const told = { WORKLOAD_ISSUERS: 'https://git.acme.example, https://ci.acme.example/x' };
+    expect(readConfig(production(told)).config.workloadIssuers).toEqual([
+      'https://git.acme.example',
+      'https://ci.acme.example/x',
+    ]);
+    expect(readConfig(production({ WORKLOAD_ISSUERS: 'off' })).config.workloadIssuers).toEqual([]);
+    for (const wrong of [
+      'http://ci.example',
+      'ci.example',
+      'https://ci.example/',
+      'https://a@ci.example',
+      'file:///x',
+    ]) {
+      expect(() => readConfig(production({ WORKLOAD_ISSUERS: wrong })), wrong).toThrow(/WORKLOAD_ISSUERS/);
+    }
+  });
+
   it('names the port that was really bound', () => {
     expect(readConfig({ PORT: '0' }, 4711).config.publicUrl).toBe('http://localhost:4711');
   });

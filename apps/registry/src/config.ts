@@ -30,6 +30,8 @@ export abstract class Config {
   declare readonly oidcDiscoveryUrl: string;
   /** Whether the issuer is the embedded provider. */
   declare readonly hasEmbeddedOidc: boolean;
+  /** `WORKLOAD_ISSUERS`: whose tokens builds may exchange for certificates, once a vendor has bound them. Separated by commas. */
+  declare readonly workloadIssuers: readonly string[];
   /** `GOVERNANCE_MEMBERS`: subjects at the issuer, separated by commas. Who is left out loses the seat at the next start. */
   declare readonly governanceMembers: readonly string[];
   /** `SECURITY_CONTACT`: a URI for security.txt, default mailto:security@REGISTRY_DOMAIN. */
@@ -117,6 +119,7 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     oidcIssuer: issuer ?? `${publicUrl}/oidc`,
     oidcDiscoveryUrl: issuer ?? `http://${loopback(host)}:${port}/oidc`,
     hasEmbeddedOidc: issuer === undefined,
+    workloadIssuers: Object.freeze(readWorkloadIssuers(env, mode, issuer === undefined ? [`${publicUrl}/oidc`] : [])),
     governanceMembers: Object.freeze(readMembers(env, issuer === undefined)),
     securityContact: text(env, 'SECURITY_CONTACT') ?? `mailto:security@${domain}`,
     tileStore: Object.freeze(readTileStore(env)),
@@ -293,6 +296,21 @@ function readProxies(env: NodeJS.ProcessEnv): string[] {
     throw new ConfigError(`TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/8, not ${wrong}.`);
   }
   return proxies.filter((proxy) => proxy !== '');
+}
+
+/** GitHub and GitLab unless told otherwise; in development the embedded sign-in may play a build. */
+function readWorkloadIssuers(env: NodeJS.ProcessEnv, mode: Config['mode'], embedded: readonly string[]): string[] {
+  const named = text(env, 'WORKLOAD_ISSUERS') ?? 'https://token.actions.githubusercontent.com,https://gitlab.com';
+  if (named === 'off') return [];
+  const issuers = named.split(',').map((issuer) => issuer.trim());
+  for (const issuer of issuers) {
+    const url = URL.canParse(issuer) ? new URL(issuer) : undefined;
+    const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && mode === 'development');
+    if (!isSafe || /[?#@]|\/$/.test(issuer)) {
+      throw new ConfigError(`WORKLOAD_ISSUERS must be https URLs as in the tokens' iss, or off, not ${issuer}.`);
+    }
+  }
+  return [...new Set([...issuers, ...embedded])];
 }
 
 function readMembers(env: NodeJS.ProcessEnv, isEmbedded: boolean): string[] {

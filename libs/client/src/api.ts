@@ -28,6 +28,9 @@ import type {
   VendorApplication,
   VendorPage,
   WithholdingState,
+  WorkloadBinding,
+  WorkloadBindingList,
+  WorkloadBindingRequest,
 } from '@margo-trust/wire';
 import { exchange, parseServerUrl } from './exchange.ts';
 import { ClientFault } from './fault.ts';
@@ -142,6 +145,18 @@ export class RegistryApi {
 
   loadCertificate(serial: string): Promise<Certificate> {
     return this.call('GET', `certificates/${segment(serial)}`);
+  }
+
+  bindWorkload(vendorId: string, request: WorkloadBindingRequest): Promise<WorkloadBinding> {
+    return this.call('POST', `vendors/${segment(vendorId)}/workload-bindings`, request);
+  }
+
+  listWorkloadBindings(vendorId: string): Promise<WorkloadBindingList> {
+    return this.call('GET', `vendors/${segment(vendorId)}/workload-bindings`);
+  }
+
+  async unbindWorkload(vendorId: string, binding: string): Promise<void> {
+    await this.call('DELETE', `vendors/${segment(vendorId)}/workload-bindings/${segment(binding)}`);
   }
 
   revokeCertificate(serial: string, request: RevocationRequest): Promise<Revocation> {

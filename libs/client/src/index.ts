@@ -52,3 +52,4 @@ export { findReleases, type FoundRelease } from './release-artifact.ts';
 export { lendProof, proofFinder, type ProofFinder } from './witness-proof.ts';
 export { judgeInPlace, type JudgedArtifact } from './judge-place.ts';
 export { collectEvidence, EvidenceFault, type CollectedEvidence, type EvidenceRequest } from './collect-evidence.ts';
+export { exchangeIdentityToken, type TokenExchange } from './exchange-token.ts';

@@ -23,3 +23,10 @@ export {
   type AdmissionFacts,
 } from './decide.ts';
 export { admitHashedRekord, decideHashedRekord, digestOfHashedRekord, unknownVendor } from './decide-hashed-rekord.ts';
+export {
+  findPatternFlaw,
+  isSubjectOf,
+  literalPrefix,
+  MAX_SUBJECT_LENGTH,
+  type WorkloadRule,
+} from './workload-binding.ts';

@@ -13,3 +13,11 @@ export {
   type Window,
 } from './trusted-root.ts';
 export { describeSigningConfig, type SigningServices } from './signing-config.ts';
+export {
+  describeIssuers,
+  describeSigningCert,
+  describeTrustBundle,
+  MAX_SIGNING_CERT_BYTES,
+  parseSigningCertRequest,
+  type SigningCertRequest,
+} from './signing-cert.ts';

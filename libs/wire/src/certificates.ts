@@ -1,4 +1,4 @@
-import { ChoiceField, ObjectsField, TextField, TimeField } from './fields.ts';
+import { ChoiceField, ObjectField, ObjectsField, TextField, TimeField } from './fields.ts';
 
 /** RFC 5280 §5.3.1, those that make sense for a vendor's leaf. */
 export const REVOCATION_REASONS = [
@@ -24,6 +24,19 @@ export class CertificateRequest {
   commonName?: string;
 }
 
+/** Vetted organisation with a key in attested hardware, with any other key, or a build of it for a day. */
+export const ASSURANCES = ['hardware', 'software', 'ci'] as const;
+export type Assurance = (typeof ASSURANCES)[number];
+
+/** A build, as its OpenID issuer calls it. */
+export class Workload {
+  @TextField({ max: 300 })
+  issuer: string;
+
+  @TextField({ max: 1_000 })
+  subject: string;
+}
+
 export class Certificate {
   @TextField({ max: 40, description: 'Serial number, lower-case hex.' })
   serial: string;
@@ -37,11 +50,20 @@ export class Certificate {
   @TextField({ max: 300 })
   subject: string;
 
+  @ChoiceField(ASSURANCES, { description: 'What is known of the key, or `ci`: given to a build.' })
+  assurance: Assurance;
+
+  @ObjectField(() => Workload, { optional: true, description: 'The build it was given to, with assurance `ci`.' })
+  workload?: Workload;
+
   @TimeField()
   notBefore: string;
 
   @TimeField()
   notAfter: string;
+
+  @TimeField({ optional: true, description: 'From then on ask for the next one, with a new key: both will be valid.' })
+  renewAfter?: string;
 
   @ChoiceField(['valid', 'revoked', 'expired'])
   status: 'valid' | 'revoked' | 'expired';

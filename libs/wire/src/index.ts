@@ -41,6 +41,8 @@ export {
   VendorSubject,
 } from './vendors.ts';
 export {
+  type Assurance,
+  ASSURANCES,
   Certificate,
   CertificatePage,
   CertificateRequest,
@@ -48,7 +50,9 @@ export {
   REVOCATION_REASONS,
   type RevocationReason,
   RevocationRequest,
+  Workload,
 } from './certificates.ts';
+export { ClaimConstraint, WorkloadBinding, WorkloadBindingList, WorkloadBindingRequest } from './workload.ts';
 export {
   Admission,
   ErasureDecision,

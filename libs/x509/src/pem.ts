@@ -2,7 +2,7 @@ import { encodeBase64, parseBase64 } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
 import { X509Fault } from './fault.ts';
 
-export type PemLabel = 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'X509 CRL';
+export type PemLabel = 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'PUBLIC KEY' | 'X509 CRL';
 
 /** Textual encoding (RFC 7468), with a line feed at the end. */
 export function encodePem(label: PemLabel, der: Uint8Array): string {

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose';
+import { errors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import { CallerFault } from './caller.fault.ts';
+import { CLOCK_TOLERANCE, discoverKeys, TOKEN_ALGORITHMS } from './issuer-keys.ts';
 
 /**
  * Checks access tokens against the issuer's published keys (OpenID Connect Discovery 1.0, RFC 7519).
@@ -26,9 +27,9 @@ export class AccessTokens {
       const { payload } = await jwtVerify(token, keys, {
         issuer: this.config.oidcIssuer,
         audience: this.config.publicUrl,
-        algorithms: ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'],
+        algorithms: TOKEN_ALGORITHMS,
         requiredClaims: ['sub', 'exp'],
-        clockTolerance: 30,
+        clockTolerance: CLOCK_TOLERANCE,
         currentDate: this.clock.now(),
       });
       return { issuer: this.config.oidcIssuer, subject: payload.sub ?? '' };
@@ -45,20 +46,11 @@ export class AccessTokens {
 
   /** Discovered at first use, so that the service starts while its issuer is down; a failure is tried again. */
   private issuerKeys(): Promise<JWTVerifyGetKey> {
-    this.keys ??= this.discover().catch((cause: unknown) => {
+    const { oidcIssuer, oidcDiscoveryUrl } = this.config;
+    this.keys ??= discoverKeys(oidcIssuer, oidcDiscoveryUrl).catch((cause: unknown) => {
       this.keys = undefined;
       throw new CallerFault('caller/issuer-unreachable', 'The sign-in does not answer.', { cause });
     });
     return this.keys;
-  }
-
-  private async discover(): Promise<JWTVerifyGetKey> {
-    const url = `${this.config.oidcDiscoveryUrl}/.well-known/openid-configuration`;
-    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(5_000) });
-    if (!response.ok) throw new Error(`${url} answers ${response.status}.`);
-    const metadata = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
-    if (metadata.issuer !== this.config.oidcIssuer) throw new Error(`${url} names another issuer.`);
-    if (typeof metadata.jwks_uri !== 'string') throw new Error(`${url} names no jwks_uri.`);
-    return createRemoteJWKSet(new URL(metadata.jwks_uri), { timeoutDuration: 5_000 });
   }
 }

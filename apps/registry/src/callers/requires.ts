@@ -4,10 +4,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Identity } from './identity.ts';
 
 /**
- * Who may call a route. `anyone` needs no token, but a token that is sent is checked.
+ * Who may call a route. `anyone` needs no token, but a token that is sent is checked. With `workload` it is not one of our
+ * sign-in, but of a build's own issuer, and the use case reads it.
  * Roles within a vendor depend on which vendor it is: use cases ask the Identity.
  */
-export type Requirement = 'anyone' | 'signed-in' | 'governance';
+export type Requirement = 'anyone' | 'signed-in' | 'governance' | 'workload';
 
 export const REQUIREMENT = 'margo:requirement';
 

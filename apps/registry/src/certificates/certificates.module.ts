@@ -13,11 +13,30 @@ import { IssueTimestamp } from './issue-timestamp.ts';
 import { RequestCertificate } from './request-certificate.ts';
 import { SignLeaf } from './sign-leaf.ts';
 import { TimestampController } from './timestamp.controller.ts';
+import { BindWorkload } from './workload/bind-workload.ts';
+import { BindingsController } from './workload/bindings.controller.ts';
+import { ExchangeToken } from './workload/exchange-token.ts';
+import { FulcioController } from './workload/fulcio.controller.ts';
+import { UnbindWorkload } from './workload/unbind-workload.ts';
+import { WorkloadTokens } from './workload/workload-tokens.ts';
+import { WorkloadStore } from './workload/workload.store.ts';
 
 @Module({
   imports: [AuditModule, CertificateReaderModule, HttpModule, KeysModule, LogModule, VendorReaderModule],
-  controllers: [CertificatesController, TimestampController],
-  providers: [CertificateStore, CreateAuthorities, IssueCertificate, IssueTimestamp, RequestCertificate, SignLeaf],
+  controllers: [CertificatesController, TimestampController, BindingsController, FulcioController],
+  providers: [
+    CertificateStore,
+    CreateAuthorities,
+    IssueCertificate,
+    IssueTimestamp,
+    RequestCertificate,
+    SignLeaf,
+    BindWorkload,
+    ExchangeToken,
+    UnbindWorkload,
+    WorkloadStore,
+    WorkloadTokens,
+  ],
   exports: [CreateAuthorities],
 })
 export class CertificatesModule {}

@@ -1,5 +1,5 @@
 import type { Certificate } from '@margo-trust/wire';
-import { encodePem, parseCertificate } from '@margo-trust/x509';
+import { encodePem, parseCertificate, readWorkload } from '@margo-trust/x509';
 import { wireTime } from '../wire-time.ts';
 import type { IssuedCertificate } from './certificate.reader.ts';
 
@@ -9,15 +9,21 @@ export function showCertificate(
   issuers: readonly Uint8Array[],
   now: Date,
 ): Certificate {
-  const { der, revocation } = certificate;
+  const { der, revocation, assurance, notAfter } = certificate;
+  const parsed = parseCertificate(der);
+  const workload = readWorkload(parsed);
+  const status = revocation ? 'revoked' : now > notAfter ? 'expired' : 'valid';
   return {
     serial: certificate.serial,
     fingerprint: certificate.fingerprint,
     vendorId: certificate.vendorId,
-    subject: parseCertificate(der).subjectText,
+    subject: parsed.subjectText,
+    assurance,
+    ...(workload && { workload: { issuer: workload.issuer, subject: workload.subject } }),
     notBefore: wireTime(certificate.notBefore),
-    notAfter: wireTime(certificate.notAfter),
-    status: revocation ? 'revoked' : now > certificate.notAfter ? 'expired' : 'valid',
+    notAfter: wireTime(notAfter),
+    ...(status === 'valid' && assurance !== 'ci' && { renewAfter: wireTime(renewAfter(certificate)) }),
+    status,
     entryId: certificate.entryId,
     certificate: encodePem('CERTIFICATE', der),
     chain: [der, ...issuers].map((one) => encodePem('CERTIFICATE', one)).join(''),
@@ -28,4 +34,9 @@ export function showCertificate(
       revocationEntryId: revocation.entryId,
     }),
   };
+}
+
+/** The last quarter of its life, so that two certificates overlap for months: about 100 days of 397. */
+function renewAfter({ notBefore, notAfter }: IssuedCertificate): Date {
+  return new Date(notAfter.getTime() - Math.floor((notAfter.getTime() - notBefore.getTime()) / 4_000) * 1_000);
 }

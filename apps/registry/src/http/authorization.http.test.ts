@@ -15,7 +15,9 @@ const MEMBERS = ['owner', 'publisher', 'security', 'auditor'] as const satisfies
 /** A governance member who owns the vendor as well. */
 const IN_BOTH = 'governance and owner';
 const GOVERNANCE = ['governance', IN_BOTH] as const;
-const SIGNED_IN = [...MEMBERS, ...GOVERNANCE, 'stranger', 'owner of another vendor'] as const;
+/** Every role there is in another vendor: no right of one vendor is one in another. */
+const FOREIGNERS = MEMBERS.map((role) => `${role} of another vendor` as const);
+const SIGNED_IN = [...MEMBERS, ...GOVERNANCE, 'stranger', ...FOREIGNERS] as const;
 const UNUSABLE = ['garbage', 'expired owner', 'expired governance', 'owner elsewhere', 'governance elsewhere'] as const;
 const CALLERS = ['nobody', ...SIGNED_IN, ...UNUSABLE] as const;
 type Who = (typeof CALLERS)[number];
@@ -36,6 +38,9 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'DELETE /api/v1/vendors/:id/suspension': ['governance'],
   'POST /api/v1/vendors/:id/certificates': ['owner', 'publisher', IN_BOTH],
   'GET /api/v1/vendors/:id/certificates': ANYONE,
+  'POST /api/v1/vendors/:id/workload-bindings': ['owner', IN_BOTH],
+  'GET /api/v1/vendors/:id/workload-bindings': ANYONE,
+  'DELETE /api/v1/vendors/:id/workload-bindings/:binding': ['owner', 'security', ...GOVERNANCE],
   'GET /api/v1/certificates/:serial': ANYONE,
   'POST /api/v1/certificates/:serial/revocation': ['owner', 'publisher', 'security', ...GOVERNANCE],
   'GET /api/v1/revocations': ANYONE,
@@ -59,6 +64,9 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /api/v1/log/policy/proposals': GOVERNANCE,
   'POST /api/v1/log/policy/proposals/:id/approvals': GOVERNANCE,
   'POST /api/v2/log/entries': ANYONE, // the signature is the credential
+  'POST /api/v2/signingCert': CALLERS, // a token of another kind is the credential, and the one that is sent is not looked at
+  'GET /api/v2/trustBundle': ANYONE,
+  'GET /api/v2/configuration': ANYONE,
   'POST /tsa': ANYONE,
   'POST /entries': ANYONE, // the signature is the credential
   'GET /entries/:entryId': ANYONE,
@@ -108,14 +116,18 @@ describe('who may call what', () => {
 
   beforeAll(async () => {
     issuer = await startTestIssuer();
-    const env = { OIDC_ISSUER: issuer.url, GOVERNANCE_MEMBERS: 'governance,both,second' };
+    const env = {
+      OIDC_ISSUER: issuer.url,
+      WORKLOAD_ISSUERS: issuer.url,
+      GOVERNANCE_MEMBERS: 'governance,both,second',
+    };
     registry = await startTestRegistry({ env });
     const token = (subject: string, change = {}) => issuer.token(subject, registry.url, change);
     const elsewhere = { aud: 'https://elsewhere.example' };
     const past = { exp: Math.floor(Date.now() / 1_000) - 3_600 };
     for (const name of [...MEMBERS, 'governance', 'stranger'] as const) tokens.set(name, await token(name));
     tokens.set(IN_BOTH, await token('both'));
-    tokens.set('owner of another vendor', await token('foreigner'));
+    for (const name of FOREIGNERS) tokens.set(name, await token(name));
     tokens.set('second governance', await token('second'));
     tokens.set('garbage', 'garbage');
     tokens.set('expired owner', await token('owner', past));
@@ -172,6 +184,9 @@ describe('who may call what', () => {
   /** The vendor whose owner is a stranger to all others. */
   async function admitForeigner(): Promise<string> {
     const { id = '' } = await must('owner of another vendor', 'POST', '/api/v1/vendors', application());
+    for (const role of MEMBERS) {
+      if (role !== 'owner') await addMember(registry, id, `${role} of another vendor`, role);
+    }
     return admit(id);
   }
 
@@ -202,6 +217,26 @@ describe('who may call what', () => {
     return `/api/v1/log/subscriptions/${id}`;
   }
 
+  /** A binding of the vendor, and the only one. */
+  async function bind(subject: string): Promise<string> {
+    await registry.source.query(
+      `UPDATE workload_binding SET removed_at = now(), removal_entry_id = id WHERE removed_at IS NULL`,
+    );
+    const request = { issuer: issuer.url, subject };
+    const { id = '' } = await must('owner', 'POST', `/api/v1/vendors/${vendor.id}/workload-bindings`, request);
+    return id;
+  }
+
+  /** A build's own token, and a key that it has. */
+  async function buildRequest(): Promise<object> {
+    await bind('build');
+    const oidcIdentityToken = await issuer.token('build', registry.url, { jti: makeCsr().pem });
+    return {
+      credentials: { oidcIdentityToken },
+      certificateSigningRequest: Buffer.from(makeCsr().pem).toString('base64'),
+    };
+  }
+
   /** What a route needs to succeed for those it lets in: a vendor or certificate in the right state, and a body. */
   const PREPARE: Record<string, () => Promise<Prepared> | Prepared> = {
     'POST /api/v1/vendors': () => asJson(application()),
@@ -228,6 +263,14 @@ describe('who may call what', () => {
       await must('governance', 'POST', path, { reason: 'Test.' });
       return { path };
     },
+    'POST /api/v1/vendors/:id/workload-bindings': async () => {
+      await bind('build');
+      return asJson({ issuer: issuer.url, subject: 'another build' });
+    },
+    'DELETE /api/v1/vendors/:id/workload-bindings/:binding': async () => ({
+      path: `/api/v1/vendors/${vendor.id}/workload-bindings/${await bind('build')}`,
+    }),
+    'POST /api/v2/signingCert': async () => asJson(await buildRequest()),
     'POST /api/v1/vendors/:id/certificates': () => asJson({ csr: makeCsr().pem }),
     'POST /api/v1/certificates/:serial/revocation': async () => ({
       path: `/api/v1/certificates/${(await certify(vendor.id)).serial}/revocation`,
@@ -281,17 +324,21 @@ describe('who may call what', () => {
   const traces = () =>
     registry.source.query<unknown[]>(
       `SELECT (SELECT count(*) FROM audit_event) AS events, (SELECT count(*) FROM log_entry) AS entries,
-         (SELECT count(*) FROM vendor) AS vendors, (SELECT count(*) FROM certificate) AS certificates`,
+         (SELECT count(*) FROM vendor) AS vendors, (SELECT count(*) FROM workload_binding) AS bindings, (SELECT count(*) FROM certificate) AS certificates`,
     );
 
   it('is said here for every route there is', () => {
     expect(Object.keys(ALLOWED).sort()).toEqual(routesOf(registry).sort());
     const { paths } = JSON.parse(readFileSync(new URL('../../openapi.json', import.meta.url), 'utf8')) as {
-      paths: Record<string, object>;
+      paths: Record<string, Record<string, { security?: unknown }>>;
     };
     for (const [path, methods] of Object.entries(paths)) {
-      for (const method of Object.keys(methods)) {
-        expect(ALLOWED).toHaveProperty([`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`]);
+      for (const [method, { security }] of Object.entries(methods)) {
+        const route = `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`;
+        expect(ALLOWED).toHaveProperty([route]);
+        expect(ALLOWED[route]?.includes('nobody'), `${route} says in the document whether it wants a token`).toBe(
+          !security,
+        );
       }
     }
   });

@@ -62,6 +62,9 @@ const UNDOCUMENTED = [
   'GET /.well-known/scitt-keys',
   'GET /.well-known/scitt-keys/:kid',
   'POST /api/v2/log/entries',
+  'POST /api/v2/signingCert',
+  'GET /api/v2/trustBundle',
+  'GET /api/v2/configuration',
   'GET /log/checkpoint',
   'GET /log/checkpoint.cose',
   'GET /log/consistency',
@@ -99,6 +102,11 @@ const BODIES: Record<string, Record<string, unknown>> = {
   },
   RedeliveryRequest: { from: '0' },
   CertificateRequest: { csr: makeCsr().pem, commonName: 'Hostile' },
+  WorkloadBindingRequest: {
+    issuer: undefined,
+    subject: 'repo:hostile/app:ref:refs/heads/main',
+    claims: [{ name: 'repository_id', value: '42' }],
+  },
   RevocationRequest: { reason: 'superseded', invalidityDate: undefined },
   RevocationOrder: {
     target: { digest: `sha256:${'0'.repeat(64)}` },
@@ -143,6 +151,8 @@ describe('hostile input over HTTP', () => {
       BODIES[name]!['invalidityDate'] = new Date().toISOString().replace(/\.\d+/, '');
     }
 
+    BODIES['WorkloadBindingRequest']!['issuer'] = registry.config.oidcIssuer;
+
     statement = signSomeArtifact(`https://${vendor}.vendors.registry.localhost/`, key, issued.chain);
     const registered = await ask({ method: 'POST', path: '/entries', headers: COSE, body: statement });
     expect(registered.status).toBe(201);
@@ -184,7 +194,10 @@ describe('hostile input over HTTP', () => {
 
   function fill(path: string, segment?: string): string {
     const id = segment ?? idFor(path);
-    return path.replace('{id}', id).replace('{serial}', segment ?? serial);
+    return path
+      .replace('{id}', id)
+      .replace('{serial}', segment ?? serial)
+      .replace('{binding}', segment !== undefined && segment.length < 4_000 ? segment : '0'.repeat(26));
   }
 
   /** A call as somebody who may make it. */
@@ -358,6 +371,25 @@ describe('hostile input over HTTP', () => {
       // Damage to what nobody reads leaves the same entry: that there is no other one is looked at after every test.
       (call, answer) => (answer.status === 201 ? undefined : flawOfRefusal(call, answer)),
     );
+  });
+
+  it('gives no certificate for whatever is not a request of a build, or is a damaged one', async () => {
+    const calls = Object.entries(BAD_JSON).map(([name, body]): [string, Call] => [name, { ...FULCIO, body }]);
+    calls.push(['one byte too many', { ...FULCIO, body: Buffer.alloc(65_537, 0x20) }]);
+    const token = bearers.vendor.slice('Bearer '.length);
+    const certificateSigningRequest = Buffer.from(makeCsr().pem).toString('base64');
+    const valid = JSON.stringify({ credentials: { oidcIdentityToken: token }, certificateSigningRequest });
+    calls.push(['as text', { ...FULCIO, headers: { 'content-type': 'text/plain' }, body: valid }]);
+    for (const credential of ['', 'x', '..', 'e30.e30.e30', `${token}x`, token.replaceAll('.', '..'), 'é.é.é', '\0']) {
+      const body = JSON.stringify({ credentials: { oidcIdentityToken: credential }, certificateSigningRequest });
+      calls.push([`with the token ${credential.slice(0, 20)}`, { ...FULCIO, body }]);
+    }
+    for (const authorization of ['Bearer', 'Bearer ', 'Basic eDp4', `Bearer ${token} ${token}`, `bearer ${token}`]) {
+      const body = JSON.stringify({ certificateSigningRequest });
+      calls.push([authorization.slice(0, 20), { ...FULCIO, headers: { ...FULCIO.headers, authorization }, body }]);
+    }
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+    await manyTimes(500, (below) => ({ ...FULCIO, body: mutate(Buffer.from(valid), below) }), flawOfRefusal);
   });
 
   it('refuses or rejects whatever is not a query at /tsa', async () => {
@@ -539,6 +571,7 @@ function isTakenBack(path: string): boolean {
 const JSON_TYPE = { 'content-type': 'application/json' };
 const COSE = { 'content-type': 'application/cose' };
 const TSQ = { 'content-type': 'application/timestamp-query' };
+const FULCIO = { method: 'POST', path: '/api/v2/signingCert', headers: { 'content-type': 'application/json' } };
 const REKOR = { method: 'POST', path: '/api/v2/log/entries', headers: { 'content-type': 'application/json' } };
 
 /** Reads may succeed; whatever would change something must not, for want of a body. */

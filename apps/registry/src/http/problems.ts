@@ -9,6 +9,7 @@ import type { StatementFault } from '@margo-trust/statement';
 import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
 import type { CertificateFault } from '../certificates/certificate.fault.ts';
+import type { WorkloadFault } from '../certificates/workload/workload.fault.ts';
 import type { DatabaseFault } from '../db/database.fault.ts';
 import type { KeyFault } from '../keys/key.fault.ts';
 import type { LogFault, PolicyDecisionFault, RegistrationFault } from '../log/log.fault.ts';
@@ -36,6 +37,7 @@ type AnyFault =
   | BytesFault
   | VendorFault
   | CertificateFault
+  | WorkloadFault
   | RevocationFault
   | LogFault
   | RegistrationFault
@@ -97,6 +99,18 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'certificate/not-found': { status: 404, title: 'No such certificate' },
   'certificate/profile-violation': { status: 422, title: 'Certificate would break the profile' },
   'certificate/vendor-not-active': { status: 409, title: 'Vendor is not active' },
+
+  'workload/already-bound': { status: 409, title: 'Bound already' },
+  'workload/ambiguous': { status: 409, title: 'Build of more than one vendor' },
+  'workload/bad-proof': { status: 400, title: 'Proof of possession refused' },
+  'workload/invalid-token': { status: 401, title: 'Identity token refused' },
+  'workload/issuer-not-admitted': { status: 422, title: 'Issuer not known here' },
+  'workload/issuer-unreachable': { status: 503, title: 'Issuer is unreachable', retryAfterSeconds: 5 },
+  'workload/no-such-binding': { status: 404, title: 'No such binding' },
+  'workload/not-bound': { status: 403, title: 'Build not bound by a vendor' },
+  'workload/pattern-refused': { status: 422, title: 'Not to be bound' },
+  'workload/token-used': { status: 409, title: 'Token was exchanged before' },
+  'workload/too-many': { status: 409, title: 'Too many bindings' },
 
   'revocation/already-voted': { status: 409, title: 'Already voted by you' },
   'revocation/bad-target': { status: 422, title: 'Nothing to revoke by that' },
