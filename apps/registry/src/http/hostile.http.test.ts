@@ -635,7 +635,7 @@ function wrongValues(schema: Schema, value: unknown): [string, string][] {
     'null',
     ...(schema.type === 'integer' ? [] : ['7']),
     '-1e400',
-    'true',
+    ...(schema.type === 'boolean' ? [] : ['true']),
     '[[]]',
     '[{}]',
     '[null]',
