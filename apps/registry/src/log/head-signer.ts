@@ -13,6 +13,7 @@ import {
 import { HeadGuard } from './head-guard.ts';
 import { LogKeys } from './keys/log-keys.ts';
 import { ed25519Raw, LogIdentity } from './log-identity.ts';
+import { LogSteps } from './log-steps.ts';
 import type { CommittedHead } from './log.store.ts';
 
 /** The part of a receipt that every entry of one tree size shares: the proof is all that differs. */
@@ -38,6 +39,7 @@ export class HeadSigner {
     private readonly identity: LogIdentity,
     private readonly guard: HeadGuard,
     private readonly keys: LogKeys,
+    private readonly steps: LogSteps = new LogSteps(),
   ) {}
 
   /** Whether asking for this head's receipts would make no new signature. */
@@ -52,6 +54,7 @@ export class HeadSigner {
     if (known && isSame(known, head)) return this.keep(known);
     await this.guard.vouch(head);
     await this.keys.cover(head);
+    await this.steps.reached('before signing');
     const { signer, kid } = this.identity.receiptAt(head.size);
     const protectedBytes = encodeReceiptProtected({
       kid,
@@ -63,6 +66,7 @@ export class HeadSigner {
     });
     const signature = await signer.sign(receiptToBeSigned(protectedBytes, head.root));
     this.guard.noteSigned(head);
+    await this.steps.reached('signed');
     return this.keep({ size: head.size, root: head.root, protectedBytes, signature });
   }
 
@@ -87,6 +91,7 @@ export class HeadSigner {
     this.guard.refuseShut();
     await this.guard.vouch(head);
     await this.keys.cover(head);
+    await this.steps.reached('before signing');
     const { origin } = this.identity;
     const text = encodeCheckpoint({ origin, size: head.size, root: head.root, extensions: [] });
     const signatures = await Promise.all(
@@ -98,6 +103,7 @@ export class HeadSigner {
     );
     const note = encodeNote({ text, signatures });
     this.guard.noteSigned(head);
+    await this.steps.reached('signed');
     if (head.size > (this.checkpoint?.size ?? 0n)) {
       this.checkpoint = { size: head.size, root: head.root, note };
     }

@@ -34,6 +34,7 @@ import { RestoreLogKeys } from './keys/restore-log-keys.ts';
 import { LogPaths } from './log-paths.ts';
 import { LogReplies } from './log-replies.ts';
 import { LogReader } from './log.reader.ts';
+import { LogSteps } from './log-steps.ts';
 import { LogStore } from './log.store.ts';
 import { OpenLog } from './open-log.ts';
 import { PolicyController } from './admission/policy.controller.ts';
@@ -98,6 +99,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     LogPaths,
     LogReader,
     LogReplies,
+    LogSteps,
     LogStore,
     OpenLog,
     PolicyReader,

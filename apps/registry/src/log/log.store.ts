@@ -5,6 +5,7 @@ import { Db, type Tx } from '../db/db.ts';
 import { Random } from '../random.ts';
 import { refuseDamagedHead } from './damage.ts';
 import { LogFault } from './log.fault.ts';
+import { LogSteps } from './log-steps.ts';
 
 /** The committed state of a log. `frontier` is its compact range, left to right. */
 export interface Head {
@@ -111,6 +112,7 @@ export class LogStore {
   constructor(
     random: Random,
     private readonly db: Db,
+    private readonly steps: LogSteps = new LogSteps(),
   ) {
     this.writer = encodeHex(random.bytes(16)).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   }
@@ -156,6 +158,7 @@ export class LogStore {
       ],
     )) as (HeadRecord & { remembered: Buffer | null })[];
     if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
+    await this.steps.reached('head locked');
     return { ...toHead(row), ...(row.remembered && { rememberedRoot: row.remembered }) };
   }
 
@@ -198,6 +201,7 @@ export class LogStore {
       this.storedChains.clear(); // the database may be another one than it was
       throw error;
     }
+    await this.steps.reached('entries inserted');
   }
 
   /** Those that this process does not remember to have stored. */
@@ -279,6 +283,7 @@ export class LogStore {
       buffer(tile.hashes),
       buffer(tile.root),
     ]);
+    await this.steps.reached('tile inserted');
   }
 
   /** Leaves `[first, first + count)` in order: the bytes that are hashed into the tree. */
@@ -335,6 +340,7 @@ export class LogStore {
     if (rows[0]?.moved !== 1)
       throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`);
     this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));
+    await this.steps.reached('head moved');
     return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex, keyIndex: old.keyIndex };
   }
 }

@@ -8,6 +8,7 @@ import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogSteps } from './log-steps.ts';
 import { RegistrationFault } from './log.fault.ts';
 import { LogStore, type CommittedHead, type Head, type NewEntry } from './log.store.ts';
 
@@ -65,6 +66,7 @@ export class Sequencer implements OnApplicationShutdown {
     private readonly signer: HeadSigner,
     private readonly identity: LogIdentity,
     private readonly clock: Clock,
+    private readonly steps: LogSteps,
   ) {}
 
   /** The check that runs inside the sealing transaction, against what is committed then. */
@@ -130,6 +132,7 @@ export class Sequencer implements OnApplicationShutdown {
         batch.map(({ entry }) => entry),
         { head, now },
       );
+      await this.steps.reached('checked late');
       const admitted = batch.filter((waiting, position) => {
         const refusal = refusals[position];
         if (refusal) waiting.reject(refusal);
@@ -137,15 +140,18 @@ export class Sequencer implements OnApplicationShutdown {
       });
       const entries = admitted.map(({ entry }) => entry);
       const appended = await appendEntries(tx, this.store, this.identity.logId, entries, now, head);
+      await this.steps.reached('before commit');
       return { admitted, appended, askedAt: performance.now() };
     });
     // From here on the batch is durable: whatever fails now, asking again gives the same index.
+    await this.steps.reached('committed');
     this.guard.noteCommitted(appended.head);
     return { admitted, placed: appended.placed, head: { ...appended.head, askedAt } };
   }
 
   private async acknowledge({ admitted, placed, head }: Sealed): Promise<void> {
     const signed = placed.some(({ path }) => path) ? await this.signer.signForReceipts(head) : undefined;
+    await this.steps.reached('before acknowledging');
     for (const [position, { resolve, reject }] of admitted.entries()) {
       const place = placed[position];
       if (!place) throw new Error('An entry was placed nowhere.');

@@ -5,6 +5,7 @@ import { encodeBase64, parseBase64 } from '@margo-trust/bytes';
 import { Config } from '../../config.ts';
 import type { HighWater, SeenHead } from './high-water.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { LogSteps } from '../log-steps.ts';
 
 const WRITE_EVERY_MS = 1_000;
 
@@ -32,6 +33,7 @@ export class HighWaterFile implements HighWater, OnApplicationShutdown {
   constructor(
     private readonly config: Config,
     private readonly identity: LogIdentity,
+    private readonly steps: LogSteps = new LogSteps(),
   ) {
     this.path = join(config.dataDirectory, 'high-water.json');
   }
@@ -71,8 +73,10 @@ export class HighWaterFile implements HighWater, OnApplicationShutdown {
       [this.key()]: { size: head.size.toString(), root: encodeBase64(head.root) },
     };
     await mkdir(this.config.dataDirectory, { recursive: true, mode: 0o700 });
-    await replaceFile(this.path, `${JSON.stringify(heads, undefined, 2)}\n`);
+    await this.steps.reached('before high water');
+    await this.replaceFile(`${JSON.stringify(heads, undefined, 2)}\n`);
     this.writtenSize = head.size;
+    await this.steps.reached('high water kept');
   }
 
   /** A file that is not ours to read says nothing, and the next write replaces it. */
@@ -87,6 +91,22 @@ export class HighWaterFile implements HighWater, OnApplicationShutdown {
       this.complain(error);
       return {};
     }
+  }
+
+  /** The old content or the new, whatever happens in between. Throws what the system says. */
+  private async replaceFile(text: string): Promise<void> {
+    const draft = `${this.path}.new`;
+    const file = await open(draft, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.steps.reached('high water drafted');
+    await rename(draft, this.path);
+    const directory = await open(this.config.dataDirectory, 'r');
+    await directory.sync().finally(() => directory.close());
   }
 
   private key(): string {
@@ -112,17 +132,4 @@ function parseHeads(text: string): Heads {
     if (typeof root !== 'string' || parseBase64(root).length !== 32) throw new Error('A root is not a hash.');
   }
   return heads as Heads;
-}
-
-/** The old content or the new, whatever happens in between. Throws what the system says. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  const file = await open(draft, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
 }

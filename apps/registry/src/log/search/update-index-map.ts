@@ -19,6 +19,7 @@ import { AppendRecord } from '../append-record.ts';
 import { IndexMapReader, PAGE_ENTRIES } from './index-map.reader.ts';
 import { IndexMapStore, type KeyedRow, type MapState, type PageGrowth } from './index-map.store.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { LogSteps } from '../log-steps.ts';
 
 /** Entries in one step: enough that ways through the tree are shared, few enough for some 100 MB of memory. */
 const STEP = 65_536n;
@@ -52,6 +53,7 @@ export class UpdateIndexMap {
     private readonly record: AppendRecord,
     private readonly identity: LogIdentity,
     private readonly clock: Clock,
+    private readonly steps: LogSteps,
   ) {}
 
   /** Cheap enough to be asked every second. False before genesis. */
@@ -78,8 +80,16 @@ export class UpdateIndexMap {
   async run(): Promise<void> {
     const progress = await this.reader.findProgress();
     if (!progress) return;
-    await this.db.transaction((tx) => this.move(tx, progress.logSize));
-    await this.db.transaction((tx) => this.recordRoot(tx, progress.logSize));
+    await this.db.transaction(async (tx) => {
+      await this.move(tx, progress.logSize);
+      await this.steps.reached('map moved');
+    });
+    await this.steps.reached('map committed');
+    await this.db.transaction(async (tx) => {
+      await this.recordRoot(tx, progress.logSize);
+      await this.steps.reached('map root recorded');
+    });
+    await this.steps.reached('map root committed');
   }
 
   private async move(tx: Tx, logSize: bigint): Promise<void> {

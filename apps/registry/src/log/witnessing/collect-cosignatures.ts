@@ -12,6 +12,7 @@ import { CheckpointStore, type SignedCheckpoint } from './checkpoint.store.ts';
 import { HeadSigner } from '../head-signer.ts';
 import { LogIdentity } from '../log-identity.ts';
 import { LogReader } from '../log.reader.ts';
+import { LogSteps } from '../log-steps.ts';
 import { RollbackLatch } from '../rollback/rollback-latch.ts';
 import { WitnessQuorum } from './witness-quorum.ts';
 
@@ -54,6 +55,7 @@ export class CollectCosignatures {
     private readonly config: Config,
     private readonly db: Db,
     private readonly clock: Clock,
+    private readonly steps: LogSteps,
     metrics: Metrics,
   ) {
     this.answers = new Counter({
@@ -84,7 +86,11 @@ export class CollectCosignatures {
     const { hasQuorum } = this.quorum.judge(cosigned);
     if (!hasQuorum && witnessing.mode === 'closed') throw new Error(`No quorum: ${this.complaints()}`);
     const checkpoint = { ...signed, note: cosigned, hasQuorum, cosignedAt: this.clock.now() };
-    await this.db.transaction((tx) => this.store.publish(tx, this.identity.logId, checkpoint));
+    await this.db.transaction(async (tx) => {
+      await this.store.publish(tx, this.identity.logId, checkpoint);
+      await this.steps.reached('checkpoint stored');
+    });
+    await this.steps.reached('checkpoint committed');
   }
 
   /** For /readyz: how old the newest quorum is, and which witnesses fail in this process. */
