@@ -6,6 +6,8 @@ import { createPrivateKey } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { developmentLogin } from '@margo-trust/client';
+import { parseCertificate, readAssurance, readWorkload } from '@margo-trust/x509';
 import { startService } from '../service.ts';
 import { signWithSigstoreJs } from '../sigstore-js.ts';
 import { expectAccepted, expectRefused } from './expect.ts';
@@ -199,6 +201,110 @@ describe('cosign', () => {
       const args = ['sign', '--key', 'acme.key', '--signing-config', signingConfig(), '--allow-http-registry', '-y'];
       expectRefused(await cosign(acme, ...args, await push('bare')), 'Send the vendor’s certificate');
     });
+  });
+});
+
+/** By an identity token, without a key or certificate of its own: the registry plays Fulcio. */
+describe('cosign without a key', () => {
+  const issuer = () => `${service.url}/oidc`;
+  let pipeline: Vendor;
+  let binding: string;
+
+  /** The embedded sign-in plays the CI: it vouches for a build that is called victor. */
+  const identityToken = async () => (await developmentLogin({ baseUrl: service.url, account: 'victor' })).accessToken;
+
+  /** In a file: cosign 3.1.3 takes a token by itself only when it is signed with RS256, and else for the name of a file. */
+  async function tokenFile(token?: string): Promise<string> {
+    const file = join(scratch, 'token.jwt');
+    await writeFile(file, token ?? (await identityToken()));
+    return file;
+  }
+
+  const signKeyless = async (reference: string, token?: string) =>
+    cosign(
+      pipeline,
+      ...['sign', '--identity-token', await tokenFile(token), '--allow-http-registry', '-y'],
+      ...[
+        '--signing-config',
+        signingConfig(),
+        '--trusted-root',
+        join(scratch, 'sigstore/trusted_root.json'),
+        reference,
+      ],
+    );
+
+  beforeAll(async () => {
+    pipeline = await enrol('Pipeline GmbH', 'pipeline');
+    const args = [
+      'workload',
+      'bind',
+      'victor',
+      '--issuer',
+      issuer(),
+      '--vendor',
+      pipeline.id,
+      '--as',
+      'victor',
+      '--json',
+    ];
+    const { stdout } = await margoTrust(pipeline.home, ...args);
+    binding = (JSON.parse(stdout) as { binding: { id: string } }).binding.id;
+  });
+
+  it('signs an artifact by its token and verifies it as the vendor’s', async () => {
+    const reference = await push('keyless');
+    expectAccepted(await signKeyless(reference));
+    const { output } = await verify(pipeline, reference);
+    expect(output).toContain('Existence of the claims in the transparency log was verified offline');
+    expect(output).toContain('verified using trusted certificate authority certificates');
+    expectRefused(await verify(acme, reference), 'no matching CertificateIdentity');
+  });
+
+  it('signs a blob, and has a certificate that names the build', async () => {
+    const [file, bundle] = [join(scratch, 'blob.txt'), join(scratch, 'blob.sigstore.json')];
+    await writeFile(file, 'a blob');
+    const trustedRoot = join(scratch, 'sigstore/trusted_root.json');
+    expectAccepted(
+      await cosign(
+        pipeline,
+        ...['sign-blob', '--identity-token', await tokenFile(), '-y', '--bundle', bundle],
+        ...['--signing-config', signingConfig(), '--trusted-root', trustedRoot, file],
+      ),
+    );
+    expectAccepted(await cosign(pipeline, 'verify-blob', '--bundle', bundle, ...policy(pipeline, {}), file));
+    await writeFile(file, 'another blob');
+    expectRefused(await cosign(pipeline, 'verify-blob', '--bundle', bundle, ...policy(pipeline, {}), file), /verif/);
+
+    const { verificationMaterial } = JSON.parse(await readFile(bundle, 'utf8')) as {
+      verificationMaterial: { certificate: { rawBytes: string } };
+    };
+    const leaf = parseCertificate(Buffer.from(verificationMaterial.certificate.rawBytes, 'base64'));
+    expect(readAssurance(leaf)).toBe('ci');
+    expect(readWorkload(leaf)).toEqual({ issuer: issuer(), subject: 'victor', facts: {} });
+  });
+
+  it('has one certificate by one token', async () => {
+    const token = await identityToken();
+    expectAccepted(await signKeyless(await push('once'), token));
+    expectRefused(await signKeyless(await push('twice'), token), 'exchanged for another key');
+  });
+
+  it('has none by a token that is not good', async () => {
+    const token = await identityToken();
+    const [header, , signature] = token.split('.');
+    const body = Buffer.from(JSON.stringify({ iss: issuer(), sub: 'victor', aud: service.url })).toString('base64url');
+    expectRefused(
+      await signKeyless(await push('forged'), [header, body, signature].join('.')),
+      'The identity token is refused',
+    );
+  });
+
+  it('has none once the binding has ended; what it signed before goes on verifying', async () => {
+    const before = await push('keyless-before');
+    expectAccepted(await signKeyless(before));
+    await margoTrust(pipeline.home, 'workload', 'unbind', binding, '--vendor', pipeline.id, '--as', 'victor');
+    expectRefused(await signKeyless(await push('keyless-after')), 'No vendor has bound builds');
+    expectAccepted(await verify(pipeline, before));
   });
 });
 

@@ -8,8 +8,8 @@ export interface SigningServices extends Window {
 }
 
 /**
- * `signing_config.v0.2.json`: where cosign logs and has stamped what it signs (`--signing-config`). No CA and no OpenID
- * provider: vendors bring a key and its certificate.
+ * `signing_config.v0.2.json`: where cosign logs and has stamped what it signs, and where a build has its key certified
+ * (`--signing-config`). No OpenID provider: builds bring the token of their own, and people sign with a certificate that they have.
  */
 export function describeSigningConfig({ url, operator, ...window }: SigningServices): object {
   const service = (address: string, majorApiVersion: number) => ({
@@ -20,7 +20,7 @@ export function describeSigningConfig({ url, operator, ...window }: SigningServi
   });
   return {
     mediaType: 'application/vnd.dev.sigstore.signingconfig.v0.2+json',
-    caUrls: [],
+    caUrls: [service(url, 1)],
     oidcUrls: [],
     rekorTlogUrls: [service(url, 2)],
     rekorTlogConfig: { selector: 'ANY' },

@@ -234,11 +234,11 @@ describe('what clients are given', () => {
     });
   });
 
-  it('is a signing configuration without CA and OpenID provider', () => {
+  it('is a signing configuration without OpenID provider', () => {
     expect(
       describeSigningConfig({ url: 'https://registry.example', operator: 'registry.example', validFrom }),
     ).toMatchObject({
-      caUrls: [],
+      caUrls: [{ url: 'https://registry.example', majorApiVersion: 1 }],
       oidcUrls: [],
       rekorTlogUrls: [{ url: 'https://registry.example', majorApiVersion: 2 }],
       tsaUrls: [{ url: 'https://registry.example/tsa', majorApiVersion: 1 }],
