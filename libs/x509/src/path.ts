@@ -15,7 +15,7 @@ export interface PathRequest {
   readonly leaf: Uint8Array | Certificate;
   /** From the peer: in any order, with duplicates, unrelated ones and ones that can't be read. */
   readonly intermediates: readonly (Uint8Array | Certificate)[];
-  /** Ours. The only certificates that are believed. */
+  /** Ours. The only certificates that are believed. A leaf may be one of them, and is then the whole path. */
   readonly anchors: readonly (Uint8Array | Certificate)[];
   /** The time all certificates of the path must be valid at. */
   readonly at: Date;
@@ -86,7 +86,9 @@ class PathSearch {
   }
 
   run(leaf: Certificate): VerifiedPath {
-    const found = this.extend([leaf]);
+    // A leaf may be an anchor itself. Not a CA: its key is believed for what it certifies, not for what it signs.
+    const isAnchor = !leaf.isCa && this.anchors.some(({ der }) => areEqualBytes(der, leaf.der));
+    const found = (isAnchor && this.judge([leaf])) || this.extend([leaf]);
     if (found) return found;
     throw (
       this.pathFault ??

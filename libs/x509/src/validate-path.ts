@@ -18,7 +18,7 @@ export interface PathRules {
  * Throws unless the path is valid (RFC 5280 §6.1, signatures and revocation aside); returns the policies that hold for it.
  *
  * `path` runs from leaf to anchor. The anchor's own limits (dates, path length, name and policy constraints, purposes)
- * hold as RFC 5937 allows: whoever made an anchor with limits meant them.
+ * hold as RFC 5937 allows: whoever made an anchor with limits meant them. A path of one is a leaf that is the anchor.
  */
 export function validatePath(path: readonly Certificate[], rules: PathRules, budget: Budget): string[] {
   const constraints: NameConstraints[] = [];
@@ -47,9 +47,11 @@ export function validatePath(path: readonly Certificate[], rules: PathRules, bud
 
   const leaf = path[0] as Certificate;
   verifyAnywhere(leaf, rules);
-  verifySignatureStrength(leaf, rules.strength);
-  verifyNameConstraints(leaf, constraints, budget);
-  policies.enter(leaf, false);
+  if (path.length > 1) {
+    verifySignatureStrength(leaf, rules.strength);
+    verifyNameConstraints(leaf, constraints, budget);
+    policies.enter(leaf, false);
+  }
   if (rules.eku !== undefined) verifyLeafPurpose(leaf, rules.eku);
   return policies.conclude(leaf);
 }
@@ -62,8 +64,9 @@ function verifyAnywhere(certificate: Certificate, { at, strength }: PathRules): 
 }
 
 function verifyValidity({ notBefore, notAfter, subjectText }: Certificate, at: Date): void {
-  if (at < notBefore) throw new X509Fault('x509/not-yet-valid', `Not yet valid at that time: ${subjectText}`);
-  if (at > notAfter) throw new X509Fault('x509/expired', `No longer valid at that time: ${subjectText}`);
+  // In the negative, so that an invalid Date lies within nothing.
+  if (!(notBefore <= at)) throw new X509Fault('x509/not-yet-valid', `Not yet valid at that time: ${subjectText}`);
+  if (!(at <= notAfter)) throw new X509Fault('x509/expired', `No longer valid at that time: ${subjectText}`);
 }
 
 function refuseUnknownCritical({ extensions, subjectText }: Certificate): void {

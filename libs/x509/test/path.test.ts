@@ -91,6 +91,16 @@ describe('verifyPath', () => {
     expect(verify({ anchors: [cas.root.certificate, cas.issuing.certificate] }).path).toHaveLength(2);
   });
 
+  it('believes a leaf that is an anchor itself, within its dates and purposes, and no CA as a leaf', () => {
+    const only = { intermediates: [], anchors: [leaf] };
+    expect(verify(only).path).toEqual([leaf]);
+    expect(() => verify({ ...only, eku: OID.timeStamping })).toThrow(fault('extended-key-usage'));
+    expect(() => verify({ ...only, at: new Date(leaf.notAfter.getTime() + 1) })).toThrow(fault('expired'));
+    expect(() => verify({ ...only, leaf: makeLeaf(cas).certificate })).toThrow(fault('no-path'));
+    const ca = cas.issuing.certificate;
+    expect(() => verify({ leaf: ca, intermediates: [], anchors: [ca] })).toThrow(fault('no-path'));
+  });
+
   it('does not believe a root because the peer presents it', () => {
     const other = makeCas();
     const request = {
@@ -109,6 +119,7 @@ describe('verifyPath', () => {
     expect(() => verify({ at: new Date(leaf.notBefore.getTime() - 1) })).toThrow(fault('not-yet-valid'));
     expect(() => verify({ at: new Date(leaf.notAfter.getTime() + 1) })).toThrow(fault('expired'));
     expect(() => verify({ at: new Date('2051-01-01T00:00:00Z') })).toThrow(fault('expired'));
+    expect(() => verify({ at: new Date(NaN) })).toThrow(fault('not-yet-valid'));
   });
 
   it('wants the purpose in the leaf and in every CA that names any', () => {
