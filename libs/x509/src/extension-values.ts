@@ -77,7 +77,12 @@ export function readAuthorityKeyIdentifier(value: Uint8Array): Uint8Array | unde
 
 /** RFC 5280 §4.2.1.6. */
 export function readSubjectAltName(value: Uint8Array): GeneralName[] {
-  return readGeneralNames(readDer(value, TAG.sequence));
+  const names = readGeneralNames(readDer(value, TAG.sequence));
+  for (const name of names) {
+    if (name.type !== 'ip' || name.address.length === 4 || name.address.length === 16) continue;
+    throw malformed('An IP address has neither 4 nor 16 octets.');
+  }
+  return names;
 }
 
 /** The policies without their qualifiers, none twice (RFC 5280 §4.2.1.4). */

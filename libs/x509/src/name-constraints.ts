@@ -1,4 +1,5 @@
 import type { Budget } from './budget.ts';
+import { derOid } from './der/write.ts';
 import { X509Fault } from './fault.ts';
 import type { Certificate, GeneralName, NameConstraints } from './model.ts';
 import { isWithinName } from './name.ts';
@@ -25,7 +26,9 @@ export function verifyNameConstraints(
     for (const name of names) {
       const allowed = permitted.filter((base) => isSameForm(name, base));
       if (allowed.length > 0 && !allowed.some((base) => isWithin(name, base))) throw refused(name, 'not permitted');
-      if (excluded.some((base) => isSameForm(name, base) && isWithin(name, base))) throw refused(name, 'excluded');
+      if (excluded.some((base) => isSameForm(name, base) && (isWithin(name, base) || mayBecome(name, base)))) {
+        throw refused(name, 'excluded');
+      }
     }
   }
 }
@@ -40,8 +43,23 @@ function constrainedNames({ subject, sans }: Certificate): GeneralName[] {
   ];
 }
 
-function isSameForm(a: GeneralName, b: GeneralName): boolean {
-  return a.type === b.type && (a.type !== 'other' || b.type !== 'other' || a.tag === b.tag);
+function isSameForm(name: GeneralName, base: GeneralName): boolean {
+  // RFC 9598 §6: constraints on mailboxes are meant for those beyond ASCII too, which are not compared here.
+  if (isUtf8Mailbox(name) && base.type === 'rfc822') return true;
+  return name.type === base.type && (name.type !== 'other' || base.type !== 'other' || name.tag === base.tag);
+}
+
+/** An otherName of type id-on-SmtpUTF8Mailbox (RFC 9598 §3). */
+function isUtf8Mailbox(name: GeneralName): boolean {
+  return name.type === 'other' && name.tag === 0xa0 && UTF8_MAILBOX.every((octet, i) => name.content[i] === octet);
+}
+
+const UTF8_MAILBOX = derOid('1.3.6.1.5.5.7.8.9');
+
+/** A wildcard that stands for a host of the excluded domain as well: `*.example.com` for `www.example.com`. */
+function mayBecome(name: GeneralName, base: GeneralName): boolean {
+  if (name.type !== 'dns' || base.type !== 'dns' || !name.value.startsWith('*.')) return false;
+  return canonicalHost(base.value).endsWith(canonicalHost(name.value).slice(1));
 }
 
 function isWithin(name: GeneralName, base: GeneralName): boolean {

@@ -13,6 +13,7 @@ import {
   sealed,
   spoilTbs,
   TEST_DAY,
+  withExtension,
   writeTree,
   type DerTree,
 } from '@margo-trust/testkit';
@@ -63,6 +64,16 @@ describe('a certificate that is signed and malformed is refused: ', () => {
     expect(() => parseCertificate(der)).toThrow(malformed);
   });
 });
+
+it.each([0, 3, 5, 8, 17])(
+  'an alternative name with an IP address of %i octets is refused (RFC 5280 §4.2.1.6)',
+  (length) => {
+    const address = plainExtension.subjectAltNames(Uint8Array.of(0x87, length, ...new Uint8Array(length)));
+    expect(() =>
+      parseCertificate(makeLeaf(makeCas(), { change: (spec) => withExtension(spec, address) }).certificate.der),
+    ).toThrow(malformed);
+  },
+);
 
 describe('verifyPath', () => {
   const cas = makeCas();

@@ -108,6 +108,18 @@ describe('name constraints', () => {
     }
   });
 
+  it('reach mailboxes beyond ASCII, and wildcards that stand for what is excluded', () => {
+    const mailbox = { type: 'other', tag: 0xa0, content: derOid('1.3.6.1.5.5.7.8.9') } as const;
+    const registered = { type: 'other', tag: 0xa0, content: derOid('1.3.6.1.5.5.7.8.7') } as const;
+    for (const list of ['permitted', 'excluded'] as const) {
+      expect(isAllowed(mailbox, text('rfc822', 'example.com'), list)).toBe(false);
+      expect(isAllowed(registered, text('rfc822', 'example.com'), list)).toBe(true);
+    }
+    expect(isAllowed(text('dns', '*.example.com'), text('dns', 'www.example.com'), 'excluded')).toBe(false);
+    expect(isAllowed(text('dns', '*.example.org'), text('dns', 'www.example.com'), 'excluded')).toBe(true);
+    expect(isAllowed(text('dns', '*.example.com'), text('dns', 'www.example.com'), 'permitted')).toBe(false);
+  });
+
   it('say nothing about other forms', () => {
     expect(isAllowed(text('uri', 'urn:x'), text('dns', 'example.com'), 'permitted')).toBe(true);
   });
