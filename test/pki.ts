@@ -1,9 +1,12 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { parsePublicKey } from '@margo-trust/crypto';
 import { openssl } from '@margo-trust/testkit';
-import { encodePem } from '@margo-trust/x509';
+import { assembleSigned, encodePem, encodeTbsCertificate, rootProfile, shapeSerial } from '@margo-trust/x509';
 import request, { type Response } from 'supertest';
 import type { MemberRole } from '@margo-trust/wire';
 import { MemberStore } from '../apps/registry/src/callers/member.store.ts';
+import { type AuthorityState, CertificateReader } from '../apps/registry/src/certificates/certificate.reader.ts';
+import { CertificateStore } from '../apps/registry/src/certificates/certificate.store.ts';
 import { CreateAuthorities } from '../apps/registry/src/certificates/create-authorities.ts';
 import { Db } from '../apps/registry/src/db/db.ts';
 import { LogReader } from '../apps/registry/src/log/log.reader.ts';
@@ -64,6 +67,36 @@ export async function call(
   if (account !== undefined) sent.set('Authorization', await registry.bearer(account));
   return body === undefined ? sent : sent.send(body);
 }
+
+/** The self-signed certificate of a root that the registry could take, PEM. */
+export function makeRoot(): string {
+  authorities += 1;
+  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'secp384r1' });
+  const spki = Uint8Array.from(createPublicKey(key).export({ type: 'spki', format: 'der' }));
+  const now = Math.floor(Date.now() / 1_000) * 1_000;
+  const spec = rootProfile({
+    serial: shapeSerial(randomBytes(16)),
+    subject: { country: 'XX', organization: 'registry.localhost', commonName: `Root ${100 + authorities}` },
+    ...{ notBefore: new Date(now - 60_000), notAfter: new Date(now + 86_400_000), publicKey: parsePublicKey(spki) },
+  });
+  const tbs = encodeTbsCertificate(spec);
+  const signature = sign('sha384', tbs, { key, dsaEncoding: 'ieee-p1363' });
+  return encodePem('CERTIFICATE', assembleSigned(tbs, spec.algorithm, signature));
+}
+
+/** One more time-stamping CA in this state, which nobody uses; returns its name. */
+export async function addAuthority({ app }: TestRegistry, state: AuthorityState): Promise<string> {
+  return app.get(Db).transaction(async (tx) => {
+    const { der, certificate } = await app.get(CertificateReader).loadAuthority('tsa-ca', tx);
+    authorities += 1;
+    const [name, now] = [`tsa-ca-${100 + authorities}`, new Date()];
+    const authority = { name, role: 'tsa-ca', der, certificate, createdAt: now, state, since: now } as const;
+    await app.get(CertificateStore).insertAuthority(tx, authority);
+    return name;
+  });
+}
+
+let authorities = 0;
 
 export interface TestCsr {
   readonly pem: string;

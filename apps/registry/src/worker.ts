@@ -10,6 +10,7 @@ import { DeliverNotifications } from './notifications/deliver-notifications.ts';
 import { UpdateIndexMap } from './log/search/update-index-map.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
+import { RenewTargets } from './trust-root/renew-targets.ts';
 
 /** Work that somebody must do before long, no matter which process. */
 export interface Job {
@@ -28,6 +29,7 @@ export interface Job {
  */
 export function startWorker(app: INestApplicationContext, onLost: (why: string) => void): Pick<Worker, 'stop'> {
   const [crls, trustRoot, search] = [app.get(IssueCrl), app.get(PublishTrustRoot), app.get(IndexForSearch)];
+  const targets = app.get(RenewTargets);
   const map = app.get(UpdateIndexMap);
   const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
   const cosignatures = app.get(CollectCosignatures);
@@ -36,6 +38,7 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
   const workers = [
     new Worker(db, [
       { name: 'CRLs', lock: 1, isDue: () => crls.isDue(), run: () => crls.run() },
+      { name: 'targets', lock: 72, isDue: () => targets.isDue(), run: () => targets.run() },
       // So that the checkpoint in the trust root covers a record of the index over nearly all before it.
       {
         name: 'index',

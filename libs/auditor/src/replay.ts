@@ -5,13 +5,14 @@ import {
   decideAdmission,
   decideHashedRekord,
   parseRegistrationPolicy,
+  type SigningTrust,
   VerifiedPaths,
   type RegistrationPolicy,
 } from '@margo-trust/policy';
 import { parseHashedRekord, type HashedRekord } from '@margo-trust/sigstore';
 import { CONTENT, type Claims, type Statement } from '@margo-trust/statement';
 import type { VerifierKey } from '@margo-trust/tlog';
-import { parseCertificate, readScts, removeScts } from '@margo-trust/x509';
+import { parseCertificate, readScts, removeScts, verifyPath } from '@margo-trust/x509';
 import { findOverlap } from './claims-overlap.ts';
 import { AuditorFault, type AuditorFaultCode } from './fault.ts';
 import { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
@@ -83,6 +84,7 @@ export class AdmissionReplay {
   private history: LogKeyHistory | undefined;
   private policy: { readonly index: bigint; readonly document: RegistrationPolicy } | undefined;
   private paths: VerifiedPaths | undefined;
+  private signing: SigningTrust = { anchors: [], issuing: [] };
   private readonly vendors = new Map<string, Vendor>();
   private readonly byUri = new Map<string, Vendor>();
   private readonly certificates = new Map<string, IssuedCertificate>();
@@ -148,7 +150,7 @@ export class AdmissionReplay {
     this.history = new LogKeyHistory(this.genesis);
     const { policy, trust } = this.genesis;
     this.policy = { index: 0n, document: policy };
-    this.paths = new VerifiedPaths({
+    this.trustSigning({
       anchors: trust.anchors.map(({ certificate }) => certificate),
       issuing: trust.intermediates,
     });
@@ -298,6 +300,7 @@ export class AdmissionReplay {
   /** What each record means, and the vendor that it is about, if any. Others change nothing that a decision rests on. */
   private readonly rules: Readonly<Record<string, (record: RecordPayload, checked: CheckedRow) => string | undefined>> =
     {
+      'authority-announced': (record, checked) => this.announceAuthority(record, checked),
       'vendor-admitted': (record, { index }) => this.admitVendor(record, index),
       'vendor-suspended': (record, { index }) => this.changeStanding(record, index, true),
       'vendor-reinstated': (record, { index }) => this.changeStanding(record, index, false),
@@ -316,6 +319,28 @@ export class AdmissionReplay {
       'log-key': (record, { index }) => refuseLoneDecision(record, index, 'replaces a key of the log'),
       'log-frozen': (record, { index }) => refuseLoneDecision(record, index, 'freezes the log'),
     };
+
+  /** A CA that was added after the founding: another anchor, or one below those there are. */
+  private announceAuthority(record: RecordPayload, { index, row }: CheckedRow): undefined {
+    const [role, der] = [record.text('role'), record.bytes('certificate')];
+    if (record.text('fingerprint') !== encodeHex(sha256(der)))
+      throw wrong(index, 'names a fingerprint that is not its certificate’s');
+    const { anchors, issuing } = this.signing;
+    if (role === 'root') this.trustSigning({ anchors: [...anchors, der], issuing });
+    if (role !== 'issuing') return;
+    try {
+      verifyPath({ leaf: der, intermediates: [], anchors, at: row.registeredAt });
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause;
+      throw wrong(index, `announces a CA that leads to no anchor: ${cause.message}`);
+    }
+    this.trustSigning({ anchors, issuing: [...issuing, der] });
+  }
+
+  private trustSigning(trust: SigningTrust): void {
+    this.signing = trust;
+    this.paths = new VerifiedPaths(trust);
+  }
 
   private admitVendor(record: RecordPayload, index: bigint): string {
     const [id, uri, subject, claims] = [record.text('vendor'), record.text('uri'), record.subject(), record.claims()];

@@ -132,3 +132,56 @@ export class Revocation {
   @TextField({ max: 43, description: 'EntryID of the record of the decision.' })
   entryId: string;
 }
+
+export const AUTHORITY_ROLES = ['root', 'issuing', 'tsa-ca', 'tsa'] as const;
+
+/** A CA or time-stamping authority of the registry. */
+export class Authority {
+  @TextField({ max: 20, example: 'issuing-2' })
+  name: string;
+
+  @ChoiceField(AUTHORITY_ROLES)
+  role: (typeof AUTHORITY_ROLES)[number];
+
+  @ChoiceField(['standby', 'active', 'retiring', 'retired'], {
+    description:
+      '`standby` is published and signs nothing yet; of each role one is `active`; `retiring` signs CRLs only; `retired` nothing.',
+  })
+  state: 'standby' | 'active' | 'retiring' | 'retired';
+
+  @TimeField({ description: 'Of the state.' })
+  since: string;
+
+  @TextField({ max: 300 })
+  subject: string;
+
+  @TimeField()
+  notBefore: string;
+
+  @TimeField()
+  notAfter: string;
+
+  @TextField({ max: 64, description: 'SHA-256 of the certificate, hex.' })
+  fingerprint: string;
+
+  @TextField({ max: 20_000, description: 'PEM.' })
+  certificate: string;
+}
+
+export class AuthorityList {
+  @ObjectsField(() => Authority)
+  items: Authority[];
+}
+
+/** An authority's certificate as a ceremony has signed it. */
+export class AuthorityAnnouncement {
+  @TextField({
+    max: 20_000,
+    pattern: /^-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----\s*$/,
+    description: 'One certificate, PEM.',
+  })
+  certificate: string;
+
+  @ChoiceField(AUTHORITY_ROLES)
+  role: (typeof AUTHORITY_ROLES)[number];
+}

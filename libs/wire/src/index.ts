@@ -43,6 +43,10 @@ export {
 export {
   type Assurance,
   ASSURANCES,
+  Authority,
+  AUTHORITY_ROLES,
+  AuthorityAnnouncement,
+  AuthorityList,
   Certificate,
   CertificatePage,
   CertificateRequest,

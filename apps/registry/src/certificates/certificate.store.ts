@@ -52,6 +52,24 @@ export class CertificateStore {
     );
   }
 
+  /** Who has announced an authority, as the audit trail names people. */
+  async announcerOf(tx: Tx, name: AuthorityName): Promise<string | undefined> {
+    const [row] = await tx.query<{ decided_by: string | null }[]>(
+      'SELECT decided_by FROM authority_state WHERE name = $1 ORDER BY sequence LIMIT 1',
+      [name],
+    );
+    return row?.decided_by ?? undefined;
+  }
+
+  /** When the last certificate that an issuing CA has signed or announced for vendors ends. */
+  async lastExpiry(tx: Tx, { name }: Authority): Promise<Date | undefined> {
+    const [row] = await tx.query<{ last: Date | null }[]>(
+      'SELECT max(not_after) AS last FROM certificate WHERE issuer = $1',
+      [name],
+    );
+    return row?.last ?? undefined;
+  }
+
   /** One issuance at a time, so that a key found unused is still unused when its certificate is stored. */
   async lockIssuance(tx: Tx): Promise<void> {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [ISSUANCE_LOCK]);

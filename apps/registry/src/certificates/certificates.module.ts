@@ -3,8 +3,13 @@ import { AuditModule } from '../audit/audit.module.ts';
 import { HttpModule } from '../http/http.module.ts';
 import { KeysModule } from '../keys/keys.module.ts';
 import { LogModule } from '../log/log.module.ts';
+import { RevocationReaderModule } from '../revocation/revocation-reader.module.ts';
+import { TrustRootReaderModule } from '../trust-root/trust-root-reader.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { CertificateReaderModule } from './certificate-reader.module.ts';
+import { AnnounceAuthority } from './announce-authority.ts';
+import { AuthoritiesController } from './authorities.controller.ts';
+import { MoveAuthority } from './move-authority.ts';
 import { CertificateStore } from './certificate.store.ts';
 import { CertificatesController } from './certificates.controller.ts';
 import { CreateAuthorities } from './create-authorities.ts';
@@ -22,9 +27,26 @@ import { WorkloadTokens } from './workload/workload-tokens.ts';
 import { WorkloadStore } from './workload/workload.store.ts';
 
 @Module({
-  imports: [AuditModule, CertificateReaderModule, HttpModule, KeysModule, LogModule, VendorReaderModule],
-  controllers: [CertificatesController, TimestampController, BindingsController, FulcioController],
+  imports: [
+    AuditModule,
+    CertificateReaderModule,
+    HttpModule,
+    KeysModule,
+    LogModule,
+    RevocationReaderModule,
+    TrustRootReaderModule,
+    VendorReaderModule,
+  ],
+  controllers: [
+    AuthoritiesController,
+    CertificatesController,
+    TimestampController,
+    BindingsController,
+    FulcioController,
+  ],
   providers: [
+    AnnounceAuthority,
+    MoveAuthority,
     CertificateStore,
     CreateAuthorities,
     IssueCertificate,

@@ -5,7 +5,7 @@ import type { MemberRole, PolicyState } from '@margo-trust/wire';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
-import { addMember, makeCsr } from '../../../../test/pki.ts';
+import { addAuthority, addMember, makeCsr, makeRoot } from '../../../../test/pki.ts';
 import { type Answer, codeOf, routesOf, send } from '../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { UpdateIndexMap } from '../log/search/update-index-map.ts';
@@ -46,6 +46,11 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /api/v1/revocations': ANYONE,
   'POST /api/v1/revocations': ['owner', 'publisher', 'security', ...GOVERNANCE],
   'POST /api/v1/revocations/preview': ['owner', 'publisher', 'security', ...GOVERNANCE],
+  'GET /api/v1/authorities': ANYONE,
+  'GET /api/v1/authorities/:name': ANYONE,
+  'POST /api/v1/authorities': GOVERNANCE,
+  'POST /api/v1/authorities/:name/activation': GOVERNANCE,
+  'POST /api/v1/authorities/:name/retirement': GOVERNANCE,
   'GET /api/v1/log': ANYONE,
   'GET /api/v1/log/complete': ANYONE,
   'GET /api/v1/log/entries': ANYONE,
@@ -279,6 +284,15 @@ describe('who may call what', () => {
     'POST /api/v1/revocations': async () =>
       asJson({ target: { serials: [(await certify(vendor.id)).serial] }, reason: 'superseded' }),
     'POST /api/v1/revocations/preview': () => asJson({ target: { serials: [vendor.serial] }, reason: 'keyCompromise' }),
+    'POST /api/v1/authorities': () => asJson({ certificate: makeRoot(), role: 'root' }),
+    'POST /api/v1/authorities/:name/activation': async () => ({
+      path: `/api/v1/authorities/${await addAuthority(registry, 'standby')}/activation`,
+      ...asJson({ note: 'Test.' }),
+    }),
+    'POST /api/v1/authorities/:name/retirement': async () => ({
+      path: `/api/v1/authorities/${await addAuthority(registry, 'retiring')}/retirement`,
+      ...asJson({ note: 'Test.' }),
+    }),
     'POST /api/v1/log/entries/:id/restriction': async () => ({
       path: `/api/v1/log/entries/${await publish()}/restriction`,
       ...asJson({ reason: 'Test.' }),
@@ -314,6 +328,7 @@ describe('who may call what', () => {
       .replace('/log/entries/:id', '/log/entries/0')
       .replace(':id', vendor.id)
       .replace(':serial', vendor.serial)
+      .replace(':name', 'root')
       .replace(':entryId', vendor.entryId)
       .replace(':kid', vendor.kid)
       .replace('/log/consistency', '/log/consistency?from=1')

@@ -18,7 +18,7 @@ import {
   deepCbor,
   deepDer,
 } from '../../../../test/hostile-input.ts';
-import { admitVendor, call as callApi, issueTo, makeCsr } from '../../../../test/pki.ts';
+import { addAuthority, admitVendor, call as callApi, issueTo, makeCsr, makeRoot } from '../../../../test/pki.ts';
 import {
   type Answer,
   type Call,
@@ -101,6 +101,7 @@ const BODIES: Record<string, Record<string, unknown>> = {
     certificate: '0'.repeat(64),
   },
   RedeliveryRequest: { from: '0' },
+  AuthorityAnnouncement: { certificate: makeRoot(), role: 'root' },
   CertificateRequest: { csr: makeCsr().pem, commonName: 'Hostile' },
   WorkloadBindingRequest: {
     issuer: undefined,
@@ -131,6 +132,8 @@ describe('hostile input over HTTP', () => {
   /** A policy that somebody else has proposed. */
   let proposal: string;
   let serial: string;
+  /** One that can take over, and one that can retire. */
+  let authorities: { standby: string; retiring: string };
   let subscription: string;
   let statement: Uint8Array;
   let rekorRequest: string;
@@ -144,6 +147,10 @@ describe('hostile input over HTTP', () => {
     applicant = ((await callApi(registry, 'post', '/api/v1/vendors', 'vera', application)).body as { id: string }).id;
     const proposed = await callApi(registry, 'post', '/api/v1/log/policy', 'bob', BODIES['PolicyProposalRequest']);
     proposal = (proposed.body as { id: string }).id;
+    authorities = {
+      standby: await addAuthority(registry, 'standby'),
+      retiring: await addAuthority(registry, 'retiring'),
+    };
     const { pem, key } = makeCsr();
     const issued = await issueTo(registry, vendor, pem);
     serial = issued.serial;
@@ -194,15 +201,19 @@ describe('hostile input over HTTP', () => {
 
   function fill(path: string, segment?: string): string {
     const id = segment ?? idFor(path);
+    const name = authorities[path.endsWith('/retirement') ? 'retiring' : 'standby'];
     return path
       .replace('{id}', id)
       .replace('{serial}', segment ?? serial)
-      .replace('{binding}', segment !== undefined && segment.length < 4_000 ? segment : '0'.repeat(26));
+      .replace('{binding}', segment !== undefined && segment.length < 4_000 ? segment : '0'.repeat(26))
+      .replace('{name}', segment ?? name);
   }
 
   /** A call as somebody who may make it. */
   function callOf({ method, path, body }: Operation, segment?: string): Call {
-    const isGovernance = /approvals|suspension|subscription|policy|restriction|erasure|revocations/.test(path);
+    const isGovernance = /approvals|suspension|subscription|policy|restriction|erasure|revocations|authorities/.test(
+      path,
+    );
     return {
       method,
       // The subscription that there is must stay.

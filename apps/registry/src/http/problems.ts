@@ -8,6 +8,7 @@ import type { SigstoreFault } from '@margo-trust/sigstore';
 import type { StatementFault } from '@margo-trust/statement';
 import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
+import type { AuthorityFault } from '../certificates/authority.fault.ts';
 import type { CertificateFault } from '../certificates/certificate.fault.ts';
 import type { WorkloadFault } from '../certificates/workload/workload.fault.ts';
 import type { DatabaseFault } from '../db/database.fault.ts';
@@ -36,6 +37,7 @@ type AnyFault =
   | KeyFault
   | BytesFault
   | VendorFault
+  | AuthorityFault
   | CertificateFault
   | WorkloadFault
   | RevocationFault
@@ -90,6 +92,15 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'vendor/own-organisation': { status: 403, title: 'Not for your own organisation' },
   'vendor/subject-taken': { status: 409, title: 'Name belongs to another vendor' },
   'vendor/wrong-status': { status: 409, title: 'Not possible in this status' },
+
+  'authority/in-use': { status: 409, title: 'Authority is still needed' },
+  'authority/key-missing': { status: 409, title: 'Key is not with the service' },
+  'authority/known': { status: 409, title: 'Authority is known' },
+  'authority/not-found': { status: 404, title: 'No such authority' },
+  'authority/not-published': { status: 409, title: 'Not published yet' },
+  'authority/own-announcement': { status: 403, title: 'Somebody else must activate it' },
+  'authority/unfit': { status: 422, title: 'Certificate does not do for an authority' },
+  'authority/wrong-state': { status: 409, title: 'Not in this state' },
 
   'certificate/ambiguous-request': { status: 400, title: 'Malformed certification request' },
   'certificate/ca-retired': { status: 409, title: 'CA has retired' },

@@ -35,4 +35,5 @@ export function draftCeremony({ roles: { live, ...roles }, files, now }: Ceremon
   };
 }
 
-const OFFLINE_LIFETIME_MS = 365 * 24 * 3_600_000;
+/** Of the root and the targets role. */
+export const OFFLINE_LIFETIME_MS = 365 * 24 * 3_600_000;

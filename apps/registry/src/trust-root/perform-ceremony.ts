@@ -11,8 +11,8 @@ import { PublishCeremony } from './publish-ceremony.ts';
 import { signMetadata } from './sign-metadata.ts';
 
 const ROOT_SLOTS = ['tuf-root-1', 'tuf-root-2', 'tuf-root-3'] as const;
-const TARGETS_SLOTS = ['tuf-targets-1', 'tuf-targets-2', 'tuf-targets-3'] as const;
-const THRESHOLD = 2;
+export const TARGETS_SLOTS = ['tuf-targets-1', 'tuf-targets-2', 'tuf-targets-3'] as const;
+export const THRESHOLD = 2;
 
 /**
  * The first ceremony with all keys at hand, as development has them: two of three sign root and targets. Drafting,

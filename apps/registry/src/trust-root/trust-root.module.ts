@@ -11,27 +11,36 @@ import { PerformCeremony } from './perform-ceremony.ts';
 import { ProveAdmissions } from './prove-admissions.ts';
 import { PublishCeremony } from './publish-ceremony.ts';
 import { PublishTrustRoot } from './publish-trust-root.ts';
+import { RenewTargets } from './renew-targets.ts';
 import { SignOnlineRoles } from './sign-online-roles.ts';
 import { TrustRootFreshness } from './trust-root-freshness.ts';
-import { TrustRootReader } from './trust-root.reader.ts';
+import { TrustRootReaderModule } from './trust-root-reader.module.ts';
 import { TrustRootStore } from './trust-root.store.ts';
 import { TufRepository } from './tuf-repository.ts';
 
 @Module({
-  imports: [CertificateReaderModule, HttpModule, KeysModule, LogModule, RevocationReaderModule, VendorReaderModule],
+  imports: [
+    CertificateReaderModule,
+    HttpModule,
+    KeysModule,
+    LogModule,
+    RevocationReaderModule,
+    TrustRootReaderModule,
+    VendorReaderModule,
+  ],
   providers: [
     CollectLiveTargets,
     PerformCeremony,
     ProveAdmissions,
     PublishCeremony,
     PublishTrustRoot,
+    RenewTargets,
     SignOnlineRoles,
     TrustRootFreshness,
-    TrustRootReader,
     TrustRootStore,
     TufRepository,
   ],
-  exports: [PerformCeremony, PublishTrustRoot],
+  exports: [PerformCeremony, PublishTrustRoot, RenewTargets],
 })
 export class TrustRootModule {
   constructor(readiness: Readiness, freshness: TrustRootFreshness) {

@@ -1,4 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { encodeUtf8 } from '@margo-trust/bytes';
+import { describeTarget, parseTargets } from '@margo-trust/tuf';
+import { encodePem } from '@margo-trust/x509';
 import { Db, type Tx } from '../db/db.ts';
 
 export type TufRole = 'root' | 'targets' | 'live' | 'snapshot' | 'timestamp';
@@ -29,6 +32,15 @@ export class TrustRootReader {
       ? this.db.query<{ bytes: Buffer }>(sql, [role, version])
       : tx.query<{ bytes: Buffer }[]>(sql, [role, version]));
     return rows[0] && Uint8Array.from(rows[0].bytes);
+  }
+
+  /** Whether the targets in force carry this certificate as a file of PEM. */
+  async lists(der: Uint8Array, tx?: Tx): Promise<boolean> {
+    const current = await this.findCurrent();
+    if (current === undefined) return false;
+    const { signed } = parseTargets(await this.loadMetadata('targets', current.targets, tx));
+    const { sha256 } = describeTarget(encodeUtf8(encodePem('CERTIFICATE', der))).hashes;
+    return Object.values(signed.targets).some(({ hashes }) => hashes.sha256 === sha256);
   }
 
   async loadMetadata(role: TufRole, version: number, tx?: Tx): Promise<Uint8Array> {

@@ -31,7 +31,11 @@ export class TrustRootStore {
     await tx.query('INSERT INTO tuf_current (root, targets) VALUES ($1, $2)', [root, targets]);
   }
 
-  /** Under {@link lockCurrent}. */
+  /** Under {@link lockCurrent}, as is {@link moveCurrent}. */
+  async moveTargets(tx: Tx, version: number): Promise<void> {
+    await tx.query('UPDATE tuf_current SET targets = $1', [version]);
+  }
+
   async moveCurrent(tx: Tx, next: Omit<CurrentTrustRoot, 'root' | 'targets'>): Promise<void> {
     await tx.query(
       'UPDATE tuf_current SET live = $1, snapshot = $2, timestamp = $3, made_from = $4, published_at = $5',

@@ -1,0 +1,5 @@
+import { Module } from '@nestjs/common';
+import { TrustRootReader } from './trust-root.reader.ts';
+
+@Module({ providers: [TrustRootReader], exports: [TrustRootReader] })
+export class TrustRootReaderModule {}
