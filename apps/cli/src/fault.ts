@@ -4,6 +4,7 @@ import { Fault } from '@margo-trust/fault';
 export type CliFaultCode =
   | 'cli/ambiguous'
   | 'cli/bad-usage'
+  | 'cli/ceremony-refused'
   | 'cli/file-exists'
   | 'cli/hook-failed'
   | 'cli/in-use'

@@ -48,10 +48,19 @@ export async function writeOutput(path: string, content: Uint8Array | string): P
 }
 
 /** A new file that only its owner can read, from its first moment on. An existing one is never touched. */
-export async function writeSecret(path: string, content: string): Promise<void> {
+export function writeSecret(path: string, content: string): Promise<void> {
+  return create(path, content, 0o600);
+}
+
+/** A new file for everybody. An existing one is never touched. */
+export function writeNew(path: string, content: string): Promise<void> {
+  return create(path, content, 0o644);
+}
+
+async function create(path: string, content: string, mode: number): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    const file = await open(path, 'wx', 0o600);
+    const file = await open(path, 'wx', mode);
     try {
       await file.writeFile(content);
       await file.sync();

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
 import { addBundle } from './commands/bundle.ts';
+import { addCa } from './commands/ca.ts';
 import { addCert } from './commands/cert.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
@@ -47,6 +48,7 @@ const COMMANDS = [
   addBundle,
   addLog,
   addWitness,
+  addCa,
   addDemo,
   addCompletion,
 ];

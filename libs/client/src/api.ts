@@ -1,6 +1,9 @@
 import { encodeUtf8, parseJson } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
 import type {
+  Authority,
+  AuthorityAnnouncement,
+  AuthorityList,
   Certificate,
   CertificatePage,
   CertificateRequest,
@@ -133,6 +136,26 @@ export class RegistryApi {
 
   reinstateVendor(id: string): Promise<Vendor> {
     return this.call('DELETE', `vendors/${segment(id)}/suspension`);
+  }
+
+  listAuthorities(): Promise<AuthorityList> {
+    return this.call('GET', 'authorities');
+  }
+
+  loadAuthority(name: string): Promise<Authority> {
+    return this.call('GET', `authorities/${segment(name)}`);
+  }
+
+  announceAuthority(announcement: AuthorityAnnouncement): Promise<Authority> {
+    return this.call('POST', 'authorities', announcement);
+  }
+
+  activateAuthority(name: string, note: string): Promise<Authority> {
+    return this.call('POST', `authorities/${segment(name)}/activation`, { note });
+  }
+
+  retireAuthority(name: string, note: string): Promise<Authority> {
+    return this.call('POST', `authorities/${segment(name)}/retirement`, { note });
   }
 
   requestCertificate(vendorId: string, request: CertificateRequest): Promise<Certificate> {

@@ -13,13 +13,14 @@ export interface StatementSigner {
 
 export type PrivateKeyType = 'P-256' | 'P-384' | 'RSA-3072';
 
-/** A new private key: PKCS #8 in PEM, not encrypted. Write it where only its owner can read it. */
-export function makePrivateKey(type: PrivateKeyType): string {
+/** A new private key: PKCS #8 in PEM, encrypted if there is a passphrase. Write it where only its owner can read it. */
+export function makePrivateKey(type: PrivateKeyType, passphrase?: string): string {
   const { privateKey } =
     type === 'RSA-3072'
       ? generateKeyPairSync('rsa', { modulusLength: 3072 })
       : generateKeyPairSync('ec', { namedCurve: type });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  const cipher = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
+  return privateKey.export({ type: 'pkcs8', format: 'pem', ...cipher }) as string;
 }
 
 /**
