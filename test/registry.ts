@@ -41,7 +41,7 @@ export async function startTestRegistry(
   const { port } = server.address() as AddressInfo;
   const env = { DATA_DIR: dataDirectory, PUBLIC_URL: `http://127.0.0.1:${port}`, ...options.env };
   const { config, secrets } = readConfig(env, port);
-  createDevelopmentKeys(config.keysDirectory);
+  createDevelopmentKeys(config.keysDirectory, secrets.keysPassphrase);
 
   const logged: Record<string, unknown>[] = [];
   const logger = pino(

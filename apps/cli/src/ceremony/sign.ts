@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { StatementSigner } from '@margo-trust/client';
-import { areEqualBytes } from '@margo-trust/bytes';
+import { areEqualBytes, parseUtf8 } from '@margo-trust/bytes';
 import { parsePublicKey, type PublicKey } from '@margo-trust/crypto';
 import {
   assembleSigned,
@@ -16,6 +16,7 @@ import {
   verifyCsr,
 } from '@margo-trust/x509';
 import { CliFault } from '../fault.ts';
+import { readInput } from '../files.ts';
 
 /** Leaves are back-dated a little, and must not be older than their CA. */
 const HEAD_START_MS = 3_600_000;
@@ -83,12 +84,16 @@ export function readCsrKey(pem: string): PublicKey {
   return csr.publicKey;
 }
 
-/** A CA's certificate and its key, which must belong together. */
-export function readIssuer(pem: string, { spki }: StatementSigner): Certificate {
-  const [der = new Uint8Array()] = parsePem('CERTIFICATE', pem);
-  const certificate = parseCertificate(der);
-  if (areEqualBytes(certificate.spki, spki)) return certificate;
-  throw unfit('The key is not the one of the issuer’s certificate.');
+/** A certificate in PEM, or in DER as the registry publishes it. */
+export async function readCertificateFile(path: string, what: string): Promise<Certificate> {
+  const bytes = await readInput(path, what, 65_536);
+  const [der = bytes] = bytes[0] === 0x30 ? [bytes] : parsePem('CERTIFICATE', parseUtf8(bytes));
+  return parseCertificate(der);
+}
+
+/** Throws unless the key is the one that the certificate certifies. */
+export function refuseOtherKey({ spki }: Certificate, signer: StatementSigner): void {
+  if (!areEqualBytes(spki, signer.spki)) throw unfit('The key is not the one of the issuer’s certificate.');
 }
 
 export function publicKeyOf({ spki }: StatementSigner): PublicKey {

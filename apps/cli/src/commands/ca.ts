@@ -1,23 +1,15 @@
 import { encodeCertificateRequest } from '@margo-trust/client';
 import type { Authority } from '@margo-trust/wire';
-import {
-  encodePem,
-  issuingCaProfile,
-  lintCa,
-  lintTsa,
-  parseCertificate,
-  parsePem,
-  rootProfile,
-  tsaProfile,
-} from '@margo-trust/x509';
+import { encodePem, issuingCaProfile, lintCa, lintTsa, rootProfile, tsaProfile } from '@margo-trust/x509';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isKeyFile, isUri, openCeremonyKey, openOrMakeKey } from '../ceremony/keys.ts';
 import {
   organizationOf,
   profileInput,
   publicKeyOf,
+  readCertificateFile,
   readCsrKey,
-  readIssuer,
+  refuseOtherKey,
   signArl,
   signLinted,
   unfit,
@@ -155,9 +147,7 @@ async function issueCa(session: Session, options: IssueOptions): Promise<Outcome
   const isCa = options.purpose === 'signing';
   const csr = await readTextInput(options.csr, 'certification request', 65_536);
   const publicKey = readCsrKey(csr);
-  const issuerPem = await readTextInput(options.issuer, 'issuer’s certificate', 65_536);
-  const [issuerDer = new Uint8Array()] = parsePem('CERTIFICATE', issuerPem);
-  const issuer = parseCertificate(issuerDer);
+  const issuer = await readCertificateFile(options.issuer, 'issuer’s certificate');
   const organization = issuer.subject.rdns.flat().find(({ oid }) => oid === '2.5.4.10')?.value ?? '';
   const base = isCa ? readBase(options.publicationUrl) : undefined;
   const commonName = `Margo Trust Registry ${isCa ? 'Issuing CA' : 'Time-Stamping Authority'} ${options.number}`;
@@ -170,7 +160,7 @@ async function issueCa(session: Session, options: IssueOptions): Promise<Outcome
   };
   const perform = async () => {
     const key = await openCeremonyKey(io, options.key);
-    readIssuer(issuerPem, key.signer);
+    refuseOtherKey(issuer, key.signer);
     const input = {
       ...profileInput({ now: io.now(), years: options.years, organization, commonName, publicKey }),
       issuer,
@@ -206,7 +196,7 @@ interface CrlOptions extends StepOptions {
 
 async function renewCrl(session: Session, options: CrlOptions): Promise<Outcome> {
   const { io } = session;
-  const pem = await readTextInput(options.issuer, 'root’s certificate', 65_536);
+  const issuer = await readCertificateFile(options.issuer, 'root’s certificate');
   const now = io.now();
   const name = options.issuerName;
   const outputs = [`${name}.crl`];
@@ -219,7 +209,7 @@ async function renewCrl(session: Session, options: CrlOptions): Promise<Outcome>
   };
   const perform = async () => {
     const key = await openCeremonyKey(io, options.key);
-    const issuer = readIssuer(pem, key.signer);
+    refuseOtherKey(issuer, key.signer);
     const crl = await signArl(issuer, key.signer, { now, days: options.days, number: crlNumber(now) });
     return {
       files: { [`${name}.crl`]: encodePem('X509 CRL', crl) },
@@ -285,16 +275,16 @@ async function publish(
   path: string,
   options: { role: Authority['role']; yes?: boolean },
 ): Promise<Outcome> {
-  const certificate = await readTextInput(path, 'certificate', 65_536);
-  const [der = new Uint8Array()] = parsePem('CERTIFICATE', certificate);
-  const parsed = parseCertificate(der);
+  const parsed = await readCertificateFile(path, 'certificate');
   const facts = {
     ...{ announce: path, role: options.role, subject: parsed.subjectText, issuer: parsed.issuerText },
     ...{ 'valid until': timeText(parsed.notAfter), sha256: parsed.fingerprint },
   };
   if (!options.yes) return previewOf(facts);
   const api = await session.signedInApi();
-  return shownAs(await api.announceAuthority({ certificate: encodePem('CERTIFICATE', der), role: options.role }));
+  return shownAs(
+    await api.announceAuthority({ certificate: encodePem('CERTIFICATE', parsed.der), role: options.role }),
+  );
 }
 
 async function switchTo(
