@@ -16,6 +16,7 @@ import { IndexMap0054 } from './0054-index-map.ts';
 import { LogSubscription0057 } from './0057-log-subscription.ts';
 import { LogKeys0061 } from './0061-log-keys.ts';
 import { BroadRevocations0066 } from './0066-broad-revocations.ts';
+import { StampMark0070 } from './0070-stamp-mark.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
 import { WorkloadBindings0075 } from './0075-workload-bindings.ts';
@@ -43,6 +44,7 @@ export const MIGRATIONS = [
   LogSubscription0057,
   LogKeys0061,
   BroadRevocations0066,
+  StampMark0070,
   AuthorityStates0072,
   CertificateClass0074,
   WorkloadBindings0075,

@@ -5,9 +5,10 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Application } from 'express';
 import type { Logger } from 'pino';
 import { AppModule, type Foundation } from './app.module.ts';
+import { TimestampPaths } from './certificates/timestamping/timestamp-paths.ts';
 import type { Config, Secrets } from './config.ts';
 import { ConsoleFiles } from './http/console-files.ts';
-import type { Rooms } from './http/front-door.ts';
+import { firstOf, type Rooms } from './http/front-door.ts';
 import { Metrics } from './http/metrics.ts';
 import { describeApi, serveApiDescription } from './http/openapi.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
@@ -43,7 +44,7 @@ export async function createApp(
     metrics: app.get(Metrics),
     problems: app.get(ProblemFilter),
     express: express as unknown as Rooms['express'],
-    hotPaths: app.get(LogPaths),
+    hotPaths: firstOf(app.get(LogPaths), app.get(TimestampPaths)),
   };
   return { app, rooms };
 }

@@ -21,3 +21,4 @@ export {
   parseSigningCertRequest,
   type SigningCertRequest,
 } from './signing-cert.ts';
+export { readTimestampQuery, type TimestampQuery } from './timestamp-query.ts';

@@ -56,6 +56,19 @@ export class ProtoJson {
     }
   }
 
+  flag(): boolean {
+    if (typeof this.value !== 'boolean') throw this.refuse('must be true or false');
+    return this.value;
+  }
+
+  /** A whole number as JSON can hold it exactly. */
+  unsigned(): bigint {
+    if (!Number.isSafeInteger(this.value) || (this.value as number) < 0) {
+      throw this.refuse('must be a whole number from 0 to 2^53 - 1');
+    }
+    return BigInt(this.value as number);
+  }
+
   refuse(complaint: string, options?: ErrorOptions): SigstoreFault {
     return new SigstoreFault('sigstore/bad-request', `${this.path} ${complaint}.`, options);
   }

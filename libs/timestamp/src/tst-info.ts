@@ -24,10 +24,12 @@ export interface TstInfo extends MessageImprint {
   readonly serial: bigint;
   /** To the millisecond; ours are whole seconds. */
   readonly genTime: Date;
+  /** How far the true time may be from `genTime`, to either side, in seconds. Not said in every stamp. */
+  readonly accuracySeconds?: number;
   readonly nonce?: bigint;
 }
 
-/** Accuracy, ordering and the authority's name are passed over: they change nothing about the time. */
+/** Ordering and the authority's name are passed over: they change nothing about the time. */
 export function parseTstInfo(der: Uint8Array): TstInfo {
   const cursor = openDer(readDer(der, TAG.sequence));
   if (readSmallInteger(cursor.next(TAG.integer)) !== 1) throw malformed('The time stamp has an unknown version.');
@@ -35,7 +37,7 @@ export function parseTstInfo(der: Uint8Array): TstInfo {
   const imprint = readImprint(cursor.next(TAG.sequence));
   const serial = readUnsigned(cursor.next(TAG.integer));
   const genTime = readGenTime(cursor.next(TAG.generalizedTime));
-  cursor.optional(TAG.sequence);
+  const accuracy = cursor.optional(TAG.sequence);
   const ordering = cursor.optional(TAG.boolean);
   if (ordering) readBoolean(ordering);
   const nonce = cursor.optional(TAG.integer);
@@ -45,10 +47,26 @@ export function parseTstInfo(der: Uint8Array): TstInfo {
     throw new TimestampFault('timestamp/unsupported-extension', 'The time stamp has extensions.');
   }
   cursor.end();
-  return { ...imprint, policy, serial, genTime, ...(nonce ? { nonce: readUnsigned(nonce) } : {}) };
+  return {
+    ...{ ...imprint, policy, serial, genTime },
+    ...(accuracy && { accuracySeconds: readAccuracy(accuracy) }),
+    ...(nonce && { nonce: readUnsigned(nonce) }),
+  };
 }
 
-/** `genTime` in whole seconds: some clients can't read fractions, and nobody's clock here is worth them. */
+/** Seconds, and thousandths and millionths of them, each optional (RFC 3161 §2.4.2). */
+function readAccuracy(node: DerNode): number {
+  const cursor = openDer(node);
+  const seconds = cursor.optional(TAG.integer);
+  const [millis, micros] = [0, 1].map((tag) => cursor.optional(contextTag(tag, 'primitive')));
+  cursor.end();
+  const whole = seconds ? Number(readUnsigned(seconds)) : 0;
+  const parts = [millis, micros].map((part) => (part ? readSmallInteger({ ...part, tag: TAG.integer }) : 0));
+  if (parts.some((part) => part > 999)) throw malformed('The accuracy has a part beyond 999.');
+  return whole + (parts[0] ?? 0) / 1e3 + (parts[1] ?? 0) / 1e6;
+}
+
+/** `genTime` and accuracy in whole seconds: some clients can't read fractions, and nobody's clock here is worth them. */
 export function encodeTstInfo(info: TstInfo): Uint8Array {
   return derSequence(
     derInteger(1),
@@ -56,6 +74,7 @@ export function encodeTstInfo(info: TstInfo): Uint8Array {
     encodeImprint(info),
     derInteger(info.serial),
     derGeneralizedTime(info.genTime),
+    ...(info.accuracySeconds === undefined ? [] : [derSequence(derInteger(info.accuracySeconds))]),
     ...(info.nonce === undefined ? [] : [derInteger(info.nonce)]),
   );
 }

@@ -39,6 +39,8 @@ export interface TimestampTrust {
 export interface VerifiedTimestamp {
   /** The message existed then, says the authority. */
   readonly genTime: Date;
+  /** As the stamp says it, in seconds to either side. */
+  readonly accuracySeconds?: number;
   /** The authority's certificate. */
   readonly tsa: Certificate;
   /** Object identifier. */
@@ -66,7 +68,8 @@ export function verifyTimestampToken(token: Uint8Array, message: Uint8Array, tru
   verifyAttributes(parsed, tsa);
   verifyTokenSignature(parsed, tsa);
   verifyAuthority(tsa, others, info.genTime, trust);
-  return { genTime: info.genTime, tsa, policy: info.policy, serial: info.serial };
+  const { genTime, accuracySeconds, policy, serial } = info;
+  return { genTime, tsa, policy, serial, ...(accuracySeconds !== undefined && { accuracySeconds }) };
 }
 
 /** The signed attributes tie the signature to the content and to the one certificate it was made with. */

@@ -155,6 +155,14 @@ describe('our tokens', () => {
     expect(run.isOk).toBe(true);
   });
 
+  it('say how accurate they are, to openssl and to us', () => {
+    const token = stamp(cas.tsa, { accuracySeconds: 3 });
+    expect(verifyTimestampToken(token, message, { anchors })).toMatchObject({ accuracySeconds: 3 });
+    const args = ['ts', '-reply', '-in', 'r.tsr', '-text'];
+    expect(openssl(args, { 'r.tsr': encodeTimestampResponse({ token }) }).output).toContain('Accuracy: 0x03 seconds');
+    expect(verifyTimestampToken(stamp(), message, { anchors })).not.toHaveProperty('accuracySeconds');
+  });
+
   it('answer a query of openssl, nonce and policy included', () => {
     const query = openssl(['ts', '-query', '-data', 'message', '-sha384', '-cert', '-tspolicy', policy], {
       message,

@@ -1,6 +1,7 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnModuleInit } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.ts';
 import { HttpModule } from '../http/http.module.ts';
+import { Readiness } from '../http/readiness.ts';
 import { KeysModule } from '../keys/keys.module.ts';
 import { LogModule } from '../log/log.module.ts';
 import { RevocationReaderModule } from '../revocation/revocation-reader.module.ts';
@@ -14,10 +15,14 @@ import { CertificateStore } from './certificate.store.ts';
 import { CertificatesController } from './certificates.controller.ts';
 import { CreateAuthorities } from './create-authorities.ts';
 import { IssueCertificate } from './issue-certificate.ts';
-import { IssueTimestamp } from './issue-timestamp.ts';
 import { RequestCertificate } from './request-certificate.ts';
 import { SignLeaf } from './sign-leaf.ts';
-import { TimestampController } from './timestamp.controller.ts';
+import { ClockGuard } from './timestamping/clock-guard.ts';
+import { IssueTimestamp } from './timestamping/issue-timestamp.ts';
+import { StampMarkStore } from './timestamping/stamp-mark.store.ts';
+import { TimestampController } from './timestamping/timestamp.controller.ts';
+import { TimestampPaths } from './timestamping/timestamp-paths.ts';
+import { TimestampReplies } from './timestamping/timestamp-replies.ts';
 import { BindWorkload } from './workload/bind-workload.ts';
 import { BindingsController } from './workload/bindings.controller.ts';
 import { ExchangeToken } from './workload/exchange-token.ts';
@@ -50,7 +55,11 @@ import { WorkloadStore } from './workload/workload.store.ts';
     CertificateStore,
     CreateAuthorities,
     IssueCertificate,
+    ClockGuard,
     IssueTimestamp,
+    StampMarkStore,
+    TimestampPaths,
+    TimestampReplies,
     RequestCertificate,
     SignLeaf,
     BindWorkload,
@@ -61,4 +70,13 @@ import { WorkloadStore } from './workload/workload.store.ts';
   ],
   exports: [CreateAuthorities],
 })
-export class CertificatesModule {}
+export class CertificatesModule implements OnModuleInit {
+  constructor(
+    private readonly readiness: Readiness,
+    private readonly guard: ClockGuard,
+  ) {}
+
+  onModuleInit(): void {
+    this.readiness.add('clock', () => this.guard.doubt());
+  }
+}

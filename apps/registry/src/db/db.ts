@@ -76,13 +76,6 @@ export class Db {
       throw asDatabaseFault(error);
     });
   }
-
-  /** What the database's clock says now: a second opinion for whoever must not trust the clock of this host alone. */
-  async loadTime(): Promise<Date> {
-    const [row] = await this.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-    if (row === undefined) throw new Error('The database does not tell the time.');
-    return row.now;
-  }
 }
 
 /** node-postgres below TypeORM, which passes on neither warnings nor the end of a connection. */

@@ -73,6 +73,8 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'GET /api/v2/trustBundle': ANYONE,
   'GET /api/v2/configuration': ANYONE,
   'POST /tsa': ANYONE,
+  'POST /api/v1/timestamp': ANYONE,
+  'GET /api/v1/timestamp/certchain': ANYONE,
   'POST /entries': ANYONE, // the signature is the credential
   'GET /entries/:entryId': ANYONE,
   'GET /entries/:entryId/statement': ANYONE,
@@ -317,6 +319,10 @@ describe('who may call what', () => {
     },
     'POST /entries': () => ({ mediaType: 'application/cose', body: vendor.statement }),
     'POST /api/v2/log/entries': () => ({ mediaType: 'application/json', body: vendor.rekorRequest }),
+    'POST /api/v1/timestamp': () => ({
+      mediaType: 'application/json',
+      body: JSON.stringify({ artifactHash: Buffer.alloc(32).toString('base64'), hashAlgorithm: 'sha256' }),
+    }),
     'POST /tsa': () => ({
       mediaType: 'application/timestamp-query',
       body: encodeTimestampRequest({ hash: 'SHA-256', imprint: new Uint8Array(32), certReq: true }),

@@ -31,8 +31,7 @@ export const CoseBody = (maxBytes = DEFAULT_MAX_BYTES): ParameterDecorator =>
 
 /** Reads a body whole, refusing other media types, any content coding, and more than `maxBytes`. */
 export async function readBody(request: IncomingMessage, rule: BodyRule): Promise<Uint8Array> {
-  const mediaType = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-  if (!rule.mediaTypes.includes(mediaType)) {
+  if (!rule.mediaTypes.includes(mediaTypeOf(request))) {
     throw new HttpFault('http/unsupported-media-type', `Send the body as ${rule.mediaTypes.join(' or ')}.`);
   }
   const coding = request.headers['content-encoding'];
@@ -42,6 +41,11 @@ export async function readBody(request: IncomingMessage, rule: BodyRule): Promis
   if (Number(request.headers['content-length']) > rule.maxBytes) throw tooLarge(rule);
 
   return collect(request, rule);
+}
+
+/** Of the body, without parameters and in lower case; empty where none is named. */
+export function mediaTypeOf(request: IncomingMessage): string {
+  return request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
 /** By events: iterating over the stream would cost as much as checking a signature. */

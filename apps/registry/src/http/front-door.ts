@@ -26,6 +26,19 @@ export interface HotPaths {
   find(path: string, request: IncomingMessage): Reply | Promise<Reply> | undefined;
 }
 
+/** Several as one: the first that answers. */
+export function firstOf(...several: readonly HotPaths[]): HotPaths {
+  return {
+    find: (path, request) => {
+      for (const paths of several) {
+        const reply = paths.find(path, request);
+        if (reply !== undefined) return reply;
+      }
+      return undefined;
+    },
+  };
+}
+
 /** What stands behind the door once the service is ready. */
 export interface Rooms {
   files: PublishedFiles;

@@ -467,6 +467,16 @@ describe('hostile input over HTTP', () => {
     );
   });
 
+  it("refuses or rejects whatever is not a query at Sigstore's path", async () => {
+    const call = { method: 'POST', path: '/api/v1/timestamp', headers: { 'content-type': 'application/json' } };
+    const calls = Object.entries(BAD_JSON).map(([name, body]): [string, Call] => [name, { ...call, body }]);
+    expect(await flaws(calls, flawOfRefusal)).toEqual([]);
+    const valid = JSON.stringify({
+      ...{ artifactHash: randomBytes(32).toString('base64'), hashAlgorithm: 'sha256', certificates: true, nonce: 7 },
+    });
+    await manyTimes(500, (below) => ({ ...call, body: mutate(Buffer.from(valid), below) }), flawOfAnswer);
+  });
+
   it('stamps or rejects any damaged query', async () => {
     const query = encodeTimestampRequest({ hash: 'SHA-256', imprint: randomBytes(32), nonce: 7n, certReq: true });
     const call = { method: 'POST', path: '/tsa', headers: TSQ };
