@@ -2,7 +2,16 @@ export { AuditorFault, type AuditorFaultCode } from './fault.ts';
 export type { EvidenceKind, EvidenceRow, LogEvidence, Seal } from './evidence.ts';
 export { encodeEvidence, encodeSeals, EvidenceEncoder } from './encode-evidence.ts';
 export { parseEvidence, parseSeals } from './parse-evidence.ts';
-export { evidencePath, parseEvidencePath } from './evidence-path.ts';
+export {
+  encodeEvidenceRevisions,
+  EVIDENCE_REVISIONS_PATH,
+  evidencePath,
+  evidenceRevision,
+  findEvidenceRevision,
+  parseEvidencePath,
+  revisedEvidenceFolder,
+  revisedEvidencePath,
+} from './evidence-path.ts';
 export { IndexCheck } from './index-check.ts';
 export { LogCheck, type CheckedRow } from './log-check.ts';
 export { rangeFromTiles, TileBuilder, type Tile } from './tile-builder.ts';

@@ -19,11 +19,12 @@ export interface LogFiles {
 const SMALL = 1 << 20;
 const ATTEMPTS = 4;
 
-/** A directory, the address of a registry, or the prefix of a log (`…/log/`). */
+/** A directory, the address of a registry, or the prefix of a log: `…/log`, or where a tile store is served. */
 export async function openLogFiles(from: string, options: { plainHttp: boolean }): Promise<LogFiles> {
   if (await isDirectory(from)) return directoryFiles(resolve(from));
   const url = parseServerUrl(from, options);
-  return httpFiles(new URL(url.endsWith('/log') ? `${url}/` : `${url}/log/`));
+  const [own, below] = [new URL(`${url}/`), new URL(`${url}/log/`)];
+  return url.endsWith('/log') ? httpFiles(own, own) : httpFiles(below, own);
 }
 
 export function directoryFiles(directory: string): LogFiles {
@@ -35,12 +36,19 @@ export function directoryFiles(directory: string): LogFiles {
   };
 }
 
-function httpFiles(prefix: URL): LogFiles {
+/** Below `prefix`, or, if there is no checkpoint there, below `other`. */
+function httpFiles(prefix: URL, other: URL): LogFiles {
+  let found: URL | undefined = prefix === other ? prefix : undefined;
+  const find = async () => {
+    if (found) return found;
+    const isHere = (await patiently(new URL('checkpoint', prefix), SMALL)) !== undefined;
+    return (found = isHere || !(await patiently(new URL('checkpoint', other), SMALL)) ? prefix : other);
+  };
   return {
     name: prefix.href,
     isDirectory: false,
-    load: (path, maxBytes = SMALL) => patiently(new URL(path, prefix), maxBytes),
-    loadReceipt: (entryId) => patiently(new URL(`../entries/${entryId}`, prefix), SMALL),
+    load: async (path, maxBytes = SMALL) => patiently(new URL(path, await find()), maxBytes),
+    loadReceipt: async (entryId) => patiently(new URL(`../entries/${entryId}`, await find()), SMALL),
   };
 }
 

@@ -1,4 +1,12 @@
-import { AuditorFault, evidencePath, parseEvidence, type LogEvidence } from '@margo-trust/auditor';
+import {
+  AuditorFault,
+  EVIDENCE_REVISIONS_PATH,
+  evidencePath,
+  findEvidenceRevision,
+  parseEvidence,
+  revisedEvidencePath,
+  type LogEvidence,
+} from '@margo-trust/auditor';
 import type { LogFiles } from './log-files.ts';
 
 /** A bundle as it was fetched. */
@@ -40,7 +48,7 @@ export async function* walkLog(
 async function fetchBundle(files: Pick<LogFiles, 'load'>, index: bigint, size: bigint): Promise<FetchedBundle> {
   const left = size - index * WIDTH;
   const width = left < WIDTH ? Number(left) : Number(WIDTH);
-  const bytes = await files.load(evidencePath(index, width), MAX_BUNDLE_BYTES);
+  const bytes = await loadEvidence(files, index, width);
   if (!bytes) throw await missing(files, index, width);
   const evidence = parseEvidence(bytes);
   if (evidence.first !== index * WIDTH || evidence.rows.length !== width) {
@@ -52,12 +60,33 @@ async function fetchBundle(files: Pick<LogFiles, 'load'>, index: bigint, size: b
   return { index, width, bytes, evidence };
 }
 
+/**
+ * By its plain name, or by the one that a tile store has for a bundle some of whose statements are withheld. Twice, since the store may
+ * be exchanging one for the other just now.
+ */
+async function loadEvidence(
+  files: Pick<LogFiles, 'load'>,
+  index: bigint,
+  width: number,
+): Promise<Uint8Array | undefined> {
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const plain = await files.load(evidencePath(index, width), MAX_BUNDLE_BYTES);
+    if (plain) return plain;
+    const revisions = await files.load(EVIDENCE_REVISIONS_PATH, 16 << 20);
+    const revision = revisions && findEvidenceRevision(revisions, index);
+    if (!revision) continue;
+    const revised = await files.load(revisedEvidencePath(index, width, revision), MAX_BUNDLE_BYTES);
+    if (revised) return revised;
+  }
+  return undefined;
+}
+
 /** The bundle is not there as a whole: the largest part of it that is there tells which entry is the first to be missing. */
 async function missing(files: Pick<LogFiles, 'load'>, index: bigint, width: number): Promise<AuditorFault> {
   let [there, gone] = [0, width];
   while (gone - there > 1) {
     const middle = (there + gone) >> 1;
-    if (await files.load(evidencePath(index, middle), MAX_BUNDLE_BYTES)) there = middle;
+    if (await loadEvidence(files, index, middle)) there = middle;
     else gone = middle;
   }
   const entry = index * WIDTH + BigInt(there);

@@ -125,6 +125,8 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     WriteEvidence,
   ],
   exports: [
+    EvidenceReader,
+    WriteEvidence,
     AppendRecord,
     CollectCosignatures,
     HeadSigner,

@@ -100,6 +100,11 @@ export class DirectoryTileStore extends TileStore {
     await this.syncDirectory(dirname(path));
   }
 
+  async remove(path: string): Promise<void> {
+    this.before('remove', path);
+    await unlink(join(this.directory, path)).catch(noneIfMissing<void>);
+  }
+
   async removeFolder(path: string): Promise<void> {
     const names = await readdir(join(this.directory, path)).catch(noneIfMissing<string[]>);
     if (names === undefined) return;

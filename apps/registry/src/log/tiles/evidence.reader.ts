@@ -73,6 +73,16 @@ export class EvidenceReader {
     return new Map(rows.map((row) => [encodeHex(row.entry), row.body]));
   }
 
+  /** Indices below `size` whose statements are withheld or erased, in order. */
+  async withheld(size: bigint): Promise<bigint[]> {
+    const rows = await this.db.query<{ index: string }>(
+      `SELECT e.index FROM (SELECT entry FROM statement_erasure UNION SELECT entry FROM restricted_statement) gone
+       JOIN log_entry e ON e.log_id = $1 AND e.entry = gone.entry WHERE e.index < $2 ORDER BY e.index`,
+      [this.identity.logId, size.toString()],
+    );
+    return rows.map(({ index }) => BigInt(index));
+  }
+
   /** Heads of a size above `after`, smallest first. */
   async seals(after: bigint, upTo: bigint, limit: number): Promise<Seal[]> {
     const rows = await this.db.query<{ size: string; root: Buffer; committed_at: Date }>(

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { evidencePath } from '@margo-trust/auditor';
 import { bundlePath, fullTilesAdded, tilePath } from '@margo-trust/tlog';
 import { Clock } from '../../clock.ts';
 import { Db } from '../../db/db.ts';
@@ -39,6 +40,7 @@ export class PrunePartialTiles {
       if (!(await store.read(path)))
         throw new Error(`${path} is missing in the tile store: no partial one is removed.`);
       await store.removeFolder(`${path}.p`);
+      if ('bundle' in ref) await store.removeFolder(`${evidencePath(ref.index, 256)}.p`);
     }
     // A crash here has the same folders looked for again.
     const rest = to < settled ? {} : { settled: size, prunedAt: this.clock.now() };

@@ -10,6 +10,7 @@ import { LogIdentity } from '../log-identity.ts';
 import type { SignedCheckpoint } from '../witnessing/checkpoint.store.ts';
 import { PublishedCheckpoint } from '../witnessing/published-checkpoint.ts';
 import { StoredCheckpoint, type StoredHead } from '../witnessing/stored-checkpoint.ts';
+import { ExportEvidence } from './export-evidence.ts';
 import { type StoredFile, TileStore } from './tile-store.ts';
 import { type TileExport, TileExportStore } from './tile-export.store.ts';
 
@@ -23,7 +24,7 @@ const CHUNK = { files: 64, bytes: 16_000_000 };
 const LOOK_AGAIN_MS = 60_000;
 
 /**
- * Puts the log's files where others serve them: bundles, then tiles, then the checkpoint, never the other way round. So
+ * Puts the log's files where others serve them: bundles, then tiles, evidence, then the checkpoint, never the other way round. So
  * whoever reads the checkpoint finds everything that it implies.
  *
  * The database is the truth and the store a copy. A crash between any two steps leaves files that the last checkpoint
@@ -42,6 +43,7 @@ export class PublishTiles {
     private readonly receipts: IssueReceipt,
     private readonly stored: StoredCheckpoint,
     private readonly tiles: CheckedTiles,
+    private readonly evidence: ExportEvidence,
     private readonly identity: LogIdentity,
     private readonly exports: TileExportStore,
     private readonly db: Db,
@@ -91,9 +93,10 @@ export class PublishTiles {
     await this.tiles.refuseOtherRoot(target.size, target.root);
 
     const begun = performance.now();
+    const isLate = () => performance.now() - begun > BUDGET_MS;
     let covered = coveredFrom(await this.exports.load(store.name), kept);
     while (covered >> 8n < target.size >> 8n) {
-      if (performance.now() - begun > BUDGET_MS) return; // still due
+      if (isLate()) return; // still due
       const next = min(covered + STEP, target.size);
       const to = next - (next & 255n);
       await write(store, this.tiles.full(covered, to, target.size));
@@ -102,12 +105,14 @@ export class PublishTiles {
       covered = to;
     }
     await write(store, this.tiles.partial(kept?.size ?? 0n, target.size));
+    if (!(await this.evidence.write(store, kept?.size ?? 0n, target.size, isLate))) return; // still due
 
     const root = await this.receipts.publishedHead();
     // A crash here leaves all that the new checkpoint implies, and the old checkpoint.
     await this.db.transaction(async (tx) => {
       // Held by one writer at a time. Who lost his connection, and the lock with it, fails here.
       await this.exports.lock(tx, store.name);
+      await this.evidence.point(tx, store);
       await replaceIfOther(store, { path: 'log.json', bytes: encodeUtf8(describeLog(this.identity)) });
       if (!kept || !areEqualBytes(kept.file.bytes, target.note)) {
         await store.replace({ path: 'checkpoint', bytes: target.note }, kept?.file);
@@ -118,6 +123,7 @@ export class PublishTiles {
       // A crash here is harmless: the next run finds its own checkpoint.
       await this.exports.advance(tx, store.name, { covered, size: target.size });
     });
+    await this.evidence.sweep(store);
     this.last = { note: target.note, size: target.size, at: this.clock.now().getTime() };
   }
 

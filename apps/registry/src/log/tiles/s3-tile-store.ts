@@ -20,6 +20,7 @@ export interface S3Credentials {
 const WRITERS = 16;
 const TIMEOUT_MS = 20_000;
 const MAX_BYTES = 16_000_000;
+const MAX_EVIDENCE_BYTES = 512 << 20;
 
 /**
  * A bucket of an S3-compatible store, written with preconditions only: `If-None-Match: *` for what never changes,
@@ -79,7 +80,8 @@ export class S3TileStore extends TileStore {
     if (!response.ok) throw refusal(response, path);
     const version = response.headers.get('etag');
     if (version === null) throw new Error(`The store gives no ETag for ${path}.`);
-    return { bytes: await readLimited(response), version };
+    const isEvidence = path.startsWith('evidence/'); // 256 statements of full size, with their chains
+    return { bytes: await readLimited(response, isEvidence ? MAX_EVIDENCE_BYTES : MAX_BYTES), version };
   }
 
   async replace(file: StoredFile, read: KeptFile | undefined): Promise<void> {
@@ -89,6 +91,12 @@ export class S3TileStore extends TileStore {
     // Refused for its own success, if an earlier attempt was given up and arrived.
     const kept = await this.read(file.path);
     if (!kept || !areEqualBytes(kept.bytes, file.bytes)) throw new TileConflict(`Another writer changed ${file.path}.`);
+  }
+
+  async remove(path: string): Promise<void> {
+    const removed = await this.request('DELETE', path);
+    await removed.body?.cancel();
+    if (!removed.ok && removed.status !== NOT_FOUND) throw refusal(removed, path);
   }
 
   async removeFolder(path: string): Promise<void> {
@@ -162,12 +170,12 @@ export class S3TileStore extends TileStore {
 }
 
 /** The store decides how much it sends; this decides how much is read. */
-async function readLimited(response: Response): Promise<Uint8Array> {
+async function readLimited(response: Response, maxBytes = MAX_BYTES): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     length += part.length;
-    if (length > MAX_BYTES) throw new Error('The store sends more than any file of a log has.');
+    if (length > maxBytes) throw new Error('The store sends more than any file of a log has.');
     parts.push(part);
   }
   return new Uint8Array(Buffer.concat(parts));

@@ -5,6 +5,7 @@ import { HttpModule } from '../../http/http.module.ts';
 import { Metrics } from '../../http/metrics.ts';
 import { Readiness } from '../../http/readiness.ts';
 import { CheckedTiles } from './checked-tiles.ts';
+import { ExportEvidence } from './export-evidence.ts';
 import { LogModule } from '../log.module.ts';
 import { openTileStore } from './open-tile-store.ts';
 import { PrunePartialTiles } from './prune-partial-tiles.ts';
@@ -19,6 +20,7 @@ import { TileStore } from './tile-store.ts';
   imports: [HttpModule, LogModule],
   providers: [
     CheckedTiles,
+    ExportEvidence,
     PrunePartialTiles,
     PublishTiles,
     StoredCheckpoint,

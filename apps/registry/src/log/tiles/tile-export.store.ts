@@ -6,6 +6,8 @@ import { LogIdentity } from '../log-identity.ts';
 export interface TileExport {
   /** Every full tile and bundle of a tree of so many leaves is in the store, durably. May be ahead of `size`. */
   readonly covered: bigint;
+  /** Every full bundle of evidence of a tree of so many leaves is there. */
+  readonly evidence: bigint;
   /** Of the checkpoint last put there. */
   readonly size: bigint;
   /** Partial tiles whose full one lies below this size are gone. */
@@ -17,6 +19,7 @@ export interface TileExport {
 
 interface Row {
   covered: string;
+  evidence: string;
   size: string;
   pruned: string;
   settled: string;
@@ -36,9 +39,10 @@ export class TileExportStore {
       this.identity.logId,
       store,
     ]);
-    if (!row) return { covered: 0n, size: 0n, pruned: 0n, settled: 0n };
+    if (!row) return { covered: 0n, evidence: 0n, size: 0n, pruned: 0n, settled: 0n };
     return {
       covered: BigInt(row.covered),
+      evidence: BigInt(row.evidence),
       size: BigInt(row.size),
       pruned: BigInt(row.pruned),
       settled: BigInt(row.settled),
@@ -58,7 +62,7 @@ export class TileExportStore {
     await this.lock(tx, store);
     await tx.query(
       `UPDATE tile_export SET covered = GREATEST(covered, $3), size = GREATEST(size, $4), pruned = GREATEST(pruned, $5),
-         settled = GREATEST(settled, $6), pruned_at = COALESCE($7, pruned_at)
+         settled = GREATEST(settled, $6), pruned_at = COALESCE($7, pruned_at), evidence = GREATEST(evidence, $8)
        WHERE log_id = $1 AND store = $2`,
       [
         this.identity.logId,
@@ -68,7 +72,64 @@ export class TileExportStore {
         (to.pruned ?? 0n).toString(),
         (to.settled ?? 0n).toString(),
         to.prunedAt ?? null,
+        (to.evidence ?? 0n).toString(),
       ],
+    );
+  }
+
+  /** Notes a name of a bundle's evidence before there is a file of that name. The plain name needs no note where it is the only one. */
+  async intend(tx: Tx, store: string, bundle: bigint, revision: string): Promise<void> {
+    const parameters = [this.identity.logId, store, bundle.toString()];
+    const known = await tx.query<unknown[]>(
+      'SELECT 1 FROM evidence_file WHERE log_id = $1 AND store = $2 AND bundle = $3 LIMIT 1',
+      parameters,
+    );
+    if (known.length === 0 && revision === '') return;
+    const names = known.length === 0 ? ['', revision] : [revision];
+    await tx.query(
+      `INSERT INTO evidence_file (log_id, store, bundle, revision) SELECT $1, $2, $3, unnest($4::text[])
+       ON CONFLICT DO NOTHING`,
+      [...parameters, names],
+    );
+  }
+
+  /** Makes one name of a bundle's evidence the one that readers are pointed to. */
+  async point(tx: Tx, store: string, bundle: bigint, revision: string): Promise<void> {
+    const parameters = [this.identity.logId, store, bundle.toString(), revision];
+    const where = 'log_id = $1 AND store = $2 AND bundle = $3';
+    await tx.query(
+      `UPDATE evidence_file SET is_current = false WHERE ${where} AND is_current AND revision <> $4`,
+      parameters,
+    );
+    await tx.query(
+      `UPDATE evidence_file SET is_current = true WHERE ${where} AND NOT is_current AND revision = $4`,
+      parameters,
+    );
+  }
+
+  /** Bundles that readers are pointed to under another name than the plain one. */
+  async revised(tx: Tx, store: string): Promise<Map<bigint, string>> {
+    const rows = await tx.query<{ bundle: string; revision: string }[]>(
+      `SELECT bundle, revision FROM evidence_file WHERE log_id = $1 AND store = $2 AND is_current AND revision <> ''`,
+      [this.identity.logId, store],
+    );
+    return new Map(rows.map(({ bundle, revision }) => [BigInt(bundle), revision]));
+  }
+
+  /** Names that nobody is pointed to and that may have files. */
+  async superseded(store: string): Promise<{ bundle: bigint; revision: string }[]> {
+    const rows = await this.db.query<{ bundle: string; revision: string }>(
+      'SELECT bundle, revision FROM evidence_file WHERE log_id = $1 AND store = $2 AND NOT is_current ORDER BY bundle',
+      [this.identity.logId, store],
+    );
+    return rows.map(({ bundle, revision }) => ({ bundle: BigInt(bundle), revision }));
+  }
+
+  /** Once its files are gone. */
+  async forget(tx: Tx, store: string, bundle: bigint, revision: string): Promise<void> {
+    await tx.query(
+      `DELETE FROM evidence_file WHERE log_id = $1 AND store = $2 AND bundle = $3 AND revision = $4 AND NOT is_current`,
+      [this.identity.logId, store, bundle.toString(), revision],
     );
   }
 }

@@ -43,6 +43,9 @@ export abstract class TileStore {
    */
   abstract replace(file: StoredFile, read: KeptFile | undefined): Promise<void>;
 
+  /** Removes a file, if it is there. */
+  abstract remove(path: string): Promise<void>;
+
   /** Removes every file directly below a folder, such as the partial tiles in `tile/0/000.p`. */
   abstract removeFolder(path: string): Promise<void>;
 }
@@ -65,8 +68,12 @@ export class DurabilityLost extends Error {
   override name = 'DurabilityLost';
 }
 
-/** How a file is to be served: immutable ones for a year, the others for a second. */
+/**
+ * How a file is to be served: immutable ones for a year, the others for a second. Evidence for a minute, as the service does:
+ * what is erased must not live on in caches.
+ */
 export function headersOf(path: string): { contentType: string; cacheControl: string } {
+  if (path.startsWith('evidence/')) return { contentType: 'application/cbor', cacheControl: 'public, max-age=60' };
   const isMutable = !path.includes('/');
   const contentType = isMutable ? CONTENT_TYPES[path] : undefined;
   return {
@@ -78,5 +85,6 @@ export function headersOf(path: string): { contentType: string; cacheControl: st
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   checkpoint: 'text/plain; charset=utf-8',
   'log.json': 'application/json',
+  'evidence.json': 'application/json',
   'checkpoint.cose': 'application/cose',
 };

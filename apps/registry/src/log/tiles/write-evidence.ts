@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { EvidenceEncoder, type EvidenceRow } from '@margo-trust/auditor';
+import { encodeEvidence, EvidenceEncoder, type EvidenceRow } from '@margo-trust/auditor';
 import { encodeBase64Url, encodeHex, encodeUtf8, concatBytes } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { refuseDamagedStatement } from '../damage.ts';
@@ -36,6 +36,18 @@ export class WriteEvidence {
     const items = index < LIMIT ? await this.reader.items(first, width) : [];
     if (items.length !== width) throw new LogFault('log/no-such-tile', 'The log has no such evidence.');
     return { etag: this.etagOf(first, items), pieces: () => this.write(first, items) };
+  }
+
+  /** A bundle in one piece, and the positions of its statements that are withheld, as they are in these very bytes. */
+  async whole(index: bigint, width: number): Promise<{ bytes: Uint8Array; withheld: number[] }> {
+    const first = index * 256n;
+    const items = await this.reader.items(first, width);
+    if (items.length !== width) throw new Error(`Entries of a committed tree are missing, from ${first} on.`);
+    const rows: EvidenceRow[] = [];
+    for (const group of groups(items)) rows.push(...(await this.fill(group)));
+    const seals = await this.reader.seals(first, first + BigInt(width), width);
+    const withheld = rows.flatMap(({ kind }, position) => (kind === 'erased' ? [position] : []));
+    return { bytes: encodeEvidence({ origin: this.identity.origin, first, rows, seals }), withheld };
   }
 
   private etagOf(first: bigint, items: readonly EvidenceItem[]): string {
