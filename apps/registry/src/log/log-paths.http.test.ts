@@ -5,7 +5,7 @@ import { encodeBase64Url } from '@margo-trust/bytes';
 import { parseStatement } from '@margo-trust/statement';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signSomeArtifact } from '../../../../test/artifact.ts';
+import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import { BAD_HEADERS, BAD_SEGMENTS, BAD_TILES } from '../../../../test/hostile-input.ts';
 import { admitVendor, issueTo, makeCsr } from '../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
@@ -32,6 +32,7 @@ describe('the log by both roads', () => {
   let registry: TestRegistry;
   let servers: { hot: Server; framework: Server };
   let sign: () => Uint8Array;
+  let hashedRekordRequest: () => string;
   let logged: Uint8Array;
   let entryId: string;
   /** Which paths the dispatcher took. */
@@ -43,6 +44,7 @@ describe('the log by both roads', () => {
     const { pem, key } = makeCsr();
     const { chain } = await issueTo(registry, vendor, pem);
     sign = () => signSomeArtifact(`https://${vendor}.vendors.registry.localhost/`, key, chain);
+    hashedRekordRequest = () => requestHashedRekord(key, chain);
     logged = sign();
     entryId = parseStatement(logged).entryId;
 
@@ -251,6 +253,44 @@ describe('the log by both roads', () => {
     await expectSame({ ...post(logged), path: '/%65ntries' });
     await expectSame({ ...post(logged), method: 'PUT' });
     await expectSame({ ...post(logged), method: 'PATCH', path: `/entries/${entryId}` });
+  });
+
+  it('takes what Sigstore tools log, and refuses what they may not, alike', async () => {
+    const rekord = (body: Uint8Array | string, headers: Record<string, string> = {}): Wire => ({
+      ...post(typeof body === 'string' ? Buffer.from(body) : body, { 'Content-Type': 'application/json', ...headers }),
+      path: '/api/v2/log/entries',
+    });
+    const request = hashedRekordRequest();
+    const before = taken.length;
+    const [status, ...rest] = await expectSame(rekord(request));
+    expect(status).toBe('HTTP/1.1 201 Created');
+    expect(rest).toContain('content-type: application/json; charset=utf-8');
+    expect(JSON.parse(rest.at(-1) ?? '')).toMatchObject({ kindVersion: { kind: 'hashedrekord', version: '0.0.2' } });
+    expect(taken.slice(before)).toEqual(['POST /api/v2/log/entries']);
+
+    const second = hashedRekordRequest();
+    expect((await answerOf('framework', rekord(second)))[0]).toBe('HTTP/1.1 201 Created');
+    await expectSame(rekord(second));
+
+    const wrong = request.replace(/"digest":"(.)/, (_, c: string) => `"digest":"${c === 'A' ? 'B' : 'A'}`);
+    expect(wrong).not.toBe(request);
+    for (const body of ['', '{', '{}', '[]', 'null', wrong, request.slice(0, -1), ' '.repeat(2_000_000)]) {
+      expect((await expectSame(rekord(body)))[0]).toMatch(/ 4\d\d /);
+    }
+    for (const type of ['', 'text/plain', 'application/json; charset=utf-8', 'application/cose'])
+      await expectSame(rekord(request, { 'Content-Type': type }));
+    await expectSame(rekord(request, { 'Content-Encoding': 'gzip' }));
+    await expectSame(rekord(request, { Authorization: 'Bearer x' }));
+    for (const headers of BAD_HEADERS) await expectSame(rekord(request, headers));
+    for (const path of [
+      '/api/v2/log/entries/',
+      '/api/v2/log/entries?x=y',
+      '/api/v2/log/%65ntries',
+      '/api/v2/LOG/entries',
+    ])
+      await expectSame({ ...rekord(request), path });
+    for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+      await expectSame({ method, path: '/api/v2/log/entries' });
   });
 
   it('seals a batch while the last one is signed and checkpoints are read', async () => {

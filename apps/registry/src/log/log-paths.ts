@@ -14,11 +14,16 @@ export class LogPaths implements HotPaths {
 
   find(path: string, request: IncomingMessage): Reply | Promise<Reply> | undefined {
     if (request.headers.authorization !== undefined) return undefined;
-    if (request.method === 'POST') return path === '/entries' ? this.replies.register(request) : undefined;
+    if (request.method === 'POST') return this.findDoor(path, request);
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
     if (path.startsWith('/log/')) return this.findFile(path);
     if (path.startsWith('/entries/')) return this.findEntry(path);
     return path.startsWith(KEYS) ? this.findKey(path) : undefined;
+  }
+
+  private findDoor(path: string, request: IncomingMessage): Promise<Reply> | undefined {
+    if (path === '/entries') return this.replies.register(request);
+    return path === '/api/v2/log/entries' ? this.replies.registerHashedRekord(request) : undefined;
   }
 
   private findFile(path: string): Reply | Promise<Reply> | undefined {

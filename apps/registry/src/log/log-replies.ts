@@ -6,6 +6,7 @@ import { coseKeyThumbprint, encodeCoseKey } from '@margo-trust/cose';
 import { parsePublicKey, type PublicKey } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
 import { encodeSignedRoot } from '@margo-trust/receipt';
+import { MAX_REQUEST_BYTES } from '@margo-trust/sigstore';
 import { parseTilePath, TlogFault } from '@margo-trust/tlog';
 import { DEFAULT_MAX_BYTES, readBody } from '../http/body.ts';
 import { fresh, IMMUTABLE } from '../http/published-files.store.ts';
@@ -19,12 +20,14 @@ import { LogIdentity } from './log-identity.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
 import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
+import { RegisterHashedRekord } from './admission/register-hashed-rekord.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
 import { WithholdingReader } from './withholding/withholding.reader.ts';
 
 const COSE = 'application/cose';
 const TEXT = 'text/plain; charset=utf-8';
 const CBOR = 'application/cbor';
+const JSON_TEXT = 'application/json; charset=utf-8';
 const CACHED_TILES = 1024; // × 8 kB; the bytes are mostly those that the reader keeps
 
 /**
@@ -41,6 +44,7 @@ export class LogReplies {
 
   constructor(
     private readonly registration: RegisterStatement,
+    private readonly rekords: RegisterHashedRekord,
     private readonly receipts: IssueReceipt,
     private readonly reader: LogReader,
     private readonly published: PublishedCheckpoint,
@@ -63,6 +67,12 @@ export class LogReplies {
     return makeReply(COSE, receipt, { status: 201, location: `/entries/${entryId}` });
   }
 
+  /** The same at the door of Sigstore's tools: answers with the `TransparencyLogEntry`. */
+  async registerHashedRekord(request: IncomingMessage): Promise<Reply> {
+    const body = await readBody(request, { mediaTypes: ['application/json'], maxBytes: MAX_REQUEST_BYTES });
+    return makeReply(JSON_TEXT, encodeUtf8(JSON.stringify(await this.rekords.run(body))), { status: 201 });
+  }
+
   async receipt(entryId: string): Promise<Reply> {
     const receipt = await this.receipts.forEntry(readEntryId(entryId));
     if (!receipt) throw noSuchEntry();
@@ -71,7 +81,7 @@ export class LogReplies {
 
   async statement(entryId: string): Promise<Reply> {
     const record = await this.load(entryId);
-    if (record.raw) return makeReply('application/json; charset=utf-8', record.raw);
+    if (record.raw) return makeReply(JSON_TEXT, record.raw);
     const stored = await this.reader.findStatement(record.entry);
     if (!stored) throw await this.withholdings.explain(record.entry);
     return makeReply(COSE, stored.body);
@@ -117,7 +127,7 @@ export class LogReplies {
 
   async description(): Promise<Reply> {
     await this.logKeys.fresh();
-    return makeReply('application/json; charset=utf-8', encodeUtf8(describeLog(this.identity)), {
+    return makeReply(JSON_TEXT, encodeUtf8(describeLog(this.identity)), {
       cacheControl: fresh(60),
     });
   }

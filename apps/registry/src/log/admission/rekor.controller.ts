@@ -1,22 +1,22 @@
-import { Controller, HttpCode, Post } from '@nestjs/common';
+import { Controller, Post, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { MAX_REQUEST_BYTES } from '@margo-trust/sigstore';
+import type { Request, Response } from 'express';
 import { Requires } from '../../callers/requires.ts';
-import { RawBody } from '../../http/body.ts';
-import { RegisterHashedRekord } from './register-hashed-rekord.ts';
+import { sendReply } from '../../http/reply.ts';
+import { LogReplies } from '../log-replies.ts';
 
-/** Rekor v2, for Sigstore's tools. The log's files are under `/api/v2` as well: see http/log-alias.ts. */
+/**
+ * Rekor v2, for Sigstore's tools. Most requests are answered before they come here, with the same bytes (log-paths.ts). The log's files
+ * are under `/api/v2` as well: see http/log-alias.ts.
+ */
 @Requires('anyone')
 @ApiExcludeController()
 @Controller('api/v2/log')
 export class RekorController {
-  constructor(private readonly register: RegisterHashedRekord) {}
+  constructor(private readonly replies: LogReplies) {}
 
   @Post('entries')
-  @HttpCode(201)
-  create(
-    @RawBody({ mediaTypes: ['application/json'], maxBytes: MAX_REQUEST_BYTES }) request: Uint8Array,
-  ): Promise<object> {
-    return this.register.run(request);
+  async create(@Req() request: Request, @Res() response: Response): Promise<void> {
+    sendReply(await this.replies.registerHashedRekord(request), request, response);
   }
 }
