@@ -47,7 +47,8 @@ export const BAD_JSON: Record<string, string | Buffer> = {
   'a byte order mark': '\ufeff{}',
   'UTF-16': Buffer.from('{"a":1}', 'utf16le'),
   'bytes that are no text': Buffer.from([0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d]),
-  'many members': `{${Array.from({ length: 80_000 }, (_, i) => `"${i}":0`).join(',')}}`,
+  'many members': `{${Array.from({ length: 24_000 }, (_, i) => `"${i}":0`).join(',')}}`, // just within 256 KiB
+  'more members': `{${Array.from({ length: 80_000 }, (_, i) => `"${i}":0`).join(',')}}`,
   'one byte too many': `${' '.repeat(1_048_575)}{}`,
 };
 

@@ -10,14 +10,17 @@ export interface BodyRule {
   maxBytes: number;
 }
 
-/** One mebibyte: the limit of every body unless its route says otherwise. */
+/** One mebibyte: the limit of a statement, and of every body that is not JSON unless its route says otherwise. */
 export const DEFAULT_MAX_BYTES = 1_048_576;
+
+/** Of JSON that is checked member by member: more would keep the process from its other callers for too long. */
+export const JSON_MAX_BYTES = 262_144;
 
 /** The body as an object of a class of libs/wire, every member checked and none unknown. */
 export const JsonBody = createParamDecorator(async (type: Type<object>, context: ExecutionContext) => {
   const request = context.switchToHttp().getRequest<IncomingMessage>();
-  const bytes = await readBody(request, { mediaTypes: ['application/json'], maxBytes: DEFAULT_MAX_BYTES });
-  return validate(type, parseJson(bytes, { maxBytes: DEFAULT_MAX_BYTES, maxDepth: 32 }));
+  const bytes = await readBody(request, { mediaTypes: ['application/json'], maxBytes: JSON_MAX_BYTES });
+  return validate(type, parseJson(bytes, { maxBytes: JSON_MAX_BYTES, maxDepth: 32 }));
 });
 
 /** The body's bytes, not looked into. */

@@ -5,14 +5,21 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../../test/artifact.ts';
 import { admitVendor, call, issueTo, makeCsr } from '../../../../../test/pki.ts';
-import { flawOfAnswer, mutate, seededRandom, send, type Answer, type Call } from '../../../../../test/probe.ts';
+import {
+  flawOfAnswer,
+  mutate,
+  seededRandom,
+  send,
+  sendMeasured,
+  type Answer,
+  type Call,
+} from '../../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
 
 /** Calls in all. `FUZZ=1000000` for a long run, `FUZZ_SEED` for another one. */
 const RUNS = Number(process.env['FUZZ'] ?? 5_000);
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
 const LONG = RUNS * 20 + 120_000;
-const AT_ONCE = 16;
 
 const PIECES = ['0', '1', '000', '001', 'x001', 'x999', '255', '256', '18446744073709551616', '-1', '.p', 'p', ''];
 const GLYPHS = ['/', '.', '%2f', '%00', '%ff', '%', '?', '&', '=', '+', ' ', '"', "'", '\\', ':', '@', '~', 'é'];
@@ -50,17 +57,15 @@ describe('the log under any input', () => {
     await registry?.close();
   });
 
-  /** Sends all, some at once, and lists what is wrong: nothing may be answered with 5xx, or break a promise. */
+  /** Sends all, one by one, and lists what is wrong: nothing may be answered with 5xx, cost too much, or break a promise. */
   async function flaws(calls: readonly Call[], judge: (call: Call, answer: Answer) => string | undefined) {
     const found: string[] = [];
-    const waiting = calls.entries();
-    const worker = async () => {
-      for (const [, made] of waiting) {
-        const flaw = judge(made, await send(registry, made));
+    for (const made of calls) {
+      const { answer, flaw: cost } = await sendMeasured(registry, made);
+      for (const flaw of [judge(made, answer), cost]) {
         if (flaw !== undefined) found.push(`${made.method} ${made.path} ${toHex(made.body)}: ${flaw}`);
       }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    }
     expect(registry.logged.filter(({ level }) => Number(level) >= 50).map(({ msg }) => msg)).toEqual([]);
     expect(unhandled).toEqual([]);
     return found;
