@@ -1,4 +1,4 @@
-import { tooComplex } from './budget.ts';
+import { tooComplex, type Budget } from './budget.ts';
 import { X509Fault } from './fault.ts';
 import type { Certificate } from './model.ts';
 import { OID } from './oid.ts';
@@ -31,13 +31,15 @@ export class PolicyGraph {
   /** By policy; undefined is the NULL graph. */
   private row: Map<string, PolicyNode> | undefined = new Map([[OID.anyPolicy, node(OID.anyPolicy, [])]]);
   private readonly initial: readonly string[] | undefined;
+  private readonly budget: Budget;
   // RFC 5280 §6.1.2 d–f: certificates that may still follow.
   private untilExplicit: number;
   private untilNoMapping: number;
   private untilNoAny: number;
 
   /** `length`: certificates of the path, the anchor's not counted. */
-  constructor(length: number, { initial, requireExplicit, inhibitMapping, inhibitAny }: PolicyRequest) {
+  constructor(length: number, { initial, requireExplicit, inhibitMapping, inhibitAny }: PolicyRequest, budget: Budget) {
+    this.budget = budget;
     this.initial = initial?.includes(OID.anyPolicy) ? undefined : initial;
     this.untilExplicit = requireExplicit ? 0 : length + 1;
     this.untilNoMapping = inhibitMapping ? 0 : length + 1;
@@ -97,15 +99,24 @@ export class PolicyGraph {
     for (const policy of policies) {
       if (policy === OID.anyPolicy) continue;
       const from = parents.get(policy);
-      if (from) next.set(policy, node(policy, originsOf(from)));
+      if (from) next.set(policy, node(policy, this.originsOf(from)));
       else if (row.has(OID.anyPolicy)) next.set(policy, node(policy, [policy]));
     }
     if (isAnyAllowed && policies.includes(OID.anyPolicy)) {
       for (const [policy, from] of parents) {
-        if (!next.has(policy)) next.set(policy, node(policy, originsOf(from)));
+        if (!next.has(policy)) next.set(policy, node(policy, this.originsOf(from)));
       }
     }
     return next.size > 0 ? next : undefined;
+  }
+
+  private originsOf(nodes: readonly PolicyNode[]): Iterable<string> {
+    // Every node may have every origin: their product is the work.
+    this.budget.spend(
+      'comparisons',
+      nodes.reduce((sum, { origins }) => sum + origins.size, 0),
+    );
+    return nodes.flatMap(({ origins }) => [...origins]);
   }
 
   private map(mappings: NonNullable<Certificate['policyMappings']>): void {
@@ -129,17 +140,11 @@ export class PolicyGraph {
   }
 }
 
-/** In one extension. The work grows with the square. */
+/** In one extension. */
 const MAX_POLICIES = 256;
 
 function node(policy: string, origins: Iterable<string>): PolicyNode {
   return { expected: new Set([policy]), origins: new Set(origins) };
-}
-
-function originsOf(nodes: readonly PolicyNode[]): Iterable<string> {
-  const [only] = nodes;
-  if (only && nodes.length === 1) return only.origins;
-  return nodes.flatMap(({ origins }) => [...origins]);
 }
 
 function noPolicy(): X509Fault {

@@ -22,7 +22,7 @@ export interface PathRules {
  */
 export function validatePath(path: readonly Certificate[], rules: PathRules, budget: Budget): string[] {
   const constraints: NameConstraints[] = [];
-  const policies = new PolicyGraph(path.length - 1, rules.policies ?? {});
+  const policies = new PolicyGraph(path.length - 1, rules.policies ?? {}, budget);
   let intermediatesLeft = Infinity;
   for (let i = path.length - 1; i > 0; i--) {
     const ca = path[i] as Certificate;

@@ -1,9 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { makeCas, makeCrl, makeLeaf, openssl, TEST_DAY } from '@margo-trust/testkit';
+import {
+  generalName,
+  makeCas,
+  makeCrl,
+  makeKey,
+  makeLeaf,
+  openssl,
+  plainExtension,
+  plainName,
+  signPlainCertificate,
+  signPlainCrl,
+  TEST_DAY,
+} from '@margo-trust/testkit';
 import {
   encodePem,
   nameText,
+  OID,
   parseCertificate,
   parseCrl,
   parseCsr,
@@ -36,9 +49,54 @@ function makeCsr(key: readonly string[], extra: readonly string[] = []): Uint8Ar
 
 const csr = makeCsr(['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'], ['-addext', 'subjectAltName=DNS:acme.example']);
 
+/** A CA with every extension that path validation reads, and a CRL with all that a CRL can say. */
+const key = makeKey('P-256');
+const name = plainName('ca');
+const constrained = signPlainCertificate(
+  {
+    serial: Uint8Array.of(0x41),
+    issuer: name,
+    subject: name,
+    notBefore: new Date('2025-01-01T00:00:00Z'),
+    notAfter: new Date('2035-01-01T00:00:00Z'),
+    spki: key.publicKey.spki,
+    extensions: [
+      plainExtension.basicConstraints(true, 3),
+      plainExtension.nameConstraints(
+        [generalName.dns('example.com'), generalName.uri('.example.com'), generalName.rfc822('example.com')],
+        [generalName.ip(10, 0, 0, 0, 255, 0, 0, 0), generalName.directory(name)],
+      ),
+      plainExtension.policies('1.2.3', OID.anyPolicy),
+      plainExtension.policyMappings(['1.2.3', '1.2.4']),
+      plainExtension.policyConstraints(2, 1),
+      plainExtension.inhibitAnyPolicy(1),
+      plainExtension.distributionPoint('http://crl.example/1.crl', { reasons: [1, 2], crlIssuer: name }),
+    ],
+  },
+  key,
+);
+const indirect = signPlainCrl(
+  {
+    issuer: name,
+    thisUpdate: TEST_DAY,
+    entries: [
+      { serial: Uint8Array.of(0x42), revokedAt: TEST_DAY, extensions: [plainExtension.reason(1)] },
+      { serial: Uint8Array.of(0x42), revokedAt: TEST_DAY, extensions: [plainExtension.certificateIssuer(name)] },
+    ],
+    extensions: [
+      plainExtension.issuingDistributionPoint({ url: 'http://crl.example/1.crl', reasons: [1], isIndirect: true }),
+      plainExtension.crlNumber(2),
+      plainExtension.deltaOf(1),
+    ],
+  },
+  key,
+);
+
 describe.each([
   ['parseCertificate', parseCertificate, leaf.der],
+  ['parseCertificate, of a CA with constraints', parseCertificate, constrained],
   ['parseCrl', parseCrl, crl],
+  ['parseCrl, indirect and delta', parseCrl, indirect],
   ['parseCsr', parseCsr, csr],
 ] as const)('%s', (_, parse, valid) => {
   const isTotal = (bytes: Uint8Array) => {

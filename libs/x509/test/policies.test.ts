@@ -112,8 +112,15 @@ describe('certificate policies', () => {
 
   it('are given up when there are too many', () => {
     const many = Array.from({ length: 257 }, (_, i) => `1.3.6.1.4.1.32473.7.${i}`);
-    expect(() => policiesOf([[policies(...many)], [policies(A)]])).toThrow(
-      expect.objectContaining({ code: 'x509/too-complex' }),
-    );
+    const tooComplex = expect.objectContaining({ code: 'x509/too-complex' });
+    expect(() => policiesOf([[policies(...many)], [policies(A)]])).toThrow(tooComplex);
+    // As many as may be, all mapped to one, which is mapped to as many again, each of which then has them all for origins.
+    const most = many.slice(1);
+    const levels = [
+      [policies(...most), policyMappings(...most.map((policy) => [policy, A] as const))],
+      [policies(A), policyMappings(...most.map((policy) => [A, policy] as const))],
+    ];
+    expect(policiesOf([...levels, [policies(...most)]])).toHaveLength(256);
+    expect(() => policiesOf([...levels, [policies(...most)], [policies(...most)]])).toThrow(tooComplex);
   });
 });
