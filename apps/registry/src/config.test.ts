@@ -81,6 +81,15 @@ describe('readConfig', () => {
     }
   });
 
+  it('reads whose attestations count, and nobody’s unless told', () => {
+    expect(readConfig({}).config.attestationRoots).toEqual([]);
+    const vector = (name: string) => join(import.meta.dirname, `../../../test/vectors/yubikey/attestation-${name}.pem`);
+    expect(readConfig({ ATTESTATION_ROOTS: vector('root') }).config.attestationRoots).toHaveLength(1);
+    for (const wrong of [vector('9a'), dataDirectory, join(dataDirectory, 'missing'), import.meta.filename]) {
+      expect(() => readConfig({ ATTESTATION_ROOTS: wrong })).toThrow(/ATTESTATION_ROOTS/);
+    }
+  });
+
   it('names the port that was really bound', () => {
     expect(readConfig({ PORT: '0' }, 4711).config.publicUrl).toBe('http://localhost:4711');
   });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Fault } from '@margo-trust/fault';
 import { isQuorum, parsePolicy, type Policy } from '@margo-trust/tlog';
+import { parseCertificate, parsePem } from '@margo-trust/x509';
 import { isNetwork } from './http/networks.ts';
 import type { Rate } from './http/token-buckets.ts';
 import { DEVELOPMENT_MARK } from './keys/development-keys.ts';
@@ -32,6 +33,8 @@ export abstract class Config {
   declare readonly hasEmbeddedOidc: boolean;
   /** `WORKLOAD_ISSUERS`: whose tokens builds may exchange for certificates, once a vendor has bound them. Separated by commas. */
   declare readonly workloadIssuers: readonly string[];
+  /** `ATTESTATION_ROOTS`: certificates (DER) of the makers who may vouch that a key lies in hardware. None: nothing counts as hardware. */
+  declare readonly attestationRoots: readonly Uint8Array[];
   /** `GOVERNANCE_MEMBERS`: subjects at the issuer, separated by commas. Who is left out loses the seat at the next start. */
   declare readonly governanceMembers: readonly string[];
   /** `SECURITY_CONTACT`: a URI for security.txt, default mailto:security@REGISTRY_DOMAIN. */
@@ -120,6 +123,7 @@ export function readConfig(env: NodeJS.ProcessEnv, port = readPort(env)): { conf
     oidcDiscoveryUrl: issuer ?? `http://${loopback(host)}:${port}/oidc`,
     hasEmbeddedOidc: issuer === undefined,
     workloadIssuers: Object.freeze(readWorkloadIssuers(env, mode, issuer === undefined ? [`${publicUrl}/oidc`] : [])),
+    attestationRoots: Object.freeze(readAttestationRoots(env)),
     governanceMembers: Object.freeze(readMembers(env, issuer === undefined)),
     securityContact: text(env, 'SECURITY_CONTACT') ?? `mailto:security@${domain}`,
     tileStore: Object.freeze(readTileStore(env)),
@@ -311,6 +315,20 @@ function readWorkloadIssuers(env: NodeJS.ProcessEnv, mode: Config['mode'], embed
     }
   }
   return [...new Set([...issuers, ...embedded])];
+}
+
+function readAttestationRoots(env: NodeJS.ProcessEnv): Uint8Array[] {
+  const path = text(env, 'ATTESTATION_ROOTS');
+  if (path === undefined) return [];
+  try {
+    const roots = parsePem('CERTIFICATE', readFileSync(resolve(path), 'utf8'));
+    const other = roots.map((der) => parseCertificate(der)).find(({ isCa }) => !isCa);
+    if (other) throw new ConfigError(`ATTESTATION_ROOTS: ${other.subjectText} is no CA.`);
+    return roots;
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    throw new ConfigError(`ATTESTATION_ROOTS: ${path} cannot be read as certificates in PEM.`, { cause });
+  }
 }
 
 function readMembers(env: NodeJS.ProcessEnv, isEmbedded: boolean): string[] {

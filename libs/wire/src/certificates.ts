@@ -22,6 +22,16 @@ export class CertificateRequest {
 
   @TextField({ max: 64, optional: true, description: 'Common name; “<legal name> release signing” unless given.' })
   commonName?: string;
+
+  @TextField({
+    max: 40_000,
+    pattern: /^(?:-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----\s*)+$/,
+    optional: true,
+    description:
+      'Proof that the key lies in hardware: its attestation certificate and the intermediate ones of the device, PEM. What ' +
+      'cannot be verified is refused.',
+  })
+  attestation?: string;
 }
 
 /** Vetted organisation with a key in attested hardware, with any other key, or a build of it for a day. */

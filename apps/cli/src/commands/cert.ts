@@ -23,6 +23,8 @@ export function addCert(program: Command, run: Run): void {
     .command('request')
     .description('make a key, unless there is one, and have it certified; a build gives its identity token')
     .option('--identity-token <file>', 'of a build, or - for MARGO_TRUST_IDENTITY_TOKEN: a certificate for a day')
+    .option('--csr <file>', 'certification request of a key that lies elsewhere, such as in a token')
+    .option('--attestation <file>', 'proof of a device that it made that key and keeps it')
     .option('--vendor <id>', 'default: the only vendor you may do this for')
     .option('--key <file>', 'private key; made with mode 0600 if there is none', DEFAULT_KEY)
     .option('--chain <file>', 'where the certificate and those above it go', DEFAULT_CHAIN)
@@ -61,6 +63,8 @@ export function addCert(program: Command, run: Run): void {
 
 interface RequestOptions {
   identityToken?: string;
+  csr?: string;
+  attestation?: string;
   vendor?: string;
   key: string;
   chain: string;
@@ -72,18 +76,25 @@ async function request(session: Session, options: RequestOptions): Promise<Outco
   if (options.identityToken !== undefined) return requestForBuild(session, options, options.identityToken);
   const api = await session.signedInApi();
   const vendorId = options.vendor ?? (await onlyVendor(api));
-  const { pem, isNew } = await readOrMakeKey(options);
-  const csr = await encodeCertificateRequest(openPrivateKey(pem, keyPassphrase(session.io)));
-  const { commonName } = options;
-  const certificate = await api.requestCertificate(vendorId, { csr, ...(commonName !== undefined && { commonName }) });
+  const own = options.csr === undefined ? await readOrMakeKey(options) : undefined;
+  const { commonName, attestation } = options;
+  const certificate = await api.requestCertificate(vendorId, {
+    csr:
+      options.csr === undefined
+        ? await encodeCertificateRequest(openPrivateKey(own?.pem ?? '', keyPassphrase(session.io)))
+        : await readTextInput(options.csr, 'certification request', 65_536),
+    ...(commonName !== undefined && { commonName }),
+    ...(attestation !== undefined && { attestation: await readTextInput(attestation, 'attestation', 65_536) }),
+  });
   await writeOutput(options.chain, certificate.chain);
   const facts = {
     ...certificateFacts(certificate),
-    key: `${options.key}${isNew ? ' (new)' : ''}`,
+    ...(own && { key: `${options.key}${own.isNew ? ' (new)' : ''}` }),
     chain: options.chain,
   };
+  const { key: keyFile, chain: chainFile } = options;
   return {
-    data: { certificate, keyFile: options.key, chainFile: options.chain, keyIsNew: isNew },
+    data: { certificate, chainFile, ...(own && { keyFile, keyIsNew: own.isNew }) },
     lines: factLines(facts),
   };
 }

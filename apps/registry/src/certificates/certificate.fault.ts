@@ -2,6 +2,7 @@ import { Fault } from '@margo-trust/fault';
 
 export type CertificateFaultCode =
   | 'certificate/ambiguous-request'
+  | 'certificate/attestation-refused'
   | 'certificate/ca-retired'
   | 'certificate/issuer-revoked'
   | 'certificate/key-refused'

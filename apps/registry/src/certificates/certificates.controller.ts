@@ -36,6 +36,7 @@ export class CertificatesController {
       'x509/malformed',
       'x509/bad-signature',
       'certificate/ambiguous-request',
+      'certificate/attestation-refused',
       'caller/forbidden',
       'vendor/not-found',
       'certificate/vendor-not-active',

@@ -90,7 +90,7 @@ export class IssueCertificate {
       actor: order.actor,
       action: 'certificate-issued',
       subject: `certificate:${fingerprint}`,
-      detail: { vendor: vendorId, serial, assurance, entryId },
+      detail: { vendor: vendorId, serial, assurance, ...order.ground, entryId },
     });
   }
 

@@ -93,6 +93,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'vendor/subject-taken': { status: 409, title: 'Name belongs to another vendor' },
   'vendor/wrong-status': { status: 409, title: 'Not possible in this status' },
 
+  'certificate/attestation-refused': { status: 422, title: 'Not proven to be in hardware' },
   'authority/in-use': { status: 409, title: 'Authority is still needed' },
   'authority/key-missing': { status: 409, title: 'Key is not with the service' },
   'authority/known': { status: 409, title: 'Authority is known' },

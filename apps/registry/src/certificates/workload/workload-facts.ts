@@ -1,4 +1,4 @@
-import { type WorkloadFact, type WorkloadFields } from '@margo-trust/x509';
+import type { WorkloadFact, WorkloadFields } from '@margo-trust/x509';
 import type { WorkloadToken } from './workload-tokens.ts';
 
 const GITHUB = 'https://token.actions.githubusercontent.com';
