@@ -100,6 +100,32 @@ export class Certificate {
   revocationEntryId?: string;
 }
 
+/** A key that nobody gets a certificate for. */
+export class BlockedKey {
+  @TextField({ max: 64, description: 'SHA-256 of the SubjectPublicKeyInfo, hex.' })
+  spkiSha256: string;
+
+  @ChoiceField(REVOCATION_REASONS)
+  reason: RevocationReason;
+
+  @TimeField()
+  since: string;
+
+  @TextField({ max: 43, description: 'EntryID of the record of the decision.' })
+  entryId: string;
+
+  @TextField({ max: 40, optional: true, description: 'Serial number of its certificate, if it has one.' })
+  serial?: string;
+}
+
+export class BlockedKeyPage {
+  @ObjectsField(() => BlockedKey)
+  items: BlockedKey[];
+
+  @TextField({ max: 200, optional: true, description: 'Cursor of the next page; absent on the last one.' })
+  next?: string;
+}
+
 export class CertificatePage {
   @ObjectsField(() => Certificate)
   items: Certificate[];

@@ -43,6 +43,8 @@ export {
 export {
   type Assurance,
   ASSURANCES,
+  BlockedKey,
+  BlockedKeyPage,
   Authority,
   AUTHORITY_ROLES,
   AuthorityAnnouncement,

@@ -5,6 +5,7 @@ export type CertificateFaultCode =
   | 'certificate/attestation-refused'
   | 'certificate/ca-retired'
   | 'certificate/issuer-revoked'
+  | 'certificate/key-blocked'
   | 'certificate/key-refused'
   | 'certificate/key-used'
   | 'certificate/not-found'

@@ -51,6 +51,19 @@ export interface IssuedCertificate {
   };
 }
 
+/** A key that nobody gets a certificate for, whether or not it was ever certified. */
+export interface BlockedKey {
+  /** Of the decision that holds. */
+  readonly sequence: bigint;
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly spkiSha256: string;
+  readonly reason: RevocationReason;
+  readonly since: Date;
+  readonly entryId: string;
+  /** Of its certificate, if it has one. */
+  readonly serial?: string;
+}
+
 /** What a certificate will say, as logged before it is signed. */
 export interface Precertificate {
   /** Lower-case hex. */
@@ -202,6 +215,35 @@ export class CertificateReader {
     return new Set(rows.map((row) => encodeHex(row.fingerprint)));
   }
 
+  /** Whether governance or the vendor has revoked the key itself, whoever holds it. Once is for good. */
+  async isKeyRevoked(tx: Tx, spkiSha256: Uint8Array): Promise<boolean> {
+    const rows = await tx.query<unknown[]>(`SELECT FROM revocation WHERE kind = 'key' AND target = $1 LIMIT 1`, [
+      encodeHex(spkiSha256),
+    ]);
+    return rows.length > 0;
+  }
+
+  /**
+   * A page of the keys that are in wrong hands or were forbidden by themselves, the latest decision first; `before` is the
+   * sequence that the last page ended with.
+   */
+  async blockedKeys(limit: number, before?: bigint): Promise<BlockedKey[]> {
+    const rows = await this.db.query<BlockedKeyRow>(
+      `SELECT r.sequence, r.reason, r.revoked_at, r.entry_id, c.serial,
+              CASE r.kind WHEN 'key' THEN r.target ELSE encode(c.spki_sha256, 'hex') END AS spki_sha256
+       FROM current_revocation r LEFT JOIN certificate c
+         ON (r.kind = 'certificate' AND c.serial = r.target) OR (r.kind = 'key' AND c.spki_sha256 = decode(r.target, 'hex'))
+       WHERE (r.kind = 'key' OR (r.kind = 'certificate' AND r.reason = 'keyCompromise'))
+         AND ($1::bigint IS NULL OR r.sequence < $1)
+       ORDER BY r.sequence DESC LIMIT $2`,
+      [before?.toString() ?? null, limit],
+    );
+    return rows.map(({ sequence, reason, revoked_at: since, entry_id: entryId, serial, spki_sha256: spkiSha256 }) => ({
+      ...{ sequence: BigInt(sequence), spkiSha256, reason, since, entryId },
+      ...(serial !== null && { serial }),
+    }));
+  }
+
   private read<Row>(tx: Tx | undefined, sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     return tx === undefined ? this.db.query<Row>(sql, parameters) : tx.query<Row[]>(sql, [...parameters]);
   }
@@ -216,6 +258,15 @@ interface AuthorityRow {
   created_at: Date;
   state: AuthorityState;
   since: Date;
+}
+
+interface BlockedKeyRow {
+  sequence: string;
+  reason: RevocationReason;
+  revoked_at: Date;
+  entry_id: string;
+  serial: string | null;
+  spki_sha256: string;
 }
 
 interface CertificateRow {

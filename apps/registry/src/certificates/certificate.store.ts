@@ -75,13 +75,11 @@ export class CertificateStore {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [ISSUANCE_LOCK]);
   }
 
-  /** Whether a certificate for this key was ever issued, to anybody, or the key is revoked. */
+  /** Whether a certificate for this key was ever issued, to anybody. */
   async isKeyUsed(tx: Tx, spkiSha256: Uint8Array): Promise<boolean> {
-    const rows = await tx.query<unknown[]>(
-      `SELECT 1 FROM certificate WHERE spki_sha256 = $1
-       UNION ALL SELECT 1 FROM revocation WHERE kind = 'key' AND target = encode($1, 'hex')`,
-      [Buffer.from(spkiSha256)],
-    );
+    const rows = await tx.query<unknown[]>('SELECT 1 FROM certificate WHERE spki_sha256 = $1', [
+      Buffer.from(spkiSha256),
+    ]);
     return rows.length > 0;
   }
 

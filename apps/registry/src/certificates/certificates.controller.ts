@@ -1,4 +1,4 @@
-import { Certificate, CertificatePage, CertificateRequest } from '@margo-trust/wire';
+import { BlockedKeyPage, Certificate, CertificatePage, CertificateRequest } from '@margo-trust/wire';
 import { Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
@@ -9,6 +9,7 @@ import { JsonBody } from '../http/body.ts';
 import { Endpoint } from '../http/endpoint.ts';
 import { encodeCursor, readCursor, readLimit } from '../http/paging.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
+import { wireTime } from '../wire-time.ts';
 import { CertificateReader, type IssuedCertificate } from './certificate.reader.ts';
 import { RequestCertificate } from './request-certificate.ts';
 import { showCertificate } from './show-certificate.ts';
@@ -42,6 +43,7 @@ export class CertificatesController {
       'certificate/vendor-not-active',
       'certificate/ca-retired',
       'certificate/key-used',
+      'certificate/key-blocked',
       'certificate/key-refused',
       'certificate/profile-violation',
     ],
@@ -89,6 +91,37 @@ export class CertificatesController {
   @Endpoint({ summary: 'One certificate, by serial number', answers: Certificate, refuses: ['certificate/not-found'] })
   async find(@Param('serial') serial: string): Promise<Certificate> {
     return this.show(await this.reader.load(serial));
+  }
+
+  @Get('blocked-keys')
+  @Requires('governance')
+  @ApiQuery({ name: 'limit', required: false, type: 'integer' })
+  @ApiQuery({ name: 'before', required: false, type: 'string', description: 'The cursor `next` of the page before.' })
+  @Endpoint({
+    summary: 'Keys that nobody gets a certificate for, the latest decision first',
+    description:
+      'Those that were revoked by themselves (`POST /api/v1/revocations` with `target.key`, also before anybody has shown them ' +
+      'here), and those of certificates revoked for keyCompromise. A key that was ever certified is not certified again either.',
+    answers: BlockedKeyPage,
+    refuses: ['http/invalid-query'],
+  })
+  async blockedKeys(
+    @Query() query: Record<string, unknown>,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<BlockedKeyPage> {
+    const limit = readLimit(query['limit']);
+    const before = readCursor(query['before'], isLogIndex);
+    const found = await this.reader.blockedKeys(limit + 1, before === undefined ? undefined : BigInt(before));
+    const shown = found.slice(0, limit);
+    const items = shown.map(({ spkiSha256, reason, since, entryId, serial }) => ({
+      ...{ spkiSha256, reason, since: wireTime(since), entryId },
+      ...(serial !== undefined && { serial }),
+    }));
+    const last = shown.at(-1);
+    if (found.length <= limit || last === undefined) return { items };
+    const next = encodeCursor(last.sequence.toString());
+    response.setHeader('Link', `</api/v1/blocked-keys?limit=${limit}&before=${next}>; rel="next"`);
+    return { items, next };
   }
 
   private async show(certificate: IssuedCertificate): Promise<Certificate> {

@@ -98,8 +98,11 @@ export class IssueCertificate {
    * A record holds the head of the log, and a suspension or revocation would need it: asked after one, what stands goes
    * on to.
    */
-  private async refuseFallen(tx: Tx, { vendor, confirm }: CertificateOrder, issuer: AuthorityName): Promise<void> {
+  private async refuseFallen(tx: Tx, { vendor, key, confirm }: CertificateOrder, issuer: AuthorityName): Promise<void> {
     if (!(await this.vendors.activeAmong(tx, [vendor.id])).has(vendor.id)) throw vendorNotActive();
+    if (await this.reader.isKeyRevoked(tx, sha256(key.spki))) {
+      throw new CertificateFault('certificate/key-blocked', 'This key is revoked: make a new one.');
+    }
     if (await this.store.isIssuerRevoked(tx, issuer)) {
       throw new CertificateFault(
         'certificate/issuer-revoked',

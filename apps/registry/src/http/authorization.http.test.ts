@@ -41,6 +41,7 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'POST /api/v1/vendors/:id/workload-bindings': ['owner', IN_BOTH],
   'GET /api/v1/vendors/:id/workload-bindings': ANYONE,
   'DELETE /api/v1/vendors/:id/workload-bindings/:binding': ['owner', 'security', ...GOVERNANCE],
+  'GET /api/v1/blocked-keys': GOVERNANCE,
   'GET /api/v1/certificates/:serial': ANYONE,
   'POST /api/v1/certificates/:serial/revocation': ['owner', 'publisher', 'security', ...GOVERNANCE],
   'GET /api/v1/revocations': ANYONE,

@@ -216,9 +216,8 @@ describe('hostile input over HTTP', () => {
 
   /** A call as somebody who may make it. */
   function callOf({ method, path, body }: Operation, segment?: string): Call {
-    const isGovernance = /approvals|suspension|subscription|policy|restriction|erasure|revocations|authorities/.test(
-      path,
-    );
+    const isGovernance =
+      /approvals|blocked-keys|suspension|subscription|policy|restriction|erasure|revocations|authorities/.test(path);
     return {
       method,
       // The subscription that there is must stay.

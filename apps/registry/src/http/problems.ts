@@ -106,6 +106,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'certificate/ambiguous-request': { status: 400, title: 'Malformed certification request' },
   'certificate/ca-retired': { status: 409, title: 'CA has retired' },
   'certificate/issuer-revoked': { status: 503, title: 'Issuing CA is revoked', retryAfterSeconds: 3_600 },
+  'certificate/key-blocked': { status: 409, title: 'Key is revoked' },
   'certificate/key-refused': { status: 422, title: 'Key not fit for a certificate' },
   'certificate/key-used': { status: 409, title: 'Key was certified before' },
   'certificate/not-found': { status: 404, title: 'No such certificate' },

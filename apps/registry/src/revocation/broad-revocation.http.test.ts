@@ -129,7 +129,7 @@ describe('an order', () => {
     const spki = encodeHex(sha256(Uint8Array.from(createPublicKey(key).export({ type: 'spki', format: 'der' }))));
     expect((await order({ target: { key: spki }, reason: 'keyCompromise' })).status).toBe(201);
     const refused = call(registry, 'post', `/api/v1/vendors/${vendor}/certificates`, 'victor', { csr: pem });
-    expect(await codeOf(refused)).toEqual([409, 'certificate/key-used']);
+    expect(await codeOf(refused)).toEqual([409, 'certificate/key-blocked']);
   });
 
   it('by vendor refuses all of it, and nothing is issued to it any more', async () => {
