@@ -1,7 +1,15 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { parsePublicKey } from '@margo-trust/crypto';
 import { openssl } from '@margo-trust/testkit';
-import { assembleSigned, encodePem, encodeTbsCertificate, rootProfile, shapeSerial } from '@margo-trust/x509';
+import {
+  assembleSigned,
+  encodePem,
+  encodeTbsCertificate,
+  parseCertificate,
+  parsePem,
+  rootProfile,
+  shapeSerial,
+} from '@margo-trust/x509';
 import request, { type Response } from 'supertest';
 import type { MemberRole } from '@margo-trust/wire';
 import { MemberStore } from '../apps/registry/src/callers/member.store.ts';
@@ -139,6 +147,8 @@ export async function verifyWithOpenSsl(registry: TestRegistry, leafPem: string,
     if (!response.ok) throw new Error(`${path} answers ${response.status}.`);
     return new Uint8Array(await response.arrayBuffer());
   };
+  const [leaf] = parsePem('CERTIFICATE', leafPem);
+  const [crlUrl = ''] = parseCertificate(leaf ?? new Uint8Array()).crlUrls;
   return openssl(
     [
       ...['verify', '-x509_strict', '-crl_check_all', '-attime', String(Math.ceil(time.getTime() / 1_000))],
@@ -148,7 +158,7 @@ export async function verifyWithOpenSsl(registry: TestRegistry, leafPem: string,
       'root.pem': encodePem('CERTIFICATE', await fetched('/ca/root.crt')),
       'issuing.pem': encodePem('CERTIFICATE', await fetched('/ca/issuing-1.crt')),
       'arl.pem': encodePem('X509 CRL', await fetched('/crl/root/0.crl')),
-      'crl.pem': encodePem('X509 CRL', await fetched('/crl/issuing-1/0.crl')),
+      'crl.pem': encodePem('X509 CRL', await fetched(new URL(crlUrl).pathname)),
       'leaf.pem': leafPem,
     },
   );

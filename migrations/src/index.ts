@@ -17,6 +17,7 @@ import { LogSubscription0057 } from './0057-log-subscription.ts';
 import { LogKeys0061 } from './0061-log-keys.ts';
 import { EvidenceExport0064 } from './0064-evidence-export.ts';
 import { BroadRevocations0066 } from './0066-broad-revocations.ts';
+import { CrlShards0067 } from './0067-crl-shards.ts';
 import { StampMark0070 } from './0070-stamp-mark.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
@@ -46,6 +47,7 @@ export const MIGRATIONS = [
   LogKeys0061,
   EvidenceExport0064,
   BroadRevocations0066,
+  CrlShards0067,
   StampMark0070,
   AuthorityStates0072,
   CertificateClass0074,

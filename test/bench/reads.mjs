@@ -5,7 +5,7 @@ import { withService } from './service.mjs';
 export function measureReads() {
   return withService(async ({ url }) => {
     const results = [];
-    for (const path of ['/tuf/timestamp.json', '/crl/issuing-1/0.crl']) {
+    for (const path of ['/tuf/timestamp.json', '/crl/root/0.crl']) {
       const order = { url: `${url}${path}`, connections: 64, expect: 200 };
       await load({ ...order, seconds: 0.5 });
       results.push([`GET ${path}`, describe(await load({ ...order, seconds: 3 }))]);

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseCertificate } from '@margo-trust/x509';
 import { developmentLogin } from '@margo-trust/client';
 import { waitUntil, type Service } from './harness.ts';
 
@@ -41,7 +42,7 @@ export async function loadChain(demo: Demo): Promise<X509Certificate[]> {
 export async function revokeDemoCertificate(service: Service): Promise<void> {
   const [leaf] = await loadChain(demoOf(service));
   if (leaf === undefined) throw new Error('The demo has no certificate.');
-  const crl = `${service.address}/crl/issuing-1/0.crl`;
+  const crl = crlUrlOf(leaf);
   const before = await fetchBytes(crl);
 
   const { accessToken } = await developmentLogin({ baseUrl: service.address, account: 'victor' });
@@ -53,6 +54,13 @@ export async function revokeDemoCertificate(service: Service): Promise<void> {
   });
   if (!response.ok) throw new Error(`POST ${url} answered ${response.status}: ${await response.text()}`);
   await waitUntil('a new CRL is published', async () => !before.equals(await fetchBytes(crl)), 15);
+}
+
+/** Where the CRL is that a certificate names. */
+export function crlUrlOf({ raw }: X509Certificate): string {
+  const [url] = parseCertificate(Uint8Array.from(raw)).crlUrls;
+  if (url === undefined) throw new Error('The certificate names no CRL.');
+  return url;
 }
 
 export async function fetchBytes(url: string): Promise<Buffer> {

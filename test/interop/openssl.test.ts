@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { demoOf, fetchBytes, loadChain, revokeDemoCertificate } from './demo.ts';
+import { crlUrlOf, demoOf, fetchBytes, loadChain, revokeDemoCertificate } from './demo.ts';
 import { expectAccepted, expectRefused } from './expect.ts';
 import { client, must, run, startService, temporaryDirectory, type Finished, type Service } from './harness.ts';
 
@@ -60,7 +60,7 @@ describe('openssl verify', () => {
 async function verifyChain(): Promise<Finished> {
   const [leaf, ...issuers] = await loadChain(demoOf(service));
   if (leaf === undefined) throw new Error('The demo has no certificate.');
-  const crls = await Promise.all([saveCrl('issuing-1/0'), saveCrl('root/0')]);
+  const crls = await Promise.all([crlUrlOf(leaf), `${service.address}/crl/root/0.crl`].map(saveCrl));
   return openssl([
     ...['verify', '-x509_strict', '-crl_check_all', '-CAfile', await saveCa('root')],
     ...['-untrusted', await save('issuers.pem', issuers.join(''))],
@@ -90,9 +90,10 @@ async function saveCa(name: string): Promise<string> {
   return save(`${name}.pem`, new X509Certificate(der).toString());
 }
 
-async function saveCrl(name: string): Promise<string> {
-  const der = await save(`${name.replace('/', '-')}.der`, await fetchBytes(`${service.address}/crl/${name}.crl`));
-  const pem = join(scratch, `${name.replace('/', '-')}.pem`);
+async function saveCrl(url: string): Promise<string> {
+  const name = new URL(url).pathname.replaceAll('/', '-');
+  const der = await save(`${name}.der`, await fetchBytes(url));
+  const pem = join(scratch, `${name}.pem`);
   await must(client('openssl'), ['crl', '-inform', 'DER', '-in', der, '-out', pem]);
   return pem;
 }

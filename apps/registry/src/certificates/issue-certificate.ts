@@ -12,7 +12,7 @@ import type { CertificateOrder } from './certificate-order.ts';
 import { CertificateFault } from './certificate.fault.ts';
 import { type AuthorityName, CertificateReader, type Precertificate } from './certificate.reader.ts';
 import { CertificateStore } from './certificate.store.ts';
-import { type LeafDraft, SHARD, SignLeaf } from './sign-leaf.ts';
+import { type LeafDraft, shardOf, SignLeaf } from './sign-leaf.ts';
 
 /**
  * Issues a signing certificate to an active vendor, as ordered. Returns its serial number. Who may order one is for the callers
@@ -63,7 +63,8 @@ export class IssueCertificate {
     const { index, entryId } = await this.logDraft(tx, order, issuer.name, draft);
     await this.refuseFallen(tx, order, issuer.name);
     const precertificate = {
-      ...{ serial: draft.serialHex, spkiSha256, vendorId: vendor.id, assurance, issuer: issuer.name, shard: SHARD },
+      ...{ serial: draft.serialHex, spkiSha256, vendorId: vendor.id, assurance, issuer: issuer.name },
+      shard: shardOf(parseHex(draft.serialHex)),
       ...{ tbs: draft.tbs, logIndex: index, entryId, loggedAt: this.clock.now() },
     };
     await this.store.insertPrecertificate(tx, precertificate);

@@ -27,8 +27,13 @@ import { CertificateFault } from './certificate.fault.ts';
 import { type Authority, CertificateReader, type Precertificate } from './certificate.reader.ts';
 import { signTbs } from './sign-certificate.ts';
 
-/** Every certificate names this shard of the CRL, for its whole life. */
-export const SHARD = 0;
+/** CRLs of a CA. Each certificate names one of them for its whole life, so their number never changes. */
+export const CRL_SHARDS = 128;
+
+/** The shard of a certificate: the low seven bits of its serial number, which is random. */
+export function shardOf(serial: Uint8Array): number {
+  return (serial.at(-1) ?? 0) % CRL_SHARDS;
+}
 
 const DAY_MS = 86_400_000;
 
@@ -68,8 +73,9 @@ export class SignLeaf {
     const { vendor, key, commonName, assurance, workload } = order;
     const notBefore = new Date(wholeSeconds(this.clock.now()).getTime() - BACK_DATED_MS);
     const { C: country, ST: state, O: organization } = vendor.subject;
+    const serial = shapeSerial(this.random.bytes(16));
     const spec = leafProfile({
-      serial: shapeSerial(this.random.bytes(16)),
+      serial,
       subject: { country, state, organization, commonName },
       notBefore,
       notAfter: new Date(notBefore.getTime() + VALID_DAYS[assurance] * DAY_MS),
@@ -79,7 +85,7 @@ export class SignLeaf {
       registry: this.registry,
       assurance,
       ...(workload && { workload }),
-      crlUrl: await this.reader.publicationUrl(`/crl/${name}/${SHARD}.crl`),
+      crlUrl: await this.reader.publicationUrl(`/crl/${name}/${shardOf(serial)}.crl`),
       caIssuersUrl: await this.reader.publicationUrl(`/ca/${name}.crt`),
     });
     return this.rehearse(encodeTbsCertificate(spec), issuer);

@@ -45,16 +45,31 @@ export class PublishedFiles implements OnApplicationShutdown {
 
   /** Makes `file` visible at `path` when `tx` commits, replacing what was there. */
   async publish(tx: Tx, path: string, file: Omit<PublishedFile, 'etag'>): Promise<void> {
-    const etag = tagOf(file.body);
+    await this.publishAll(tx, { [path]: file });
+  }
+
+  /** Makes the files visible at their paths when `tx` commits, all at once, replacing what was there. */
+  async publishAll(tx: Tx, files: Readonly<Record<string, Omit<PublishedFile, 'etag'>>>): Promise<void> {
+    const all = Object.entries(files);
+    if (all.length === 0) return;
     await tx.query(
       `INSERT INTO published_file (path, body, content_type, etag, cache_control, published_at)
-       VALUES ($1, $2, $3, $4, $5, $6)
+       SELECT path, body, content_type, etag, cache_control, $6::timestamptz
+       FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[]) AS f (path, body, content_type, etag, cache_control)
        ON CONFLICT (path) DO UPDATE SET body = excluded.body, content_type = excluded.content_type,
          etag = excluded.etag, cache_control = excluded.cache_control, published_at = excluded.published_at`,
-      [path, Buffer.from(file.body), file.contentType, etag, file.cacheControl, this.clock.now()],
+      [
+        all.map(([path]) => path),
+        all.map(([, { body }]) => Buffer.from(body)),
+        all.map(([, { contentType }]) => contentType),
+        all.map(([, { body }]) => tagOf(body)),
+        all.map(([, { cacheControl }]) => cacheControl),
+        this.clock.now(),
+      ],
     );
-    await tx.query('SELECT pg_notify($1, $2)', [CHANNEL, path]);
-    this.db.afterCommit(tx, () => this.drop(path));
+    const paths = all.map(([path]) => path);
+    await tx.query('SELECT pg_notify($1, path) FROM unnest($2::text[]) AS p (path)', [CHANNEL, paths]);
+    this.db.afterCommit(tx, () => paths.forEach((path) => this.drop(path)));
   }
 
   /** What is at `path` now, with the same bytes for everybody. */
@@ -79,6 +94,15 @@ export class PublishedFiles implements OnApplicationShutdown {
       [path],
     );
     return row && { body: row.body, contentType: row.content_type, etag: row.etag, cacheControl: row.cache_control };
+  }
+
+  /** The bodies at these paths for this transaction, its own changes included; absent ones are left out. */
+  async findAllIn(tx: Tx, paths: readonly string[]): Promise<Map<string, Uint8Array>> {
+    const rows = await tx.query<{ path: string; body: Buffer }[]>(
+      'SELECT path, body FROM published_file WHERE path = ANY($1)',
+      [paths],
+    );
+    return new Map(rows.map(({ path, body }) => [path, body]));
   }
 
   /** Begins to listen for changes made elsewhere; from then on files are kept in memory. Lost connections are replaced. */

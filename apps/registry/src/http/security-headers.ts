@@ -60,7 +60,7 @@ export class SecurityHeaders {
 
 /** Where published files live. The log's files are made on read, but are as public as these. */
 export function isFilePath(path: string): boolean {
-  return /^\/(?:tuf|crl|ca|log)\//.test(path);
+  return /^\/(?:tuf|crl|ca|log|revocations)\//.test(path);
 }
 
 /** Middleware that does nothing but set headers, asked once what they are. */

@@ -18,12 +18,12 @@ export class CrlFreshness {
     const plans = planCrls(await this.certificates.authorities()).filter(({ holds }) => holds === 'leaves');
     if (plans.length === 0) return undefined; // before genesis
     const crls = await this.revocations.crls();
-    for (const { ca, shard, renewAfterMs } of plans) {
-      const latest = crls.find((crl) => crl.ca === ca && crl.shard === shard);
-      if (latest === undefined) return `There is no CRL of ${ca} yet.`;
-      const ageMs = this.clock.now().getTime() - latest.thisUpdate.getTime();
-      if (ageMs < 2 * renewAfterMs) continue;
-      return `The CRL of ${ca} was last signed at ${wireTime(latest.thisUpdate)}: is the worker running?`;
+    for (const { ca, shards, renewAfterMs } of plans) {
+      const own = crls.filter((crl) => crl.ca === ca);
+      if (own.length < shards) return `There is no CRL of ${ca} for each shard yet.`;
+      const oldest = new Date(Math.min(...own.map(({ thisUpdate }) => thisUpdate.getTime())));
+      if (this.clock.now().getTime() - oldest.getTime() < 2 * renewAfterMs) continue;
+      return `A CRL of ${ca} was last signed at ${wireTime(oldest)}: is the worker running?`;
     }
     return undefined;
   }

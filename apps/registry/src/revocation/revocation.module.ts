@@ -10,11 +10,12 @@ import { AffectedReader } from './affected.reader.ts';
 import { CrlFreshness } from './crl-freshness.ts';
 import { IssueCrl } from './issue-crl.ts';
 import { PreviewRevocation } from './preview-revocation.ts';
+import { PublishFeeds } from './publish-feeds.ts';
 import { RevocationReaderModule } from './revocation-reader.module.ts';
 import { RevocationStore } from './revocation.store.ts';
 import { RevocationsController } from './revocations.controller.ts';
 import { Revoke } from './revoke.ts';
-import { SignCrl } from './sign-crl.ts';
+import { SignCrls } from './sign-crl.ts';
 import { WeighOrder } from './weigh-order.ts';
 
 @Module({
@@ -28,7 +29,17 @@ import { WeighOrder } from './weigh-order.ts';
     VendorReaderModule,
   ],
   controllers: [RevocationsController],
-  providers: [AffectedReader, CrlFreshness, IssueCrl, PreviewRevocation, RevocationStore, Revoke, SignCrl, WeighOrder],
+  providers: [
+    AffectedReader,
+    CrlFreshness,
+    IssueCrl,
+    PreviewRevocation,
+    PublishFeeds,
+    RevocationStore,
+    Revoke,
+    SignCrls,
+    WeighOrder,
+  ],
   exports: [IssueCrl],
 })
 export class RevocationModule {

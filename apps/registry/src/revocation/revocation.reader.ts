@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { encodeHex } from '@margo-trust/bytes';
+import { areEqualBytes, encodeHex, parseHex } from '@margo-trust/bytes';
 import type { RevocationKind, RevocationReason } from '@margo-trust/wire';
-import type { AuthorityName } from '../certificates/certificate.reader.ts';
+import { type AuthorityName, CertificateReader } from '../certificates/certificate.reader.ts';
 import { Db, type Tx } from '../db/db.ts';
 
 /** What a decision is about. */
@@ -44,6 +44,8 @@ export interface CurrentRevocation {
 /** A line of a CRL. */
 export interface ListedCertificate {
   readonly serial: string;
+  /** SHA-256 of the certificate. */
+  readonly fingerprint: Uint8Array;
   readonly issuer: AuthorityName;
   readonly shard: number;
   readonly reason: RevocationReason;
@@ -60,12 +62,17 @@ export interface CrlState {
   readonly nextUpdate: Date;
   /** It knows every decision up to this one. */
   readonly sequence: bigint;
+  /** The newest long-lived copy of it or of one before it. */
+  readonly twin?: { readonly number: bigint; readonly nextUpdate: Date };
 }
 
 /** Reads revocations; lent to the log and to the trust root. Within `tx` everything is seen as that transaction sees it. */
 @Injectable()
 export class RevocationReader {
-  constructor(private readonly db: Db) {}
+  constructor(
+    private readonly db: Db,
+    private readonly authorities: CertificateReader,
+  ) {}
 
   /** Number of the latest decision, 0 before the first. Grows without gaps, in the order of commits. */
   async sequence(tx?: Tx): Promise<bigint> {
@@ -121,9 +128,9 @@ export class RevocationReader {
   }
 
   /** A page of what holds, the latest decision first; `before` is the sequence that the last page ended with. */
-  async page(limit: number, before?: bigint): Promise<HeldRevocation[]> {
+  async page(limit: number, before?: bigint, tx?: Tx): Promise<HeldRevocation[]> {
     const rows = await this.read<HeldRow>(
-      undefined,
+      tx,
       `SELECT * FROM current_revocation WHERE $1::bigint IS NULL OR sequence < $1 ORDER BY sequence DESC LIMIT $2`,
       [before?.toString() ?? null, limit],
     );
@@ -149,23 +156,65 @@ export class RevocationReader {
    * themselves or by their key or vendor. Of several dates the earliest counts.
    */
   async listed(tx: Tx): Promise<ListedCertificate[]> {
-    const rows = await tx.query<(VerdictRow & { serial: string; issuer: AuthorityName; shard: number })[]>(
-      `SELECT DISTINCT ON (c.serial) c.serial, c.issuer, c.shard, r.reason, r.revoked_at, r.invalidity_date
-       FROM current_revocation r JOIN certificate c
-         ON (r.kind = 'certificate' AND c.serial = r.target)
-         OR (r.kind = 'key' AND c.spki_sha256 = decode(r.target, 'hex'))
-         OR (r.kind = 'vendor' AND c.vendor_id = r.target)
+    const rows = await tx.query<ListedRow[]>(
+      `SELECT DISTINCT ON (c.serial) c.serial, c.fingerprint, c.issuer, c.shard, r.reason, r.revoked_at, r.invalidity_date
+       FROM (${CONCERNED}) r JOIN certificate c ON c.serial = r.serial
        WHERE r.is_on_crl ORDER BY c.serial, coalesce(r.refused_from, '-infinity'), r.sequence`,
     );
-    return rows.map((row) => ({ serial: row.serial, issuer: row.issuer, shard: row.shard, ...toVerdict(row) }));
+    return rows.map((row) => ({
+      ...{ serial: row.serial, fingerprint: row.fingerprint, issuer: row.issuer, shard: row.shard },
+      ...toVerdict(row),
+    }));
   }
 
-  /** The newest CRL of each shard. */
+  /** What the CRLs of roots list: issuing CAs, under the root whose name they bear. */
+  async listedCas(tx: Tx): Promise<ListedCertificate[]> {
+    const held = (await this.broad(tx)).filter(({ kind }) => kind === 'issuer');
+    if (held.length === 0) return [];
+    const authorities = await this.authorities.authorities(tx);
+    return held.flatMap(({ target, reason, revokedAt, invalidityDate }) => {
+      const ca = authorities.find(({ name }) => name === target)?.certificate;
+      const root = authorities.find(
+        ({ role, certificate }) => role === 'root' && ca && areEqualBytes(certificate.subject.der, ca.issuer.der),
+      );
+      if (!ca || !root) return [];
+      const line = { serial: ca.serialHex, fingerprint: parseHex(ca.fingerprint), issuer: root.name, shard: 0 };
+      return [{ ...line, reason, revokedAt, ...(invalidityDate && { invalidityDate }) }];
+    });
+  }
+
+  /** Shards, by CA, whose content decisions after `since` have changed; `-1` for all there are. */
+  async concernedSince(tx: Tx, since: bigint): Promise<Map<string, Set<number>>> {
+    const rows = await tx.query<{ ca: string; shard: number }[]>(
+      `SELECT DISTINCT c.issuer AS ca, c.shard
+       FROM (${CONCERNED}) r JOIN certificate c ON c.serial = r.serial WHERE r.is_on_crl AND r.sequence > $1`,
+      [since.toString()],
+    );
+    const found = new Map<string, Set<number>>();
+    for (const { ca, shard } of rows) found.set(ca, (found.get(ca) ?? new Set()).add(shard));
+    const isIssuerHit = (await this.broad(tx)).some(({ kind, sequence }) => kind === 'issuer' && sequence > since);
+    if (isIssuerHit) {
+      for (const { issuer } of await this.listedCas(tx)) found.set(issuer, new Set([0]));
+    }
+    return found;
+  }
+
+  /** Which decisions all CRLs of a CA know of, by its name. */
+  async progress(tx?: Tx): Promise<Map<string, bigint>> {
+    const rows = await this.read<{ ca: string; sequence: string }>(tx, 'SELECT ca, sequence FROM crl_progress');
+    return new Map(rows.map(({ ca, sequence }) => [ca, BigInt(sequence)]));
+  }
+
+  /** The newest CRL of each shard, with its newest twin. */
   async crls(tx?: Tx): Promise<CrlState[]> {
     const rows = await this.read<CrlRow>(
       tx,
-      `SELECT DISTINCT ON (ca, shard) ca, shard, number, this_update, next_update, sequence
-       FROM crl ORDER BY ca, shard, number DESC`,
+      `SELECT c.ca, c.shard, c.number, c.this_update, c.next_update, c.sequence, t.number AS twin_number, t.next_update AS twin_until
+       FROM authority a CROSS JOIN generate_series(0, CASE a.role WHEN 'issuing' THEN 127 WHEN 'root' THEN 0 ELSE -1 END) AS s (shard)
+       CROSS JOIN LATERAL (SELECT * FROM crl WHERE ca = a.name AND crl.shard = s.shard ORDER BY number DESC LIMIT 1) c
+       LEFT JOIN LATERAL (SELECT number, next_update FROM crl_twin WHERE ca = a.name AND crl_twin.shard = s.shard
+                          ORDER BY number DESC LIMIT 1) t ON true
+       ORDER BY c.ca, c.shard`,
     );
     return rows.map((row) => ({
       ca: row.ca,
@@ -174,6 +223,8 @@ export class RevocationReader {
       thisUpdate: row.this_update,
       nextUpdate: row.next_update,
       sequence: BigInt(row.sequence),
+      ...(row.twin_number !== null &&
+        row.twin_until !== null && { twin: { number: BigInt(row.twin_number), nextUpdate: row.twin_until } }),
     }));
   }
 
@@ -211,7 +262,25 @@ interface CrlRow {
   this_update: Date;
   next_update: Date;
   sequence: string;
+  twin_number: string | null;
+  twin_until: Date | null;
 }
+
+interface ListedRow extends VerdictRow {
+  serial: string;
+  fingerprint: Buffer;
+  issuer: AuthorityName;
+  shard: number;
+}
+
+/** Current decisions, each beside every certificate that it concerns by its own serial number, its key or its vendor. */
+const CONCERNED = `
+  SELECT target AS serial, reason, revoked_at, invalidity_date, refused_from, is_on_crl, sequence
+    FROM current_revocation WHERE kind = 'certificate'
+  UNION ALL SELECT c.serial, r.reason, r.revoked_at, r.invalidity_date, r.refused_from, r.is_on_crl, r.sequence
+    FROM current_revocation r JOIN certificate c ON c.spki_sha256 = decode(r.target, 'hex') WHERE r.kind = 'key'
+  UNION ALL SELECT c.serial, r.reason, r.revoked_at, r.invalidity_date, r.refused_from, r.is_on_crl, r.sequence
+    FROM current_revocation r JOIN certificate c ON c.vendor_id = r.target WHERE r.kind = 'vendor'`;
 
 function toVerdict({ reason, revoked_at: revokedAt, invalidity_date: invalidityDate }: VerdictRow) {
   return { reason, revokedAt, ...(invalidityDate && { invalidityDate }) };

@@ -11,9 +11,12 @@ export interface NewRevocation extends Verdict {
   readonly entryId: string;
 }
 
-export interface NewCrl extends CrlState {
+export interface NewCrl extends Omit<CrlState, 'twin'> {
   readonly sha256: Uint8Array;
 }
+
+/** A long-lived copy of the CRL with this number. */
+export type NewTwin = Pick<NewCrl, 'ca' | 'shard' | 'number' | 'nextUpdate' | 'sha256'>;
 
 /** Somebody's wish that a subject be trusted more than the decision `after` allows. */
 export interface RevocationVote extends Verdict {
@@ -81,21 +84,41 @@ export class RevocationStore {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [CRL_LOCK]);
   }
 
-  async insertCrl(tx: Tx, crl: NewCrl): Promise<void> {
+  async insertCrls(tx: Tx, crls: readonly NewCrl[], twins: readonly NewTwin[]): Promise<void> {
     await tx.query(
       `INSERT INTO crl (ca, shard, number, sha256, this_update, next_update, sequence)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+       SELECT * FROM unnest($1::text[], $2::smallint[], $3::numeric[], $4::bytea[], $5::timestamptz[], $6::timestamptz[], $7::bigint[])`,
       [
-        crl.ca,
-        crl.shard,
-        crl.number.toString(),
-        Buffer.from(crl.sha256),
-        crl.thisUpdate,
-        crl.nextUpdate,
-        crl.sequence.toString(),
+        ...columns(crls),
+        crls.map(({ thisUpdate }) => thisUpdate),
+        crls.map(({ nextUpdate }) => nextUpdate),
+        crls.map(({ sequence }) => sequence.toString()),
       ],
     );
+    await tx.query(
+      `INSERT INTO crl_twin (ca, shard, number, sha256, next_update)
+       SELECT * FROM unnest($1::text[], $2::smallint[], $3::numeric[], $4::bytea[], $5::timestamptz[])`,
+      [...columns(twins), twins.map(({ nextUpdate }) => nextUpdate)],
+    );
   }
+
+  /** Under {@link lockCrls}: all CRLs of these CAs know the decisions up to `sequence` that concern them. */
+  async noteProgress(tx: Tx, cas: readonly string[], sequence: bigint): Promise<void> {
+    await tx.query(
+      `INSERT INTO crl_progress SELECT ca, $2 FROM unnest($1::text[]) AS c (ca)
+       ON CONFLICT (ca) DO UPDATE SET sequence = excluded.sequence`,
+      [cas, sequence.toString()],
+    );
+  }
+}
+
+function columns(crls: readonly Pick<NewCrl, 'ca' | 'shard' | 'number' | 'sha256'>[]): unknown[][] {
+  return [
+    crls.map(({ ca }) => ca),
+    crls.map(({ shard }) => shard),
+    crls.map(({ number }) => number.toString()),
+    crls.map(({ sha256 }) => Buffer.from(sha256)),
+  ];
 }
 
 const DECISION_LOCK = 0x7265766f; // "revo"

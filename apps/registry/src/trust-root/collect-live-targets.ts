@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { encodeHex, encodeUtf8 } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
 import { CertificateReader } from '../certificates/certificate.reader.ts';
 import type { Tx } from '../db/db.ts';
 import { PublishedFiles } from '../http/published-files.store.ts';
@@ -54,18 +56,29 @@ export class CollectLiveTargets {
   async state(tx?: Tx): Promise<string> {
     const vendors = await this.vendors.stateOfAdmitted(tx);
     const sequence = await this.revocations.sequence(tx);
-    const crls = (await this.revocations.crls(tx)).map(({ ca, shard, number }) => `${ca}/${shard}:${number}`);
+    const crls = (await this.revocations.crls(tx)).map(
+      ({ ca, shard, number, twin }) => `${ca}/${shard}:${twin?.number ?? number}`,
+    );
     const witnessed = (await this.checkpoint.isWitnessed()) ? ' witnessed' : '';
-    return `vendors ${vendors} revocations ${sequence} crls ${crls.join(' ')}${witnessed}`;
+    return `vendors ${vendors} revocations ${sequence} crls ${encodeHex(sha256(encodeUtf8(crls.join(' '))))}${witnessed}`;
   }
 
+  /** For whoever has no network: the long-lived twins, where there are some. They change when their content does, and weekly. */
   private async crls(tx: Tx): Promise<Record<string, Uint8Array>> {
-    const found: Record<string, Uint8Array> = {};
-    for (const { ca, shard } of await this.revocations.crls(tx)) {
-      const file = await this.files.findIn(tx, `/crl/${ca}/${shard}.crl`);
-      if (file === undefined) throw new Error(`The CRL of ${ca}, shard ${shard}, was signed and is not published.`);
-      found[`live.crl.${ca}.${shard}.crl`] = file.body;
-    }
-    return found;
+    const wanted = (await this.revocations.crls(tx)).map(({ ca, shard, twin }) => ({
+      name: `live.crl.${ca}.${shard}.crl`,
+      path: twin === undefined ? `/crl/${ca}/${shard}.crl` : `/crl/${ca}/${shard}.long.crl`,
+    }));
+    const found = await this.files.findAllIn(
+      tx,
+      wanted.map(({ path }) => path),
+    );
+    return Object.fromEntries(
+      wanted.map(({ name, path }) => {
+        const body = found.get(path);
+        if (body === undefined) throw new Error(`The CRL at ${path} was signed and is not published.`);
+        return [name, body];
+      }),
+    );
   }
 }

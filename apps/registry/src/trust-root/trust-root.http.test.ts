@@ -113,7 +113,7 @@ describe('after genesis', () => {
       'ca.root.pem',
       'ca.tsa.pem',
       'live.checkpoint',
-      'live.crl.issuing-1.0.crl',
+      ...Array.from({ length: 128 }, (_, shard) => `live.crl.issuing-1.${shard}.crl`).sort(),
       'live.crl.root.0.crl',
       'live.revocations.v1.json',
       'live.vendors.index.json',
@@ -247,8 +247,11 @@ describe('from admission to revocation', () => {
     );
     expect(certificates).toMatchObject([{ serial, reason: 'keyCompromise', issuer: 'issuing-1' }]);
     const after = await deviceView();
-    expect(after.target('live.crl.issuing-1.0.crl')).toEqual(await fetched('/crl/issuing-1/0.crl'));
-    expect(after.findTarget('live.crl.issuing-1.0.crl')).not.toEqual(before.findTarget('live.crl.issuing-1.0.crl'));
+    const shard = parseInt(serial.slice(-2), 16) % 128;
+    const [crl, other] = [shard, (shard + 1) % 128].map((n) => `live.crl.issuing-1.${n}.crl`) as [string, string];
+    expect(after.target(crl)).toEqual(await fetched(`/crl/issuing-1/${shard}.long.crl`));
+    expect(after.findTarget(crl)).not.toEqual(before.findTarget(crl));
+    expect(after.findTarget(other)).toEqual(before.findTarget(other));
     expect(after.findTarget(vendorShard(vendor))).toEqual(before.findTarget(vendorShard(vendor)));
     expect(await judge()).toMatchObject({ trusted: false, code: 'verify/certificate-revoked' });
     expect(await isDue()).toBe(false);

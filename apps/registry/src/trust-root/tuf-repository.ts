@@ -30,10 +30,11 @@ export class TufRepository {
 
   /** Targets by name. Each lies under its own hash, so older ones stay for whoever is in the middle of an update. */
   async addTargets(tx: Tx, targets: Readonly<Record<string, Uint8Array>>): Promise<void> {
-    for (const [name, body] of Object.entries(targets)) {
-      const path = `/tuf/${targetPath(name, describeTarget(body))}`;
-      await this.files.publish(tx, path, { body, contentType: contentTypeOf(name), cacheControl: IMMUTABLE });
-    }
+    const files = Object.entries(targets).map(([name, body]) => {
+      const file = { body, contentType: contentTypeOf(name), cacheControl: IMMUTABLE };
+      return [`/tuf/${targetPath(name, describeTarget(body))}`, file] as const;
+    });
+    await this.files.publishAll(tx, Object.fromEntries(files));
   }
 
   /**
