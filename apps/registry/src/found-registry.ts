@@ -21,7 +21,7 @@ import { PerformCeremony } from './trust-root/perform-ceremony.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 
 /**
- * Makes a registry out of an empty database: certificates, log, ceremony and CRLs in one transaction, then the first
+ * Makes a registry out of an empty database: certificates, log and ceremony in one transaction, then the CRLs and the first
  * publication. In development only, where all keys are at hand.
  * Refuses a database that was founded for another domain or with other keys, in every mode.
  */
@@ -42,12 +42,15 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
 
   await app.get(LogKeys).refresh();
 
-  // A crash before this leaves a registry without a timestamp role, and the work still due. It cannot be part of the
-  // transaction: a checkpoint may be signed only when what it vouches for is committed. Later publications are the worker's:
+  // A crash before this leaves a registry without CRLs or timestamp role, and the work still due. It cannot be part of the
+  // transaction: a checkpoint may be signed only when what it vouches for is committed, and hundreds of CRLs take longer to sign
+  // than anybody may hold the log. Later publications are the worker's:
   // a database that cannot be written to just now is served all the same.
   if (config.mode !== 'development') return;
   const publish = app.get(PublishTrustRoot);
-  if (await publish.isFirstDue()) await publish.run();
+  if (!(await publish.isFirstDue())) return;
+  await app.get(IssueCrl).run();
+  await publish.run();
 }
 
 async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
@@ -63,7 +66,6 @@ async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
   const trustRoot = describeTrustRoot(domain, authorities, app.get(LogIdentity), witnessing?.demand ?? 'reported');
   await app.get(OpenLog).run(tx, trustRoot);
   await app.get(PerformCeremony).run(tx, encodeGrantedTargets(trustRoot, authorities));
-  await app.get(IssueCrl).runIn(tx);
 }
 
 function refuseOtherDomain(founded: string, { domain }: Config): void {

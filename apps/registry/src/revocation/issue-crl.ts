@@ -65,8 +65,7 @@ export class IssueCrl {
     await this.db.transaction((tx) => this.runIn(tx));
   }
 
-  /** The same inside the caller's transaction, for genesis. */
-  async runIn(tx: Tx): Promise<void> {
+  private async runIn(tx: Tx): Promise<void> {
     await this.store.lockCrls(tx);
     const plans = await this.plans(tx);
     // Before what it covers is read: a decision in between is found again next time, and is not missed.
