@@ -43,6 +43,8 @@ export interface OutsideOptions {
   /** Debian's oldest that will do, or the binaries of the embedded one. Without it: Debian's if there is one. */
   readonly from?: 'debian' | 'embedded';
   readonly settings?: readonly string[];
+  /** An existing directory to put its data below; the system's temporary one otherwise. */
+  readonly place?: string;
 }
 
 /** Against hanging only: one that recovers on a busy machine takes its time. */
@@ -61,7 +63,7 @@ export function findDebianPostgres(): number | undefined {
 export async function startOutsidePostgres(options: OutsideOptions = {}): Promise<OutsidePostgres> {
   const binaries = await findBinaries(options.from);
   const { initdb, prefix, owner } = binaries;
-  const directory = mkdtempSync(join(tmpdir(), 'margo-outside-'));
+  const directory = mkdtempSync(join(options.place ?? tmpdir(), 'margo-outside-'));
   const [data, passwordFile] = [join(directory, 'data'), join(directory, 'password')];
   writeFileSync(passwordFile, 'not a secret\n');
   if (owner !== undefined) for (const path of [directory, passwordFile]) chownSync(path, owner.uid, owner.gid);
