@@ -59,6 +59,8 @@ export function verdictOutcome(what: string, verdict: Verdict, notes: readonly s
     logged: `entry ${finding.log.index} of ${finding.log.origin}`,
     witnessed: finding.witnessed && witnessText(finding.witnessed),
     certificate: finding.certificateFingerprint,
+    key: finding.assurance && KEY_CLASSES[finding.assurance],
+    build: finding.workload && `${finding.workload.subject} (${finding.workload.issuer})`,
     'as of': `${timeText(freshness.asOf)}${staleText(freshness)}`,
   });
   return { data, lines: [`trusted: ${what}`, ...facts, ...noteLines] };
@@ -86,6 +88,12 @@ function staleText({ stale }: Freshness): string {
 function isVendor(wanted: string, id: string): boolean {
   return wanted.toLowerCase() === id || wanted.toLowerCase().startsWith(`https://${id}.vendors.`);
 }
+
+const KEY_CLASSES = {
+  hardware: 'in attested hardware',
+  software: undefined, // nothing is known of it
+  ci: 'of a build, for a day',
+} as const;
 
 /** Clocks differ a little. */
 const CLOCK_TOLERANCE_SECONDS = 300;

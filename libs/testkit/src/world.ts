@@ -55,6 +55,7 @@ import {
   rootProfile,
   type Certificate,
   type CertificateSpec,
+  type LeafInput,
 } from '@margo-trust/x509';
 import { makeKey, type KeyPair } from './key.ts';
 
@@ -191,7 +192,7 @@ export class World {
     return parseCertificate(assembleSigned(tbs, spec.algorithm, issuer.sign(tbs, spec.algorithm)));
   }
 
-  vendor(id: string, change: Partial<{ notBefore: Date; notAfter: Date; vendorUri: string }> = {}): TestVendor {
+  vendor(id: string, change: Partial<LeafInput> = {}): TestVendor {
     const key = makeKey('P-256');
     const uri = `https://${id}.vendors.${this.domain}/`;
     const certificate = this.issue(

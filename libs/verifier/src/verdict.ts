@@ -1,4 +1,5 @@
 import type { StaleRole } from '@margo-trust/tuf';
+import type { Assurance } from '@margo-trust/x509';
 import type { Witnessed } from './witnesses.ts';
 
 /** The steps of a verdict, in the order in which they refuse. */
@@ -42,6 +43,10 @@ export interface Finding {
   /** Absent where neither the trust root nor the caller asks. */
   readonly witnessed?: Witnessed;
   readonly certificateFingerprint: string;
+  /** What the registry knows of the key, or that a build got the certificate, for a day; absent below a vendor's own CA. */
+  readonly assurance?: Assurance;
+  /** The build, with assurance `ci`: its OpenID issuer, and what that calls it. */
+  readonly workload?: { readonly issuer: string; readonly subject: string };
 }
 
 export type Verdict =

@@ -18,7 +18,7 @@ import {
   type StatementFacts,
   type TargetArtifact,
 } from '@margo-trust/statement';
-import type { Certificate } from '@margo-trust/x509';
+import { readAssurance, readWorkload, type Certificate } from '@margo-trust/x509';
 import { VerifyFault, type VerifyFaultCode } from './fault.ts';
 import { SigningPaths } from './signing-paths.ts';
 import type { PublishedVendor, Revocation, TrustRoot } from './trust-root.ts';
@@ -180,9 +180,11 @@ export class Verifier {
       return { places, time, detail: `Entry ${index} of ${origin}, known by ${text(time)}.` };
     });
     const witnessed = this.judgeWitnesses(statement, places, checks);
-    const { issuerKeys } = step(checks, 'certificate', () => {
+    const { issuerKeys, holder } = step(checks, 'certificate', () => {
       const issuerKeys = this.paths.verify(leaf, statement, time);
-      return { issuerKeys, detail: `${leaf.subjectText}, valid then.` };
+      const holder = describeHolder(leaf);
+      const build = holder.workload ? ` Given to the build ${holder.workload.subject} for a day.` : '';
+      return { issuerKeys, holder, detail: `${leaf.subjectText}, valid then.${build}` };
     });
     const { vendor } = step(checks, 'vendor', () => {
       const vendor = this.vendors.load(statement.issuer);
@@ -211,6 +213,7 @@ export class Verifier {
       log: { origin, index, size },
       ...(witnessed && { witnessed }),
       certificateFingerprint: leaf.fingerprint,
+      ...holder,
     };
   }
 
@@ -261,6 +264,16 @@ export class Verifier {
       freshness: this.freshness,
     };
   }
+}
+
+/** What the certificate says of whoever holds its key. Only after its path: anybody can write such things. */
+function describeHolder(leaf: Certificate): Pick<Finding, 'assurance' | 'workload'> {
+  const assurance = readAssurance(leaf);
+  const workload = assurance === 'ci' ? readWorkload(leaf) : undefined;
+  return {
+    ...(assurance && { assurance }),
+    ...(workload && { workload: { issuer: workload.issuer, subject: workload.subject } }),
+  };
 }
 
 /** What a revocation may be about, in one statement. */

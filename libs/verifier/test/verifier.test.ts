@@ -1,7 +1,7 @@
 import { encodeBase64, encodeHex, encodeUtf8, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { attachToStatement, parseStatement, type Release, type TargetArtifact } from '@margo-trust/statement';
-import { makeKey, World } from '@margo-trust/testkit';
+import { makeKey, TEST_WORKLOAD, World } from '@margo-trust/testkit';
 import { openTufSnapshot, type TufFileSet } from '@margo-trust/tuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -76,6 +76,56 @@ describe('the verdict on an artifact', () => {
       'revocation',
     ]);
   });
+
+  describe('of a build, with a certificate for a day', () => {
+    const world = new World();
+    const build = world.vendor(ID, {
+      ...{ assurance: 'ci', workload: TEST_WORKLOAD },
+      ...{ notBefore: world.later(-60), notAfter: world.later(86_340) },
+    });
+    const published = world.published(build, claims);
+    const signature = world.log(world.signArtifact(build, target));
+    const judge = (lists: Parameters<World['trustRoot']>[1] = {}, now?: Date, signed = signature) =>
+      verifierOf(world.trustRoot([published], lists), now).verifyArtifact(target, [signed]);
+    const at = { reason: 'keyCompromise', revokedAt: '2026-11-21T00:00:00Z' };
+
+    it('trusts it by the time of the log alone, also when the day is long over, and names class and build', () => {
+      for (const now of [undefined, new Date('2036-01-01T00:00:00Z')]) {
+        const verdict = judge({}, now);
+        const { issuer, subject } = TEST_WORKLOAD;
+        expect(verdict).toMatchObject({ trusted: true, finding: { assurance: 'ci', workload: { issuer, subject } } });
+        const { detail } = verdict.checks.find(({ name }) => name === 'certificate')!;
+        expect(detail).toContain(`Given to the build ${subject} for a day.`);
+      }
+    });
+
+    it('refuses what the log knew only after that day', () => {
+      const late = world.log(world.signArtifact(build, target), world.later(86_400));
+      expect(codeOf(judge({}, undefined, late))).toBe('x509/expired');
+    });
+
+    it.each([
+      ['key', { keys: [{ spki: encodeHex(sha256(build.certificate.spki)), ...at }] }, 'verify/key-revoked'],
+      ['vendor', { vendors: [{ id: ID, ...at }] }, 'verify/vendor-revoked'],
+      ['digest', { digests: [{ digest: target.digest, ...at }] }, 'verify/digest-revoked'],
+    ])('refuses it when its %s is revoked', (_, lists, code) => {
+      expect(codeOf(judge(lists))).toBe(code);
+    });
+  });
+
+  it.each(['hardware', 'software'] as const)(
+    'says that the key is of the class %s, and names no build',
+    (assurance) => {
+      const world = new World();
+      const vendor = world.vendor(ID, { assurance });
+      const signature = world.log(world.signArtifact(vendor, target));
+      const verdict = verifierOf(world.trustRoot([world.published(vendor, claims)])).verifyArtifact(target, [
+        signature,
+      ]);
+      expect(verdict.trusted && verdict.finding).toMatchObject({ assurance });
+      expect(verdict.trusted && verdict.finding).not.toHaveProperty('workload');
+    },
+  );
 
   it('finds one good signature among bad ones', () => {
     const { world, published, signature } = walk();
