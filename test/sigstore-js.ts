@@ -5,10 +5,8 @@ import {
   MessageSignatureBundleBuilder,
   RekorWitness,
   type Signer,
-  type Witness,
+  TSAWitness,
 } from '@sigstore/sign';
-import { encodeTimestampRequest } from '@margo-trust/timestamp';
-import { sha256 } from '@margo-trust/crypto';
 
 /** Who signs, and where: the registry's address; certificate in PEM. */
 export interface SigstoreSigner {
@@ -27,12 +25,7 @@ export async function signWithSigstoreJs(
     sign: (bytes) =>
       Promise.resolve({ signature: sign('sha256', bytes, key), key: { $case: 'x509Certificate', certificate } }),
   };
-  // Its TSAWitness sends JSON; our authority takes RFC 3161 queries, as cosign and notation send them.
-  const stamp: Witness = {
-    testify: async (content) => ({
-      rfc3161Timestamps: [{ signedTimestamp: await ask(registry, signatureOf(content)) }],
-    }),
-  };
+  const stamp = new TSAWitness({ tsaBaseURL: registry, retry: 0 });
   const log = new RekorWitness({ rekorBaseURL: registry, majorApiVersion: 2, retry: 0 });
   const options = { signer, witnesses: [log, stamp] };
   const bundle =
@@ -40,21 +33,4 @@ export async function signWithSigstoreJs(
       ? await new MessageSignatureBundleBuilder(options).create({ data: Buffer.from(data) })
       : await new DSSEBundleBuilder(options).create({ data: Buffer.from(data), type: 'application/vnd.in-toto+json' });
   return bundleToJSON(bundle) as object;
-}
-
-function signatureOf(content: Parameters<Witness['testify']>[0]): Uint8Array {
-  const signature =
-    content.$case === 'messageSignature' ? content.messageSignature.signature : content.dsseEnvelope.signatures[0]?.sig;
-  return Uint8Array.from(signature ?? []);
-}
-
-async function ask(registry: string, signature: Uint8Array): Promise<Buffer> {
-  const query = encodeTimestampRequest({ hash: 'SHA-256', imprint: sha256(signature), certReq: true });
-  const response = await fetch(`${registry}/tsa`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/timestamp-query' },
-    body: Buffer.from(query),
-  });
-  if (!response.ok) throw new Error(`The time-stamp was refused: ${await response.text()}`);
-  return Buffer.from(await response.arrayBuffer());
 }

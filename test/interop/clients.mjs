@@ -21,6 +21,8 @@ export const CLIENTS = [
   goProgram('versitygw', '1.8.0', 'github.com/versity/versitygw/cmd/versitygw'),
   goProgram('go-tuf', `2.4.2-${sourceHash('go-tuf')}`, '.'),
   goProgram('go-checker', `0.30.0-${sourceHash('go-checker')}`, '.'),
+  goProgram('timestamp-cli', '2.1.3', 'github.com/sigstore/timestamp-authority/v2/cmd/timestamp-cli'),
+  goProgram('zlint', '3.7.3', 'github.com/zmap/zlint/v3/cmd/zlint'),
   goProgram('omniwitness', '20260720', 'github.com/transparency-dev/witness/cmd/omniwitness'),
   goProgram('witness-client', `20260720-${sourceHash('witness-client')}`, '.'),
   pythonPackages('python-tuf', '7.0.1'),
