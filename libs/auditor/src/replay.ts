@@ -19,6 +19,7 @@ import { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
 import type { CheckedRow } from './log-check.ts';
 import { LogKeyHistory } from './log-keys.ts';
 import { RecordPayload } from './record.ts';
+import { WorkloadBindings } from './workload-bindings.ts';
 
 /** What was decided again. */
 export interface ReplayReport {
@@ -89,6 +90,7 @@ export class AdmissionReplay {
   private readonly byUri = new Map<string, Vendor>();
   private readonly certificates = new Map<string, IssuedCertificate>();
   private readonly keys = new Set<string>();
+  private readonly bindings = new WorkloadBindings();
   /** By `certificate:<fingerprint>`, `key:…`, `issuer:…`, `vendor:…`, `digest:…`, the last with ` of <vendor>` where only its signatures are meant. */
   private readonly revocations = new Map<string, Revocation>();
   /** Vendor of announced certificates and digest of what they say, by EntryID of the announcement. */
@@ -313,6 +315,8 @@ export class AdmissionReplay {
       'issuer-revoked': (record, { index }) => this.revoke(record, `issuer:${record.text('issuer')}`, index),
       'vendor-revoked': (record, { index }) => this.revokeVendor(record, index),
       'digest-revoked': (record, { index }) => this.revokeDigest(record, index),
+      'workload-bound': (record, { index, row }) => this.bindWorkload(record, index, encodeBase64Url(row.entry)),
+      'workload-unbound': (record, { index }) => this.unbindWorkload(record, index),
       'statement-restricted': (record, { index }) => this.withhold(record, index),
       'statement-released': (record, { index }) => this.release(record, index),
       'statement-erased': (record, { index }) => this.erase(record, index),
@@ -403,8 +407,27 @@ export class AdmissionReplay {
     if (this.revocations.has(`key:${key}`)) throw wrong(index, 'certifies a key that is revoked');
     if (this.revocations.has(`issuer:${issuer}`))
       throw wrong(index, `issues a certificate under ${issuer}, which is revoked`);
+    const flaw = this.bindings.judge(certificate, vendor.id, record.optionalText('binding'));
+    if (flaw !== undefined) throw wrong(index, flaw);
     this.keys.add(key);
     this.certificates.set(fingerprint, { vendor: vendor.id, key, issuer });
+    return vendor.id;
+  }
+
+  /** An owner's word that builds may have certificates of the vendor. */
+  private bindWorkload(record: RecordPayload, index: bigint, entryId: string): string {
+    const vendor = this.loadVendor(record, index);
+    if (!isActive(vendor)) throw wrong(index, `binds builds of ${vendor.id}, which is not active`);
+    const rule = { vendor: vendor.id, issuer: record.text('issuer'), subject: record.text('subject') };
+    const flaw = this.bindings.bind(entryId, rule);
+    if (flaw !== undefined) throw wrong(index, flaw);
+    return vendor.id;
+  }
+
+  private unbindWorkload(record: RecordPayload, index: bigint): string {
+    const vendor = this.loadVendor(record, index);
+    const flaw = this.bindings.unbind(record.text('binding'), vendor.id);
+    if (flaw !== undefined) throw wrong(index, flaw);
     return vendor.id;
   }
 

@@ -2,7 +2,7 @@ import { encodeBase64, encodeBase64Url, encodeHex, encodeUtf8 } from '@margo-tru
 import { sha256 } from '@margo-trust/crypto';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
-import { World, type TestVendor } from '@margo-trust/testkit';
+import { TEST_WORKLOAD, World, type TestVendor } from '@margo-trust/testkit';
 import { describe, expect, it } from 'vitest';
 import { AdmissionReplay, LogCheck, type ReplayReport } from '../src/index.ts';
 import { idOf, WorldLog } from './world-log.ts';
@@ -232,12 +232,98 @@ describe('AdmissionReplay', () => {
       log.record('certificate-announced', 'precertificate:x', { vendor, tbsCertificate }, vendor);
       return encodeBase64Url(log.rows.at(-1)!.entry);
     };
-    log.certify(next, idOf('acme'), announce(idOf('acme')));
+    log.certify(next, idOf('acme'), { announced: announce(idOf('acme')) });
     expect(replay(log)).toMatchObject({ records: 8 });
     log.rows.pop();
     log.seals.pop();
-    log.certify(next, idOf('acme'), announce(idOf('zeta')));
+    log.certify(next, idOf('acme'), { announced: announce(idOf('zeta')) });
     expect(() => replay(log)).toThrow(/not announced before/);
+  });
+
+  describe('a certificate of a build', () => {
+    const builds = (log: WorldLog, name: string, lasts = 86_400) =>
+      log.world.vendor(idOf(name), {
+        ...{ assurance: 'ci', workload: TEST_WORKLOAD },
+        ...{ notBefore: log.now, notAfter: new Date(log.now.getTime() + lasts * 1_000) },
+      });
+    const entryOf = (log: WorldLog) => encodeBase64Url(log.rows.at(-1)!.entry);
+    const bind = (log: WorldLog, name = 'acme', change = {}) => {
+      const rule = {
+        issuer: TEST_WORKLOAD.issuer,
+        subject: 'repo:acme/app:ref:refs/heads/main',
+        claims: {},
+        ...change,
+      };
+      log.record('workload-bound', `vendor:${idOf(name)}`, { vendor: idOf(name), ...rule }, idOf(name));
+      return entryOf(log);
+    };
+    const unbind = (log: WorldLog, binding: string, name = 'acme') =>
+      log.record('workload-unbound', `vendor:${idOf(name)}`, { vendor: idOf(name), binding }, idOf(name));
+
+    it('rests on a binding that is in force, and signs what the log admits', () => {
+      const log = new WorldLog();
+      log.admit('acme');
+      const build = builds(log, 'acme');
+      log.certify(build, build.id, { binding: bind(log) });
+      log.publish(build);
+      expect(replay(log)).toMatchObject({ admissions: 1 });
+    });
+
+    it.each<[RegExp, string, (log: WorldLog) => void]>([
+      [/by a binding that is not in force/, 'without one', (log) => log.certify(builds(log, 'acme'))],
+      [
+        /by a binding that is not in force/,
+        'after its end',
+        (log) => {
+          const binding = bind(log);
+          unbind(log, binding);
+          log.certify(builds(log, 'acme'), idOf('acme'), { binding });
+        },
+      ],
+      [
+        /by a binding that is not in force/,
+        'of another vendor',
+        (log) => log.certify(builds(log, 'acme'), idOf('acme'), { binding: bind(log, 'zeta') }),
+      ],
+      [
+        /which the binding does not mean/,
+        'for other builds',
+        (log) => {
+          const binding = bind(log, 'acme', { subject: 'repo:acme/app:ref:refs/heads/next' });
+          log.certify(builds(log, 'acme'), idOf('acme'), { binding });
+        },
+      ],
+      [
+        /which the binding does not mean/,
+        'for builds of another issuer',
+        (log) => {
+          const binding = bind(log, 'acme', { issuer: 'https://ci.example' });
+          log.certify(builds(log, 'acme'), idOf('acme'), { binding });
+        },
+      ],
+      [
+        /for more than a day/,
+        'for two days',
+        (log) => log.certify(builds(log, 'acme', 86_401), idOf('acme'), { binding: bind(log) }),
+      ],
+      [/too wide/, 'for builds of anybody', (log) => void bind(log, 'acme', { subject: 'repo:acme/*' })],
+      [/does not have/, 'that another vendor ends', (log) => unbind(log, bind(log), 'zeta')],
+      [
+        /not active/,
+        'of a suspended vendor',
+        (log) => {
+          log.record('vendor-suspended', `vendor:${idOf('acme')}`, { vendor: idOf('acme') }, idOf('acme'));
+          bind(log);
+        },
+      ],
+    ])('is found %s: %s', (message, _, lie) => {
+      const log = new WorldLog();
+      log.admit('acme');
+      log.admit('zeta');
+      lie(log);
+      expect(() => replay(log)).toThrow(code('wrong-admission'));
+      expect(() => replay(log)).toThrow(message);
+    });
   });
 
   it.each<[string, RegExp, (log: WorldLog, acme: TestVendor) => void]>([

@@ -79,10 +79,10 @@ export class WorldLog {
     return vendor;
   }
 
-  certify({ id, certificate }: TestVendor, owner = id, announced?: string): void {
+  certify({ id, certificate }: TestVendor, owner = id, more: { announced?: string; binding?: string } = {}): void {
     const { fingerprint, der } = certificate;
     const certified = { vendor: owner, issuer: 'issuing-1', fingerprint, certificate: encodeBase64(der) };
-    const members = { ...certified, ...(announced !== undefined && { announced }) };
+    const members = { ...certified, ...more };
     this.record('certificate-issued', `certificate:${fingerprint}`, members, owner);
   }
 
