@@ -153,13 +153,13 @@ export class RevocationReader {
 
   /**
    * What the CRLs of leaves list, in the order of serial numbers: certificates revoked for other reasons than being replaced,
-   * themselves or by their key or vendor. Of several dates the earliest counts.
+   * themselves or by their key or vendor. Of several dates the earliest counts. Those of builds name no CRL (RFC 9608).
    */
   async listed(tx: Tx): Promise<ListedCertificate[]> {
     const rows = await tx.query<ListedRow[]>(
       `SELECT DISTINCT ON (c.serial) c.serial, c.fingerprint, c.issuer, c.shard, r.reason, r.revoked_at, r.invalidity_date
        FROM (${CONCERNED}) r JOIN certificate c ON c.serial = r.serial
-       WHERE r.is_on_crl ORDER BY c.serial, coalesce(r.refused_from, '-infinity'), r.sequence`,
+       WHERE r.is_on_crl AND c.assurance <> 'ci' ORDER BY c.serial, coalesce(r.refused_from, '-infinity'), r.sequence`,
     );
     return rows.map((row) => ({
       ...{ serial: row.serial, fingerprint: row.fingerprint, issuer: row.issuer, shard: row.shard },
@@ -187,7 +187,7 @@ export class RevocationReader {
   async concernedSince(tx: Tx, since: bigint): Promise<Map<string, Set<number>>> {
     const rows = await tx.query<{ ca: string; shard: number }[]>(
       `SELECT DISTINCT c.issuer AS ca, c.shard
-       FROM (${CONCERNED}) r JOIN certificate c ON c.serial = r.serial WHERE r.is_on_crl AND r.sequence > $1`,
+       FROM (${CONCERNED}) r JOIN certificate c ON c.serial = r.serial WHERE r.is_on_crl AND c.assurance <> 'ci' AND r.sequence > $1`,
       [since.toString()],
     );
     const found = new Map<string, Set<number>>();

@@ -3,16 +3,18 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseBase64 } from '@margo-trust/bytes';
 import { openssl } from '@margo-trust/testkit';
-import { parsePublicKey } from '@margo-trust/crypto';
+import { parsePublicKey, sha256 } from '@margo-trust/crypto';
 import { parseStatement } from '@margo-trust/statement';
 import { lintLeaf, parseCertificate, parsePem, readAssurance, readWorkload } from '@margo-trust/x509';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { requestHashedRekord } from '../../../../../test/artifact.ts';
 import { startTestIssuer, type TestIssuer } from '../../../../../test/issuer.ts';
-import { addMember, admitVendor, call, ensurePki, makeCsr } from '../../../../../test/pki.ts';
+import { addMember, admitVendor, call, ensurePki, issueTo, makeCsr } from '../../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
 import { FixedClock } from '../../clock.ts';
+import { Db } from '../../db/db.ts';
+import { RevocationReader } from '../../revocation/revocation.reader.ts';
 import { CertificateReader } from '../certificate.reader.ts';
 import { SignLeaf } from '../sign-leaf.ts';
 
@@ -528,6 +530,32 @@ describe('an issuer', () => {
     answer = (path) => ({ body: path === '/keys' ? jwks : described() });
     expect(await ask()).toBe('workload/not-bound');
   });
+});
+
+it('a certificate of a build is refused by the log once its key is revoked, and is on no CRL, for it names none', async () => {
+  const own = await admitVendor(registry);
+  await bind(own);
+  const key = makeKey();
+  const { chain } = await exchange({ token: await tokenFor({}, uriOf(own)), key });
+  const { serialHex, spki } = parse(chain[0]);
+  const target = { key: Buffer.from(sha256(spki)).toString('hex') };
+  const revoked = await call(registry, 'post', '/api/v1/revocations', 'alice', { target, reason: 'keyCompromise' });
+  expect(revoked.status, revoked.text).toBe(201);
+  const logged = await fetch(`${registry.url}/api/v2/log/entries`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: requestHashedRekord(key, chain.join('')),
+  });
+  expect(((await logged.json()) as { code: string }).code).toBe('registration/certificate-revoked');
+
+  const listed = await registry.app.get(Db).transaction((tx) => registry.app.get(RevocationReader).listed(tx));
+  expect(listed.map(({ serial }) => serial)).not.toContain(serialHex);
+  const plain = await issueTo(registry, own);
+  await call(registry, 'post', `/api/v1/certificates/${plain.serial}/revocation`, 'victor', {
+    reason: 'keyCompromise',
+  });
+  const again = await registry.app.get(Db).transaction((tx) => registry.app.get(RevocationReader).listed(tx));
+  expect(again.map(({ serial }) => serial)).toContain(plain.serial);
 });
 
 it('tells Sigstore’s tools whose tokens it takes, and what its certificates lead to', async () => {
