@@ -15,6 +15,7 @@ import { Precertificates0049 } from './0049-precertificates.ts';
 import { IndexMap0054 } from './0054-index-map.ts';
 import { LogSubscription0057 } from './0057-log-subscription.ts';
 import { LogKeys0061 } from './0061-log-keys.ts';
+import { LogProposal0062 } from './0062-log-proposal.ts';
 import { EvidenceExport0064 } from './0064-evidence-export.ts';
 import { BroadRevocations0066 } from './0066-broad-revocations.ts';
 import { CrlShards0067 } from './0067-crl-shards.ts';
@@ -45,6 +46,7 @@ export const MIGRATIONS = [
   IndexMap0054,
   LogSubscription0057,
   LogKeys0061,
+  LogProposal0062,
   EvidenceExport0064,
   BroadRevocations0066,
   CrlShards0067,

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { Db } from './db/db.ts';
 import { IndexForSearch } from './log/search/index-for-search.ts';
+import { KeepTransitions } from './log/keys/keep-transitions.ts';
 import { PrunePartialTiles } from './log/tiles/prune-partial-tiles.ts';
 import { PublishTiles } from './log/tiles/publish-tiles.ts';
 import { DurabilityLost } from './log/tiles/tile-store.ts';
@@ -33,6 +34,7 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
   const map = app.get(UpdateIndexMap);
   const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
   const cosignatures = app.get(CollectCosignatures);
+  const transitions = app.get(KeepTransitions);
   const notify = app.get(DeliverNotifications);
   const db = app.get(Db);
   const workers = [
@@ -61,6 +63,7 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
       onLost,
     ),
     new Worker(db, [
+      { name: 'key transitions', lock: 61, isDue: () => transitions.isDue(), run: () => transitions.run() },
       { name: 'cosignatures', lock: 45, isDue: () => cosignatures.isDue(), run: () => cosignatures.run() },
     ]),
     new Worker(db, [{ name: 'notifications', lock: 5, isDue: () => notify.isDue(), run: () => notify.run() }]),

@@ -8,10 +8,15 @@ import type {
   CertificatePage,
   CertificateRequest,
   CompleteAnswer,
-  LogDeliveryList,
   ErasureDecision,
+  LogChange,
+  LogChangeRequest,
+  LogDeliveryList,
   LogEntryDetail,
   LogEntryPage,
+  LogList,
+  LogProposal,
+  LogProposalList,
   LogSubscription,
   LogSubscriptionList,
   LogSubscriptionRequest,
@@ -255,6 +260,29 @@ export class RegistryApi {
 
   approvePolicy(proposal: string, note: string): Promise<PolicyState> {
     return this.call('POST', `log/policy/proposals/${segment(proposal)}/approvals`, { note });
+  }
+
+  /** Every log of the registry with its keys, oldest first. */
+  listLogs(): Promise<LogList> {
+    return this.call('GET', 'logs');
+  }
+
+  /** What a change would do; nothing is done. */
+  previewLogChange(change: LogChangeRequest): Promise<LogChange> {
+    return this.call('POST', 'logs/preview', change);
+  }
+
+  proposeLogChange(change: LogChangeRequest): Promise<LogProposal> {
+    return this.call('POST', 'logs/proposals', change);
+  }
+
+  listLogProposals(): Promise<LogProposalList> {
+    return this.call('GET', 'logs/proposals');
+  }
+
+  /** Does what was proposed. */
+  approveLogChange(proposal: string, note: string): Promise<LogList> {
+    return this.call('POST', `logs/proposals/${segment(proposal)}/approvals`, { note });
   }
 
   /** `id` is an index or EntryID, here and below. */

@@ -77,6 +77,7 @@ export {
   WITHHOLDINGS,
   WithholdingState,
 } from './log.ts';
+export { LogChange, LogChangeRequest, LogInfo, LogKeyInfo, LogList, LogProposal, LogProposalList } from './logs.ts';
 export {
   LogDelivery,
   LogDeliveryList,

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AdmissionReplay, LogCheck } from '@margo-trust/auditor';
+import { AdmissionReplay, LogCheck, verifyCheckpoint } from '@margo-trust/auditor';
 import { encodeBase64, encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { encodeVerifierKey } from '@margo-trust/tlog';
@@ -101,6 +101,8 @@ async function replay(session: Session, options: AuditOptions): Promise<Outcome>
   }
   check.conclude(checkpoint);
   const { admissions, records, raw, erased, policies } = again.conclude();
+  // By the keys that the log's own records name.
+  if (again.logKeys) verifyCheckpoint(checkpoint.note, again.logKeys.checkpointKeys);
   const found = { log: log.key.name, entries: check.size, admissions, records, policies, raw, erased };
   return {
     data: { replay: found },

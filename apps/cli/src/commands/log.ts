@@ -8,6 +8,7 @@ import { CliFault } from '../fault.ts';
 import { factLines, tableLines, timeText, type Outcome } from '../outcome.ts';
 import { addLogAudit } from './log-audit.ts';
 import { addLogGovernance } from './log-governance.ts';
+import { addLogKeys } from './log-keys.ts';
 import { addLogRecover } from './log-recover.ts';
 import { addLogComplete } from './log-complete.ts';
 
@@ -39,6 +40,7 @@ export function addLog(program: Command, run: Run): void {
   addLogComplete(log, run);
   addLogAudit(log, run);
   addLogGovernance(log, run);
+  addLogKeys(log, run);
   addLogRecover(log, run);
   addLogSubscriptions(log, run);
 }

@@ -1,12 +1,13 @@
-import { verifyCheckpoint } from '@margo-trust/auditor';
+import { AuditorFault, verifyCheckpoint } from '@margo-trust/auditor';
 import { parseJson, parseUtf8 } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
-import { parseNote, parseVerifierKey, type Checkpoint, type VerifierKey } from '@margo-trust/tlog';
+import { parseNote, parseVerifierKey, type Checkpoint, type CheckpointKey, type VerifierKey } from '@margo-trust/tlog';
 import { parseTrustRoot } from '@margo-trust/verifier';
 import type { Command } from 'commander';
 import { CliFault } from '../fault.ts';
 import type { Session } from '../session.ts';
 import { openTrustRoot } from '../trust-root.ts';
+import { learnKeys } from './learn-keys.ts';
 import { openLogFiles, type LogFiles } from './log-files.ts';
 
 /** Where the log is, and what it is audited with. */
@@ -17,10 +18,15 @@ export interface AuditOptions {
   readonly root?: string;
 }
 
-/** A log and the key that its checkpoints must be signed with. */
+/** A log and the keys that its checkpoints must be signed with. */
 export interface AuditedLog {
   readonly files: LogFiles;
-  readonly key: VerifierKey;
+  /** The first one that is known; its name is the log's origin. */
+  key: VerifierKey;
+  /** All that are known, each with the tree sizes that it speaks for. */
+  keys: readonly CheckpointKey[];
+  /** Whether what the log proves about its keys has been looked at. */
+  isLearned: boolean;
 }
 
 export interface SignedCheckpoint extends Checkpoint {
@@ -39,26 +45,58 @@ export function withAuditOptions(command: Command): Command {
 export async function openAuditedLog(session: Session, options: AuditOptions): Promise<AuditedLog> {
   const { plainHttp } = session;
   const files = await openLogFiles(options.from ?? (await session.registryUrl()), { plainHttp });
-  return { files, key: await findKey(session, files, options) };
+  const pinned = await findKeys(session, files, options);
+  const [only] = pinned;
+  if (!only) throw new CliFault('cli/not-found', 'The trust root names no key of the log.', 'Give it: --log-key VKEY.');
+  const log: AuditedLog = { files, key: only.key, keys: pinned, isLearned: pinned.length > 1 };
+  if (!log.isLearned) {
+    await learn(log).catch((error: unknown) => {
+      if (!(error instanceof Fault)) throw error; // whoever looks at the log will say so
+    });
+  }
+  return log;
 }
 
 /** What the log says now, signed with its key. */
-export async function loadCheckpoint({ files, key }: AuditedLog): Promise<SignedCheckpoint> {
+export async function loadCheckpoint(log: AuditedLog): Promise<SignedCheckpoint> {
+  const { files } = log;
+  if (!log.isLearned) await learn(log);
   const note = await files.load('checkpoint');
   if (!note) throw new CliFault('cli/not-found', `${files.name} has no checkpoint.`, 'Check the address or directory.');
-  return { ...verifyCheckpoint(note, key), note };
+  return { ...(await verifyOrLearn(log, note)), note };
 }
 
-async function findKey(session: Session, files: LogFiles, options: AuditOptions): Promise<VerifierKey> {
-  if (options.logKey !== undefined) return readKey(options.logKey);
-  if (options.trustFirstUse) return findKeyInLog(session, files);
+/** A key that is not known may have come since the log was opened: what the log proves about that is learned. */
+async function verifyOrLearn(log: AuditedLog, note: Uint8Array): Promise<Checkpoint> {
+  try {
+    return verifyCheckpoint(note, log.keys);
+  } catch (error) {
+    if (!(error instanceof AuditorFault) || error.code !== 'audit/other-log') throw error;
+    await learn(log);
+    return verifyCheckpoint(note, log.keys);
+  }
+}
+
+/** One key may have been replaced since it was written down: what the log proves about that is learned. */
+async function learn(log: AuditedLog): Promise<void> {
+  const keys = await learnKeys(log.files, log.key);
+  [log.keys, log.key, log.isLearned] = [keys, keys[0]?.key ?? log.key, true];
+}
+
+async function findKeys(session: Session, files: LogFiles, options: AuditOptions): Promise<readonly CheckpointKey[]> {
+  if (options.logKey !== undefined) return [always(readKey(options.logKey))];
+  if (options.trustFirstUse) return [always(await findKeyInLog(session, files))];
   const offline = options.from !== undefined;
   const { logs } = parseTrustRoot(await openTrustRoot(session, { offline, root: options.root }));
   const [only] = logs;
   const origin = logs.length === 1 ? only?.origin : await claimedOrigin(files);
   const log = logs.find((candidate) => candidate.origin === origin) ?? only;
   if (!log) throw new CliFault('cli/not-found', 'The trust root names no log.', 'Give its key: --log-key VKEY.');
-  return log.checkpointKey;
+  return log.checkpointHistory;
+}
+
+function always(key: VerifierKey): CheckpointKey {
+  return { key, fromSize: 0n };
 }
 
 /** Whom the checkpoint says it is of, for choosing among keys that are trusted anyway. */

@@ -3,10 +3,11 @@ import {
   checkReceipt,
   IndexCheck,
   LogCheck,
+  LogKeyHistory,
   readGenesis,
   TileBuilder,
+  verifyCheckpoint,
   type CheckedRow,
-  type Genesis,
   type Seal,
   type Tile,
 } from '@margo-trust/auditor';
@@ -15,7 +16,7 @@ import { checkSignatureOnPool } from '@margo-trust/crypto/async';
 import { Fault } from '@margo-trust/fault';
 import { hashLeaf } from '@margo-trust/merkle';
 import { prepareStatementCheck, type Statement } from '@margo-trust/statement';
-import { bundlePath, encodeEntryBundle, tilePath } from '@margo-trust/tlog';
+import { bundlePath, encodeEntryBundle, tilePath, type VerifierKey } from '@margo-trust/tlog';
 import { parseCertificate } from '@margo-trust/x509';
 import { loadCheckpoint, type AuditedLog } from './audited-log.ts';
 import { walkLog, type FetchedBundle } from './walk-log.ts';
@@ -55,7 +56,7 @@ export class Fsck {
   private readonly builder = new TileBuilder();
   private readonly index = new IndexCheck();
   private readonly counts = { erased: 0, raw: 0, tiles: 0, receipts: 0, signatures: 0 };
-  private genesis: Genesis | undefined;
+  private history: LogKeyHistory | undefined;
   /** Rows that no head has covered yet. */
   private unsealed: CheckedRow[] = [];
 
@@ -71,7 +72,7 @@ export class Fsck {
     const bundles = (checkpoint.size + 255n) / 256n;
     for await (const bundle of walkLog(files, 0n, checkpoint.size)) {
       const rows = await this.add(check, bundle);
-      this.genesis ??= readGenesis(rows, key);
+      this.follow(rows, key);
       this.count(rows);
       this.index.add(rows);
       await this.compareFiles(bundle, rows);
@@ -82,7 +83,15 @@ export class Fsck {
     }
     await this.compareTiles(this.builder.partial());
     check.conclude(checkpoint);
+    // By the keys that the log's own records name, and not only by those that were known before.
+    if (this.history) verifyCheckpoint(checkpoint.note, this.history.checkpointKeys);
     return { entries: check.size, root: check.root, ...this.counts, indexes: this.index.report.roots };
+  }
+
+  /** The keys that the rows name, from the second one on. */
+  private follow(rows: readonly CheckedRow[], key: VerifierKey): void {
+    if (!this.history) this.history = new LogKeyHistory(readGenesis(rows, key));
+    for (const row of rows) if (row.index > 1n) this.history.add(row);
   }
 
   /** When the entries no longer lead to their heads, the leaves in the log's own tile tell which one was replaced. */
@@ -143,7 +152,7 @@ export class Fsck {
       rows.map(async ({ index, statement }) => {
         if (!statement) return;
         try {
-          await checkSignatureOnPool(prepareStatementCheck(statement, this.keyOf(statement)));
+          await checkSignatureOnPool(prepareStatementCheck(statement, this.keyOf(statement, index)));
         } catch (cause) {
           if (!(cause instanceof Fault)) throw cause;
           const message = `The signature of entry ${index} does not hold: ${cause.message}`;
@@ -154,8 +163,8 @@ export class Fsck {
     );
   }
 
-  private keyOf({ kid, chain }: Statement) {
-    const record = kid && this.genesis?.trust.records.find((known) => areEqualBytes(known.kid, kid));
+  private keyOf({ kid, chain }: Statement, index: bigint) {
+    const record = kid && this.history?.recordKeysAt(index).find((known) => areEqualBytes(known.kid, kid));
     const [leaf] = chain;
     if (record) return record.key;
     if (leaf) return parseCertificate(leaf).publicKey;
@@ -176,7 +185,7 @@ export class Fsck {
 
   private async checkReceipts(rows: readonly SealedRow[]): Promise<void> {
     const { files, key } = this.log;
-    const keys = this.genesis?.log.receiptKeys ?? [];
+    const keys = this.history?.receiptKeys ?? [];
     if (files.isDirectory) return; // a mirror has no service that gives receipts
     for (let at = 0; at < rows.length; at += 16) {
       await Promise.all(

@@ -30,7 +30,7 @@ export async function mirrorLog(
 ): Promise<MirrorReport> {
   await mkdir(directory, { recursive: true });
   const held = directoryFiles(directory);
-  const before = (await held.load('checkpoint')) && (await loadCheckpoint({ files: held, key: log.key }));
+  const before = (await held.load('checkpoint')) && (await loadCheckpoint({ ...log, files: held }));
   const checkpoint = await loadCheckpoint(log);
   if (before) refuseEarlier(before, checkpoint);
   const size = before?.size ?? 0n;

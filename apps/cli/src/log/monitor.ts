@@ -140,7 +140,7 @@ export class Monitor {
       const { checkpoint } = parseJson(bytes, { maxBytes: 1 << 20, maxDepth: 4 }) as { checkpoint?: unknown };
       if (typeof checkpoint !== 'string') throw new CliFault('cli/unreadable', 'It holds no checkpoint.', '');
       const note = encodeUtf8(checkpoint);
-      return { ...verifyCheckpoint(note, this.context.log.key), note };
+      return { ...verifyCheckpoint(note, this.context.log.keys), note };
     } catch (cause) {
       if (!(cause instanceof Fault) || cause instanceof AuditorFault) throw cause;
       const advice = 'Name the file of this monitor, or move it away to begin anew.';

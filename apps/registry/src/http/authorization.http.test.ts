@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { encodeTimestampRequest } from '@margo-trust/timestamp';
 import type { MemberRole, PolicyState } from '@margo-trust/wire';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +9,7 @@ import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
 import { addAuthority, addMember, makeCsr, makeRoot } from '../../../../test/pki.ts';
 import { type Answer, codeOf, routesOf, send } from '../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+import { generateKey, writeKey } from '../keys/development-keys.ts';
 import { UpdateIndexMap } from '../log/search/update-index-map.ts';
 
 /** Roles in the vendor that a call is about. */
@@ -69,6 +71,11 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'POST /api/v1/log/policy': GOVERNANCE,
   'GET /api/v1/log/policy/proposals': GOVERNANCE,
   'POST /api/v1/log/policy/proposals/:id/approvals': GOVERNANCE,
+  'GET /api/v1/logs': ANYONE,
+  'POST /api/v1/logs/preview': GOVERNANCE,
+  'GET /api/v1/logs/proposals': GOVERNANCE,
+  'POST /api/v1/logs/proposals': GOVERNANCE,
+  'POST /api/v1/logs/proposals/:id/approvals': GOVERNANCE,
   'POST /api/v2/log/entries': ANYONE, // the signature is the credential
   'POST /api/v2/signingCert': CALLERS, // a token of another kind is the credential, and the one that is sent is not looked at
   'GET /api/v2/trustBundle': ANYONE,
@@ -215,6 +222,15 @@ describe('who may call what', () => {
     return { policy: { ...current.policy, version: current.policy.version + 1 }, reason: 'Test.' };
   }
 
+  const nextKey = () => asJson(nextKeyBody());
+
+  /** With a new key waiting to follow. */
+  function nextKeyBody(): object {
+    const { keysDirectory } = registry.config;
+    writeKey(join(keysDirectory, 'log-sct.next.pem'), generateKey('P-256'));
+    return { action: 'rotate-key', purpose: 'sct', reason: 'Test.' };
+  }
+
   const nextPolicy = async () => asJson(await nextPolicyBody());
 
   /** A subscription of the vendor, and the only one, since an organisation may have so many only. */
@@ -317,6 +333,12 @@ describe('who may call what', () => {
     'POST /api/v1/log/policy/proposals/:id/approvals': async () => {
       const proposal = await must('second governance', 'POST', '/api/v1/log/policy', await nextPolicyBody());
       return { path: `/api/v1/log/policy/proposals/${proposal['id']}/approvals`, ...asJson({ note: 'Checked.' }) };
+    },
+    'POST /api/v1/logs/preview': nextKey,
+    'POST /api/v1/logs/proposals': nextKey,
+    'POST /api/v1/logs/proposals/:id/approvals': async () => {
+      const proposal = await must('second governance', 'POST', '/api/v1/logs/proposals', nextKeyBody());
+      return { path: `/api/v1/logs/proposals/${proposal['id']}/approvals`, ...asJson({ note: 'Checked.' }) };
     },
     'POST /entries': () => ({ mediaType: 'application/cose', body: vendor.statement }),
     'POST /api/v2/log/entries': () => ({ mediaType: 'application/json', body: vendor.rekorRequest }),

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -31,6 +32,7 @@ import {
   sendMeasured,
 } from '../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+import { generateKey, writeKey } from '../keys/development-keys.ts';
 import { UpdateIndexMap } from '../log/search/update-index-map.ts';
 
 /** Calls with random damage. `FUZZ=1000000` for a long run, `FUZZ_SEED` for another one. */
@@ -122,6 +124,7 @@ const BODIES: Record<string, Record<string, unknown>> = {
   },
   SuspensionRequest: { reason: 'Enough.' },
   WithholdingRequest: { reason: 'Hostile.' },
+  LogChangeRequest: { action: 'rotate-key', purpose: 'sct', reason: 'Hostile.' },
   PolicyProposalRequest: {
     policy: { ...describeRegistrationPolicy(FOUNDING_POLICY), version: 2 },
     reason: 'Hostile.',
@@ -136,6 +139,7 @@ describe('hostile input over HTTP', () => {
   let applicant: string;
   /** A policy that somebody else has proposed. */
   let proposal: string;
+  let logProposal: string;
   let serial: string;
   /** One that can take over, and one that can retire. */
   let authorities: { standby: string; retiring: string };
@@ -156,6 +160,9 @@ describe('hostile input over HTTP', () => {
       standby: await addAuthority(registry, 'standby'),
       retiring: await addAuthority(registry, 'retiring'),
     };
+    writeKey(join(registry.config.keysDirectory, 'log-sct.next.pem'), generateKey('P-256'));
+    const change = await callApi(registry, 'post', '/api/v1/logs/proposals', 'bob', BODIES['LogChangeRequest']);
+    logProposal = (change.body as { id: string }).id;
     const { pem, key } = makeCsr();
     const issued = await issueTo(registry, vendor, pem);
     serial = issued.serial;
@@ -198,6 +205,7 @@ describe('hostile input over HTTP', () => {
   /** Of the thing that this path is about, in the state that it takes. */
   function idFor(path: string): string {
     if (path.startsWith('/api/v1/log/policy')) return proposal;
+    if (path.startsWith('/api/v1/logs')) return logProposal;
     if (path.startsWith('/api/v1/log/subscriptions')) return subscription;
     if (/restriction|erasure/.test(path)) return parseStatement(statement).entryId;
     if (path.startsWith('/api/v1/log')) return '0';
@@ -217,7 +225,9 @@ describe('hostile input over HTTP', () => {
   /** A call as somebody who may make it. */
   function callOf({ method, path, body }: Operation, segment?: string): Call {
     const isGovernance =
-      /approvals|blocked-keys|suspension|subscription|policy|restriction|erasure|revocations|authorities/.test(path);
+      /approvals|blocked-keys|suspension|subscription|policy|restriction|erasure|revocations|authorities|\/logs\//.test(
+        path,
+      );
     return {
       method,
       // The subscription that there is must stay.

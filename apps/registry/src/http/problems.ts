@@ -13,7 +13,7 @@ import type { CertificateFault } from '../certificates/certificate.fault.ts';
 import type { WorkloadFault } from '../certificates/workload/workload.fault.ts';
 import type { DatabaseFault } from '../db/database.fault.ts';
 import type { KeyFault } from '../keys/key.fault.ts';
-import type { LogFault, PolicyDecisionFault, RegistrationFault } from '../log/log.fault.ts';
+import type { LogChangeFault, LogFault, PolicyDecisionFault, RegistrationFault } from '../log/log.fault.ts';
 import type { NotificationFault } from '../notifications/notification.fault.ts';
 import type { RevocationFault } from '../revocation/revocation.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
@@ -46,6 +46,7 @@ type AnyFault =
   | NotificationFault
   | AdmissionFault
   | PolicyFault
+  | LogChangeFault
   | PolicyDecisionFault
   | SigstoreFault
   | StatementFault
@@ -139,6 +140,16 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
 
   'log/damaged': { status: 500, title: 'Log damaged' },
   'log/frozen': { status: 409, title: 'Log takes no more entries' },
+  'log/bad-change': { status: 422, title: 'Not a change of a log' },
+  'log/key-used': { status: 409, title: 'Key was used before' },
+  'log/name-taken': { status: 409, title: 'Name is taken' },
+  'log/no-next-key': { status: 409, title: 'No key waits to follow' },
+  'log/no-such-log': { status: 404, title: 'No such log' },
+  'log/no-such-proposal': { status: 404, title: 'No such proposal' },
+  'log/no-successor': { status: 409, title: 'No log to follow' },
+  'log/own-proposal': { status: 403, title: 'Not your own proposal' },
+  'log/passed-over': { status: 409, title: 'No longer possible so' },
+  'log/wrong-state': { status: 409, title: 'Not in this state' },
   'log/key-missing': { status: 503, title: 'Key not here', retryAfterSeconds: 60 },
   'log/behind': { status: 503, title: 'Log behind what others have seen', retryAfterSeconds: 60 },
   'log/not-committed': { status: 503, title: 'Head not committed', retryAfterSeconds: 1 },

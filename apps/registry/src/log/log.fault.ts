@@ -32,5 +32,20 @@ export class PolicyDecisionFault extends Fault<PolicyDecisionFaultCode> {}
 
 export type RegistrationFaultCode = 'registration/overloaded' | 'registration/policy-changed';
 
+export type LogChangeFaultCode =
+  | 'log/bad-change'
+  | 'log/key-used'
+  | 'log/name-taken'
+  | 'log/no-next-key'
+  | 'log/no-such-log'
+  | 'log/no-such-proposal'
+  | 'log/no-successor'
+  | 'log/own-proposal'
+  | 'log/passed-over'
+  | 'log/wrong-state';
+
+/** A change of a log or its keys that cannot be made so. */
+export class LogChangeFault extends Fault<LogChangeFaultCode> {}
+
 /** A registration that was not decided about; libs/policy has the faults of those that were refused. */
 export class RegistrationFault extends Fault<RegistrationFaultCode> {}

@@ -30,6 +30,12 @@ import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogKeyStore } from './keys/log-key.store.ts';
 import { LogKeys } from './keys/log-keys.ts';
+import { KeepTransitions } from './keys/keep-transitions.ts';
+import { DecideLogChange } from './governance/decide-log-change.ts';
+import { LogProposalStore } from './governance/log-proposal.store.ts';
+import { LogsController } from './governance/logs.controller.ts';
+import { LogsReader } from './governance/logs.reader.ts';
+import { RotateLogKey } from './governance/rotate-log-key.ts';
 import { RestoreLogKeys } from './keys/restore-log-keys.ts';
 import { LogPaths } from './log-paths.ts';
 import { LogReplies } from './log-replies.ts';
@@ -70,6 +76,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     EntriesController,
     EvidenceController,
     ExplorerController,
+    LogsController,
     PolicyController,
     RekorController,
     ScittKeysController,
@@ -94,9 +101,13 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     IndexMapStore,
     IssueReceipt,
     LogIdentity,
+    DecideLogChange,
+    KeepTransitions,
     LogKeys,
     LogKeyStore,
     LogPaths,
+    LogProposalStore,
+    LogsReader,
     LogReader,
     LogReplies,
     LogSteps,
@@ -109,6 +120,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     RegisterHashedRekord,
     RegisterStatement,
     RestoreLogKeys,
+    RotateLogKey,
     RestrictStatement,
     RollbackLatch,
     SearchReader,
@@ -133,6 +145,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     IndexForSearch,
     IssueReceipt,
     LogIdentity,
+    KeepTransitions,
     LogKeys,
     LogReader,
     OpenLog,

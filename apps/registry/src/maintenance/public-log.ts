@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evidencePath, parseEvidence, verifyCheckpoint, type LogEvidence } from '@margo-trust/auditor';
-import type { Checkpoint, VerifierKey } from '@margo-trust/tlog';
+import type { Checkpoint, CheckpointKey } from '@margo-trust/tlog';
 import { StartError } from '../start-error.ts';
 
 const WIDTH = 256n;
@@ -11,19 +11,19 @@ const BUNDLE_BYTES = 512 << 20;
 
 /**
  * What somebody kept of a log: a mirror's directory, the tile store's, or the address of another replica. Nothing in it is
- * trusted but the checkpoint, which must be signed with `key`.
+ * trusted but the checkpoint, which must be signed with the one of `keys` that speaks for its size.
  */
 export class PublicLog {
   constructor(
     private readonly from: string,
-    private readonly key: VerifierKey,
+    private readonly keys: readonly CheckpointKey[],
   ) {}
 
   /** Throws StartError when there is none, AuditorFault when it is another log's. */
   async loadCheckpoint(): Promise<Checkpoint> {
     const note = await this.read('checkpoint', CHECKPOINT_BYTES);
     if (note === undefined) throw new StartError(`There is no checkpoint at ${this.from}.`);
-    return verifyCheckpoint(note, this.key);
+    return verifyCheckpoint(note, this.keys);
   }
 
   /** The bundles that hold entries `from` to before `size`, in order. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   evidencePath,
   LogCheck,
+  LogKeyHistory,
   parseEvidence,
   readGenesis,
   TileBuilder,
@@ -12,8 +13,10 @@ import {
 import { parseUtf8 } from '@margo-trust/bytes';
 import { parseRegistrationPolicy } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
-import type { VerifierKey } from '@margo-trust/tlog';
+import { parseCheckpoint, parseNote, type VerifierKey } from '@margo-trust/tlog';
 import { Db } from '../db/db.ts';
+import { LogKeyStore } from '../log/keys/log-key.store.ts';
+import { RestoreLogKeys } from '../log/keys/restore-log-keys.ts';
 import { PolicyStore } from '../log/admission/policy.store.ts';
 import { StartError } from '../start-error.ts';
 import { LogRebuildStore } from './log-rebuild.store.ts';
@@ -35,7 +38,9 @@ export async function rebuildLog(
   key: VerifierKey,
   onProgress: (entries: bigint, of: bigint) => void = () => undefined,
 ): Promise<bigint> {
-  const checkpoint = verifyCheckpoint(await readMirror(mirror, 'checkpoint'), key);
+  const note = await readMirror(mirror, 'checkpoint');
+  // Believed at the end, when the records have told which key speaks for a tree of its size.
+  const checkpoint = parseCheckpoint(parseNote(note).text);
   const store = new LogRebuildStore(LOG_ID);
   await db.transaction(async (tx) => {
     if (!(await store.isEmpty(tx))) {
@@ -45,7 +50,9 @@ export async function rebuildLog(
     const load = (index: bigint) => loadBundle(mirror, index, checkpoint.size);
     const bundle = await load(0n);
     const opening = check.add(bundle);
-    const { trust } = readGenesis(opening, key);
+    const genesis = readGenesis(opening, key);
+    const { trust } = genesis;
+    const keys = new LogKeyHistory(genesis);
     const policies: Parameters<PolicyStore['insertPolicy']>[2][] = [];
     const [first] = opening;
     if (!first) throw new Error('A log begins with two entries.');
@@ -56,6 +63,7 @@ export async function rebuildLog(
     for (let index = 1n; rows.length > 0; index += BigInt(BUNDLES)) {
       await store.insertRows(tx, rows);
       await store.insertSeals(tx, seals);
+      for (const row of rows) if (row.index > 1n) keys.add(row);
       policies.push(...rows.flatMap((row) => findPolicy(row, trust.registry)));
       const tiles = builder.add(rows.map(({ leafHash }) => leafHash));
       if (tiles.length > 0) await store.insertTiles(tx, tiles);
@@ -67,8 +75,10 @@ export async function rebuildLog(
         seals = [...seals, ...next.seals];
       }
     }
+    verifyCheckpoint(note, keys.checkpointKeys);
     check.conclude(checkpoint);
     await store.insertHead(tx, check.compactRange, check.newestSeal?.committedAt ?? first.row.registeredAt);
+    await new RestoreLogKeys(new LogKeyStore(db)).run(tx, { id: LOG_ID, origin: key.name });
     for (const policy of policies) await new PolicyStore().insertPolicy(tx, LOG_ID, policy);
   });
   return checkpoint.size;

@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util';
 import { Fault } from '@margo-trust/fault';
-import { encodeVerifierKey, parseVerifierKey } from '@margo-trust/tlog';
 import type { INestApplicationContext } from '@nestjs/common';
 import { ConfigError } from '../config.ts';
 import { Db } from '../db/db.ts';
-import { ed25519Raw, LogIdentity } from '../log/log-identity.ts';
+import { LogIdentity } from '../log/log-identity.ts';
 import { LogReader } from '../log/log.reader.ts';
 import { LogStore } from '../log/log.store.ts';
 import { PolicyStore } from '../log/admission/policy.store.ts';
@@ -58,10 +57,7 @@ async function recover(
     return 1;
   }
 
-  const copy = new PublicLog(
-    from,
-    parseVerifierKey(encodeVerifierKey(identity.origin, ed25519Raw(identity.checkpoint.spki))),
-  );
+  const copy = new PublicLog(from, identity.checkpointWindows);
   const work = new RecoverLog(app.get(Db), app.get(LogStore), app.get(LogReader), app.get(PolicyStore), identity);
   const missing = await work.look(copy);
   describe(missing, say);

@@ -1,11 +1,13 @@
 import { areEqualBytes, encodeBase64, encodeBase64Url, encodeUtf8 } from '@margo-trust/bytes';
+import { coseKeyThumbprint } from '@margo-trust/cose';
+import { parsePublicKey } from '@margo-trust/crypto';
 import { encodeJsonPayload } from '@margo-trust/statement';
-import { encodeVerifierKey } from '@margo-trust/tlog';
+import { encodeVerifierKey, type KeyWindow } from '@margo-trust/tlog';
 import { encodePem } from '@margo-trust/x509';
 import type { Authority, AuthorityRole } from '../certificates/certificate.reader.ts';
 import type { Witnessing } from '../config.ts';
-import { ed25519Raw } from '../log/log-identity.ts';
-import type { LogIdentity, NamedSigner } from '../log/log-identity.ts';
+import type { LogKey } from '../log/keys/log-key.ts';
+import { ed25519Raw, type LogIdentity } from '../log/log-identity.ts';
 import { wireTime } from '../wire-time.ts';
 
 /**
@@ -45,11 +47,42 @@ export function describeTrustRoot(
           encodeVerifierKey(name, publicKey, type),
         ),
         ...(witnessPolicy !== undefined && { witnessing: { policy: witnessPolicy, demand } }),
+        checkpointHistory: identity.checkpointWindows.map(({ key, ...window }) => ({
+          key: encodeVerifierKey(key.name, key.publicKey),
+          ...describeWindow(window),
+        })),
         sctKey: encodeBase64(identity.sct.spki),
-        receiptKeys: [{ ...verifyingKey(identity.receipt), issuer: identity.issuer, validFrom }],
+        sctKeys: newestFirst(identity.keySet.of('sct')).map(({ spki, retiredAt }) => ({
+          spki: encodeBase64(spki),
+          ...(retiredAt && { validUntil: wireTime(retiredAt) }),
+        })),
+        receiptKeys: newestFirst(identity.keySet.of('receipt')).map((key) => ({
+          ...verifyingKey(key),
+          ...{ issuer: identity.issuer, validFrom },
+          ...describeWindow(key),
+        })),
       },
     ],
-    records: [{ ...verifyingKey(identity.record), validFrom }],
+    records: newestFirst(identity.keySet.of('record')).map((key) => ({
+      ...{ ...verifyingKey(key), validFrom },
+      // An entry counts as of the tree that it is the last leaf of.
+      ...(key.untilSize !== undefined && {
+        retired: [{ log: identity.origin, index: Number(key.untilSize - 1n) }],
+      }),
+    })),
+  };
+}
+
+/** The key in force first. */
+function newestFirst(keys: readonly LogKey[]): LogKey[] {
+  return [...keys].reverse();
+}
+
+/** Left out where it says nothing: a log whose keys were never replaced is described as it ever was. */
+function describeWindow({ fromSize, untilSize }: KeyWindow): object {
+  return {
+    ...(fromSize > 0n && { fromSize: Number(fromSize) }),
+    ...(untilSize !== undefined && { untilSize: Number(untilSize) }),
   };
 }
 
@@ -99,8 +132,8 @@ function anchor({ der, createdAt }: Authority): object {
   return { certificate: encodeBase64(der), validFrom: wireTime(createdAt) };
 }
 
-function verifyingKey({ kid, signer }: NamedSigner): object {
-  return { kid: encodeBase64Url(kid), spki: encodeBase64(signer.spki) };
+function verifyingKey({ spki }: LogKey): object {
+  return { kid: encodeBase64Url(coseKeyThumbprint(parsePublicKey(spki))), spki: encodeBase64(spki) };
 }
 
 function issuerOf({ name, certificate: { issuer } }: Authority, authorities: readonly Authority[]): Authority {

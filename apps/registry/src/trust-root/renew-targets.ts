@@ -5,6 +5,7 @@ import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { KeyRing } from '../keys/key-ring.ts';
+import { LogKeys } from '../log/keys/log-keys.ts';
 import { LogIdentity } from '../log/log-identity.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { OFFLINE_LIFETIME_MS } from './draft-ceremony.ts';
@@ -22,15 +23,15 @@ export interface TargetsDraft {
 }
 
 /**
- * Brings the offline `targets` role up to what the registry is now, when an authority has come. Signs it where the role's keys
+ * Brings the offline `targets` role up to what the registry is now, when an authority has come or a key of the log was replaced. Signs it where the role's keys
  * are at hand, as in development. The worker then publishes it with the online roles.
  *
  * Part of it comes from the configuration, such as the witnesses. A process compares once when it starts and once for every change of
- * the authorities, so that two processes that are configured differently do not take turns for ever.
+ * authorities or keys, so that two processes that are configured differently do not take turns for ever.
  */
 @Injectable()
 export class RenewTargets {
-  private settled: readonly Authority[] | undefined;
+  private settled: { readonly authorities: readonly Authority[]; readonly keys: string } | undefined;
 
   constructor(
     private readonly db: Db,
@@ -38,6 +39,7 @@ export class RenewTargets {
     private readonly store: TrustRootStore,
     private readonly certificates: CertificateReader,
     private readonly identity: LogIdentity,
+    private readonly logKeys: LogKeys,
     private readonly keys: KeyRing,
     private readonly publish: PublishCeremony,
     private readonly config: Config,
@@ -48,16 +50,20 @@ export class RenewTargets {
   async isDue(): Promise<boolean> {
     if (TARGETS_SLOTS.slice(0, THRESHOLD).some((slot) => !this.keys.has(slot))) return false;
     const authorities = await this.certificates.authorities();
-    if (this.settled === authorities) return false;
+    await this.logKeys.fresh();
+    const keys = this.identity.keySet.version;
+    if (this.settled?.authorities === authorities && this.settled.keys === keys) return false;
     const current = await this.reader.findCurrent();
     if (current === undefined) return false;
     if ((await this.draftFrom(current)) !== undefined) return true;
-    this.settled = authorities;
+    this.settled = { authorities, keys };
     return false;
   }
 
   async run(): Promise<void> {
     const authorities = await this.certificates.authorities();
+    await this.logKeys.refresh();
+    const keys = this.identity.keySet.version;
     await this.db.transaction(async (tx) => {
       const current = await this.store.lockCurrent(tx);
       if (current === undefined) return;
@@ -67,7 +73,7 @@ export class RenewTargets {
       const targets = await signMetadata(draft.targets, signers);
       await this.publish.renew(tx, current, { targets, files: draft.files });
     });
-    this.settled = authorities;
+    this.settled = { authorities, keys };
   }
 
   /** What would have to be signed; undefined when the current targets say it already. */

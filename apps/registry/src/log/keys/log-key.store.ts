@@ -44,7 +44,7 @@ export class LogKeyStore {
   }
 
   /** Every key of every log with one of these purposes. */
-  async findAll(purposes: readonly LogKeyPurpose[]): Promise<LogKey[]> {
+  async findAll(purposes: readonly LogKeyPurpose[] = LOG_KEY_PURPOSES): Promise<LogKey[]> {
     const rows = await this.query<KeyRow>(
       'SELECT * FROM log_key WHERE purpose = ANY($1) ORDER BY log_id, from_size, purpose',
       [purposes],
@@ -83,7 +83,10 @@ export class LogKeyStore {
       [logId, key.purpose, key.fromSize.toString(), key.since],
     );
     await this.insert(tx, logId, key);
-    await tx.query('UPDATE log_head SET key_index = $2 WHERE log_id = $1', [logId, key.eventIndex.toString()]);
+    await tx.query('UPDATE log_head SET key_index = greatest(key_index, $2) WHERE log_id = $1', [
+      logId,
+      key.eventIndex.toString(),
+    ]);
   }
 
   /** Checkpoint keys whose transition nobody has kept yet. */

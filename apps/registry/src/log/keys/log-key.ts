@@ -22,6 +22,11 @@ export class LogKeySet {
     this.keys = [...keys].sort((a, b) => Number(a.fromSize - b.fromSize));
   }
 
+  /** Another text for other keys. */
+  get version(): string {
+    return this.keys.map(({ purpose, fromSize }) => `${purpose} ${fromSize}`).join(', ');
+  }
+
   of(purpose: LogKeyPurpose): readonly LogKey[] {
     return this.keys.filter((key) => key.purpose === purpose);
   }

@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { areEqualBytes, encodeBase64, parseBase64 } from '@margo-trust/bytes';
+import { Clock } from '../../clock.ts';
+import type { Tx } from '../../db/db.ts';
+import { wireTime } from '../../wire-time.ts';
+import { AppendRecord } from '../append-record.ts';
+import { HeadGuard } from '../head-guard.ts';
+import { LogKeyStore } from '../keys/log-key.store.ts';
+import { LogKeys } from '../keys/log-keys.ts';
+import { LogChangeFault } from '../log.fault.ts';
+import { LogIdentity } from '../log-identity.ts';
+import type { LogChange, WantedChange } from './log-change.ts';
+
+/**
+ * Replaces a key of the log. The record that says so is signed with the keys before, as is the head that it is the last entry
+ * of; every larger head is signed with the new key.
+ *
+ * Record, table and head are one transaction. A crash before its commit leaves the old key in force, one after it the
+ * new one, whoever signs next.
+ */
+@Injectable()
+export class RotateLogKey {
+  constructor(
+    private readonly identity: LogIdentity,
+    private readonly keys: LogKeys,
+    private readonly store: LogKeyStore,
+    private readonly guard: HeadGuard,
+    private readonly record: AppendRecord,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The change down to the key: the one in the slot's second file. */
+  async draft({ purpose }: WantedChange): Promise<LogChange> {
+    if (purpose === undefined)
+      throw new LogChangeFault('log/bad-change', 'Say which key: checkpoint, receipt, sct or record.');
+    await this.identity.openTokens();
+    await this.keys.refresh();
+    const next = this.identity.findNext(purpose);
+    if (!next) {
+      const message = `No ${purpose} key waits to follow: put it into the key directory of every process, under its second name.`;
+      throw new LogChangeFault('log/no-next-key', message);
+    }
+    const { origin, keySet } = this.identity;
+    if ((await this.store.findAll()).some(({ spki }) => areEqualBytes(spki, next.spki))) {
+      throw new LogChangeFault(
+        'log/key-used',
+        'The key that waits to follow has signed for a log before: make a new one.',
+      );
+    }
+    const replaces = encodeBase64(keySet.current(purpose).spki);
+    return { action: 'rotate-key', log: origin, purpose, key: encodeBase64(next.spki), replaces };
+  }
+
+  /** Makes the drafted change. Returns where it is on record. */
+  async run(tx: Tx, { purpose, key = '', replaces = '' }: LogChange): Promise<{ entryId: string }> {
+    if (purpose === undefined) throw new Error('A drafted change names its key.');
+    const head = await this.guard.lock(tx); // its place decides from when on the key signs
+    const fromSize = head.size + 2n;
+    const { origin, logId } = this.identity;
+    const now = this.clock.now();
+    const { index, entryId } = await this.record.run(tx, {
+      subject: `log-key:${origin}`,
+      payload: {
+        record: 'log-key',
+        at: wireTime(now),
+        log: origin,
+        ...{ purpose, key, replaces, fromSize: fromSize.toString(), approvals: 2 },
+      },
+    });
+    if (index !== head.size) throw new Error('The record is not where the head was.');
+    await this.store.replace(tx, logId, { purpose, spki: parseBase64(key), fromSize, eventIndex: index, since: now });
+    return { entryId };
+  }
+}

@@ -1,0 +1,139 @@
+import { ChoiceField, ObjectField, ObjectsField, TextField, TimeField } from './fields.ts';
+
+/** A key of a log, and the tree sizes that it signs for. */
+export class LogKeyInfo {
+  @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'])
+  purpose: string;
+
+  @TextField({ max: 4096, description: 'SubjectPublicKeyInfo, base64.' })
+  spki: string;
+
+  @TextField({ max: 20, description: 'The smallest tree that it signs for.' })
+  fromSize: string;
+
+  @TextField({ max: 20, optional: true, description: 'The smallest tree that it no longer signs for.' })
+  untilSize?: string;
+
+  @TextField({ max: 20, optional: true, description: 'Where the record is that began it.' })
+  event?: string;
+
+  @TimeField()
+  since: string;
+
+  @TimeField({ optional: true })
+  retiredAt?: string;
+}
+
+/** A log of the registry. */
+export class LogInfo {
+  @TextField({ max: 253 })
+  origin: string;
+
+  @TextField({ max: 64, description: 'Where its public files are.', example: '/log/' })
+  path: string;
+
+  @ChoiceField(['active', 'frozen', 'retired'], {
+    description:
+      'Statements go to the oldest log that is active. A frozen one takes none; a retired one signs nothing either.',
+  })
+  state: string;
+
+  @TextField({ max: 20 })
+  size: string;
+
+  @TimeField()
+  openedAt: string;
+
+  @TimeField({ optional: true })
+  frozenAt?: string;
+
+  @TimeField({ optional: true })
+  retiredAt?: string;
+
+  @TextField({ max: 253, optional: true, description: 'Origin of the log that came after it.' })
+  successor?: string;
+
+  @ObjectsField(() => LogKeyInfo, { description: 'All there were, oldest first.' })
+  keys: LogKeyInfo[];
+}
+
+export class LogList {
+  @ObjectsField(() => LogInfo, { description: 'Oldest first.' })
+  items: LogInfo[];
+}
+
+/** What is to be done with a log. */
+export class LogChangeRequest {
+  @ChoiceField(['open', 'freeze', 'retire', 'rotate-key'])
+  action: string;
+
+  @TextField({
+    max: 253,
+    optional: true,
+    description: 'Origin of the log; default: the one that takes statements now.',
+  })
+  log?: string;
+
+  @TextField({
+    max: 31,
+    optional: true,
+    description: 'For `open`: the new log is `<name>.log.<domain>`, at /logs/<name>/.',
+  })
+  name?: string;
+
+  @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'], { optional: true, description: 'For `rotate-key`.' })
+  purpose?: string;
+
+  @TextField({ max: 2000, description: 'Why; kept in the audit trail.' })
+  reason: string;
+}
+
+/** What a proposal would do. */
+export class LogChange {
+  @ChoiceField(['open', 'freeze', 'retire', 'rotate-key'])
+  action: string;
+
+  @TextField({ max: 253 })
+  log: string;
+
+  @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'], { optional: true })
+  purpose?: string;
+
+  @TextField({ max: 4096, optional: true, description: 'The key that is to follow: SubjectPublicKeyInfo, base64.' })
+  key?: string;
+
+  @TextField({ max: 4096, optional: true, description: 'The key that it replaces.' })
+  replaces?: string;
+
+  @TextField({
+    max: 4096,
+    optional: true,
+    description: 'Verifier key of the checkpoints of what is opened, or comes after.',
+  })
+  checkpointKey?: string;
+
+  @TextField({ max: 253, optional: true, description: 'For `freeze`: the log that comes after it.' })
+  successor?: string;
+}
+
+export class LogProposal {
+  @TextField({ max: 32 })
+  id: string;
+
+  @ObjectField(() => LogChange)
+  change: LogChange;
+
+  @TextField({ max: 2000 })
+  reason: string;
+
+  @TextField({ max: 200, description: 'The governance member, as known to the sign-in.' })
+  proposedBy: string;
+
+  @TimeField()
+  proposedAt: string;
+}
+
+export class LogProposalList {
+  @ObjectsField(() => LogProposal)
+  items: LogProposal[];
+}
