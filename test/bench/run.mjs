@@ -6,6 +6,7 @@ import { measurePaths } from './paths.mjs';
 import { measureReads } from './reads.mjs';
 import { measureSearch } from './search.mjs';
 import { measureStart } from './start.mjs';
+import { measureTimestamps } from './timestamps.mjs';
 import { measureVerifications } from './verifications.mjs';
 
 const BENCHES = {
@@ -13,6 +14,7 @@ const BENCHES = {
   log: measureLog,
   reads: measureReads,
   verifications: measureVerifications,
+  timestamps: measureTimestamps,
   paths: measurePaths,
   audits: measureAudits,
   search: measureSearch,
