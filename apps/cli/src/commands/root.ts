@@ -8,6 +8,7 @@ import type { Run } from '../command.ts';
 import { CliFault } from '../fault.ts';
 import { writeOutput } from '../files.ts';
 import { factLines, timeText, type Outcome } from '../outcome.ts';
+import { collectNotationCrls } from '../notation-crls.ts';
 import type { Session } from '../session.ts';
 import { encodeSigstoreFiles } from '../sigstore-files.ts';
 import { readInitialRoot } from '../trust-root.ts';
@@ -29,10 +30,14 @@ export function addRoot(program: Command, run: Run): void {
     .action(run(update));
   root
     .command('export')
-    .description('write what other tools verify with; asks no network')
-    .requiredOption(
+    .description('write what other tools verify with')
+    .option(
       '--sigstore <directory>',
-      'for cosign and its relatives: trusted_root.json, signing_config.v0.2.json',
+      'for cosign and its relatives: trusted_root.json, signing_config.v0.2.json; asks no network',
+    )
+    .option(
+      '--notation-crls <directory>',
+      'for notation on machines without network: its CRL cache, good for 30 days, from the registry',
     )
     .action(run(exportRoot));
   root.command('show').description('what the trust root holds; asks no network').action(run(show));
@@ -60,12 +65,38 @@ async function show(session: Session): Promise<Outcome> {
   return describe(directory, await loadTrustRoot(directory, { now: session.io.now() }));
 }
 
-async function exportRoot(session: Session, { sigstore }: { sigstore: string }): Promise<Outcome> {
-  const snapshot = await loadTrustRoot(session.trustRootDirectory, { now: session.io.now() });
-  const files = encodeSigstoreFiles(parseTrustRoot(snapshot), await session.registryUrl());
-  const paths = Object.keys(files).map((name) => join(sigstore, name));
-  for (const [name, content] of Object.entries(files)) await writeOutput(join(sigstore, name), content);
-  return { data: { files: paths }, lines: paths.map((path) => `written: ${path}`) };
+interface ExportOptions {
+  sigstore?: string;
+  notationCrls?: string;
+}
+
+async function exportRoot(session: Session, { sigstore, notationCrls }: ExportOptions): Promise<Outcome> {
+  if (sigstore === undefined && notationCrls === undefined) {
+    throw new CliFault('cli/bad-usage', 'Nothing is to be written.', 'Give --sigstore or --notation-crls, or both.');
+  }
+  const { now } = session.io;
+  const snapshot = await loadTrustRoot(session.trustRootDirectory, { now: now() });
+  const registry = await session.registryUrl();
+  const paths: string[] = [];
+  const write = async (directory: string, files: Iterable<readonly [string, string]>): Promise<void> => {
+    for (const [name, content] of files) {
+      await writeOutput(join(directory, name), content);
+      paths.push(join(directory, name));
+    }
+  };
+  if (sigstore !== undefined) {
+    await write(sigstore, Object.entries(encodeSigstoreFiles(parseTrustRoot(snapshot), registry)));
+  }
+  const inDetail = paths.map((path) => `written: ${path}`);
+  if (notationCrls === undefined) return { data: { files: paths }, lines: inDetail };
+
+  const progress = (text: string): void => session.printer.progress(text);
+  const crls = await collectNotationCrls(snapshot, { registry, now: now(), progress });
+  await write(notationCrls, crls);
+  return {
+    data: { files: paths },
+    lines: [...inDetail, `written: ${crls.size} CRLs below ${join(notationCrls, 'crl')}`],
+  };
 }
 
 async function refresh(session: Session, source: string, initialRoot?: Uint8Array): Promise<Outcome> {
