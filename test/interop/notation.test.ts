@@ -2,14 +2,16 @@
  * Stock `notation verify`, policy level strict with revocation enforced, on what the registry signed: from a registry with the
  * referrers API, from one without (fallback tag), from a copy of a copy, and from the OCI layout itself.
  */
-import { cp, rm } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { developmentLogin } from '@margo-trust/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoOf, revokeDemoCertificate, type Demo } from './demo.ts';
 import { expectAccepted, expectRefused } from './expect.ts';
 import {
   client,
   must,
+  repository,
   run,
   startDockerRegistry,
   startGoRegistry,
@@ -95,6 +97,28 @@ describe('notation verify', () => {
       ...['cp', '--from-oci-layout', '--to-plain-http', `${demo.layout}@${digest}`, `${target}:v1`],
     ]);
     expectRefused(await verify(`${target}@${digest}`), 'no signature is associated');
+  });
+
+  it('accepts what a build has signed with a certificate for a day, which names no CRL', async () => {
+    const home = join(scratch, 'build');
+    await mkdir(home);
+    const margoTrust = (...args: string[]) =>
+      must(join(repository, 'apps/cli/bin/margo-trust.mjs'), args, {
+        cwd: home,
+        env: { HOME: home, MARGO_TRUST_REGISTRY: service.address },
+      });
+    await margoTrust('workload', 'bind', 'victor', '--issuer', `${service.address}/oidc`, '--as', 'victor');
+    const { accessToken } = await developmentLogin({ baseUrl: service.address, account: 'victor' });
+    await writeFile(join(home, 'token.jwt'), accessToken);
+    await margoTrust('certificate', 'request', '--identity-token', 'token.jwt');
+    await margoTrust('example', 'app.oci');
+    await margoTrust('sign', 'app.oci:1.0.0');
+    const layout = join(home, 'app.oci');
+    const [digest] = await loadSigned(layout, 'package');
+    expect(digest).toMatch(/^sha256:/);
+    expectAccepted(await verifyLayout(`${layout}@${digest}`));
+    await spoilSignatures(layout);
+    expectRefused(await verifyLayout(`${layout}@${digest}`), 'signature is invalid');
   });
 
   // Last: nothing in this service verifies afterwards.
