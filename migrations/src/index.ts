@@ -19,6 +19,7 @@ import { LogProposal0062 } from './0062-log-proposal.ts';
 import { EvidenceExport0064 } from './0064-evidence-export.ts';
 import { BroadRevocations0066 } from './0066-broad-revocations.ts';
 import { CrlShards0067 } from './0067-crl-shards.ts';
+import { CertificatesInLogOrder0068 } from './0068-certificates-in-log-order.ts';
 import { StampMark0070 } from './0070-stamp-mark.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
@@ -50,6 +51,7 @@ export const MIGRATIONS = [
   EvidenceExport0064,
   BroadRevocations0066,
   CrlShards0067,
+  CertificatesInLogOrder0068,
   StampMark0070,
   AuthorityStates0072,
   CertificateClass0074,

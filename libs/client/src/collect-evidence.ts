@@ -5,6 +5,8 @@ import type { TufSnapshot } from '@margo-trust/tuf';
 import {
   parseTrustRoot,
   Verifier,
+  REVOCATION_FILTER,
+  revokedShard,
   vendorShard,
   type BundledArtifact,
   type EvidenceBundle,
@@ -118,10 +120,17 @@ function nameOf({ reference, digest }: ReleaseItem): string {
   return reference ?? digest;
 }
 
-/** A verdict on one vendor reads four targets; leaving the others out keeps the bundle small. */
+/** What a verdict on one vendor reads; leaving the others out keeps the bundle small. */
 function neededFiles(trustRoot: TufSnapshot, vendorId: string): EvidenceBundle['trustRoot'] {
   const { initialRoot: _given, files, ...metadata } = trustRoot.set;
-  const needed = ['margo.trust-root.v1.json', 'live.revocations.v1.json', 'live.checkpoint', vendorShard(vendorId)];
+  const ofVendor = [vendorShard(vendorId), revokedShard(vendorId)];
+  const needed = [
+    'margo.trust-root.v1.json',
+    'live.revocations.v1.json',
+    REVOCATION_FILTER,
+    'live.checkpoint',
+    ...ofVendor,
+  ];
   const kept = needed.flatMap((name) => (files[name] ? [[name, files[name]] as const] : []));
   return { ...metadata, files: Object.fromEntries(kept) };
 }

@@ -40,7 +40,7 @@ export class FilterKeys {
     return this.count;
   }
 
-  /** `serial` is the content of the DER INTEGER, and `issuerKeyId` that of the authority key identifier. */
+  /** `serial` is the content of the DER INTEGER; `issuerKeyId` names the key that the issuer really signs with. */
   add(issuerKeyId: Uint8Array, serial: Uint8Array): void {
     this.makeRoom();
     writeFilterKey(this.kept, this.count * KEY_WORDS, issuerKeyId, serial);

@@ -337,7 +337,14 @@ export class World {
   trustRoot(
     vendors: readonly { id: string }[],
     revocations: Partial<Record<'certificates' | 'keys' | 'issuers' | 'vendors' | 'digests', readonly object[]>> = {},
-    extra: { validUntil?: Date; expires?: Date; witnessing?: object; checkpoint?: Uint8Array } = {},
+    extra: {
+      /** Further files of the `live` role, by target name. */
+      live?: Readonly<Record<string, Uint8Array>>;
+      validUntil?: Date;
+      expires?: Date;
+      witnessing?: object;
+      checkpoint?: Uint8Array;
+    } = {},
   ): TufFileSet {
     const expires = extra.expires ?? this.later(365 * 86400);
     const granting = { 'margo.trust-root.v1.json': json(this.trustRootTarget(extra.validUntil, extra.witnessing)) };
@@ -359,6 +366,7 @@ export class World {
     for (const shard of new Set(vendors.map(({ id }) => shardOf(id)))) {
       removing[shard] = json({ type: 'margo.vendors.v1', vendors: vendors.filter(({ id }) => shardOf(id) === shard) });
     }
+    Object.assign(removing, extra.live);
     const { tufRoot, tufTargets, live, snapshot, timestamp } = this.keys;
     const role = (keys: readonly KeyPair[], threshold: number) => ({ keys: keys.map(tufKeyOf), threshold });
     const root = signMetadata(

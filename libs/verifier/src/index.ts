@@ -12,6 +12,8 @@ export {
   isRecordKeyAt,
   parseTrustRoot,
   parseTrustRootDocument,
+  REVOCATION_FILTER,
+  revokedShard,
   vendorShard,
   type Anchor,
   type PublishedVendor,

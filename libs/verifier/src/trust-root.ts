@@ -4,6 +4,7 @@ import type { PublicKey } from '@margo-trust/crypto';
 import type { ReceiptKey } from '@margo-trust/receipt';
 import type { Claims } from '@margo-trust/statement';
 import { parsePolicy, parseVerifierKey, type CheckpointKey, type Policy, type VerifierKey } from '@margo-trust/tlog';
+import { FilterFault, openRevocationFilter, type RevocationFilter } from '@margo-trust/revocation-filter';
 import type { StaleRole, TufSnapshot } from '@margo-trust/tuf';
 import { VerifyFault } from './fault.ts';
 import { JsonReader } from './json.ts';
@@ -97,7 +98,7 @@ export interface RevocationList {
   readonly sequence: number;
   readonly asOf: Date;
   readonly logSize: number;
-  /** By SHA-256 of the certificate, hex. */
+  /** By SHA-256 of the certificate, hex: those that no vendor's file names. */
   readonly certificates: ReadonlyMap<string, Revocation>;
   /** By SHA-256 of the SubjectPublicKeyInfo, hex. */
   readonly keys: ReadonlyMap<string, Revocation>;
@@ -128,8 +129,15 @@ export interface TrustRoot extends TrustRootDocument {
   readonly stale: readonly StaleRole[];
   /** The log's checkpoint as the trust root carries it, cosigned where there are witnesses; unchecked. */
   readonly checkpoint?: Uint8Array;
+  /** Tells which of the issued certificates are revoked; absent in older trust roots, and where it was left out. */
+  readonly filter?: RevocationFilter;
   /** Looks a vendor up by id in its shard; the caller checks its evidence. */
   findVendor(id: string): PublishedVendor | undefined;
+  /**
+   * Since when and why a certificate is revoked, by its SHA-256, hex. `unknown` when that stands in a file that the trust root
+   * names and that is not at hand.
+   */
+  findRevocation(vendorId: string, fingerprint: string): Revocation | 'unknown' | undefined;
 }
 
 const TRUST_ROOT = 'margo.trust-root.v1.json';
@@ -141,12 +149,30 @@ const MAX_BYTES = 16 << 20;
 export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
   // Bundles of earlier versions do not carry it.
   const checkpoint = Object.hasOwn(tuf.set.files, CHECKPOINT) ? tuf.target(CHECKPOINT) : undefined;
+  const revocations = readRevocations(open(tuf.target(REVOCATIONS), REVOCATIONS));
+  const filter = openFilter(tuf);
   return {
     ...parseTrustRootDocument(tuf.target(TRUST_ROOT)),
-    revocations: readRevocations(open(tuf.target(REVOCATIONS), REVOCATIONS)),
+    revocations,
+    ...(filter && { filter }),
     stale: tuf.stale ?? [],
     ...(checkpoint && { checkpoint }),
     findVendor: (id) => findVendor(tuf, id),
+    findRevocation: revocationFinder(tuf, revocations),
+  };
+}
+
+/** Looks certificates up in the list, then in the file of their vendor; files that were read are remembered. */
+function revocationFinder(tuf: TufSnapshot, { certificates }: RevocationList): TrustRoot['findRevocation'] {
+  const shards = new Map<string, ReadonlyMap<string, Revocation>>();
+  return (vendorId, fingerprint) => {
+    const listed = certificates.get(fingerprint);
+    const name = revokedShard(vendorId);
+    if (listed || !tuf.findTarget(name)) return listed;
+    if (!Object.hasOwn(tuf.set.files, name)) return 'unknown';
+    const known = shards.get(name) ?? readRevoked(open(tuf.target(name), name));
+    shards.set(name, known); // 256 at most
+    return known.get(fingerprint);
   };
 }
 
@@ -172,6 +198,29 @@ export function parseTrustRootDocument(bytes: Uint8Array): TrustRootDocument {
 /** The target that holds a vendor's record: shards by the first byte of SHA-256 over the vendor id. */
 export function vendorShard(vendorId: string): string {
   return `live.vendors.${encodeHex(sha256(encodeUtf8(vendorId)).subarray(0, 1))}.json`;
+}
+
+/** The target that holds since when and why certificates of a vendor are revoked: shards as those of vendors. */
+export function revokedShard(vendorId: string): string {
+  return `live.revoked.${encodeHex(sha256(encodeUtf8(vendorId)).subarray(0, 1))}.json`;
+}
+
+/** The target that tells which certificates are revoked. */
+export const REVOCATION_FILTER = 'live.revoked.filter';
+
+function openFilter(tuf: TufSnapshot): RevocationFilter | undefined {
+  if (!tuf.findTarget(REVOCATION_FILTER) || !Object.hasOwn(tuf.set.files, REVOCATION_FILTER)) return undefined;
+  try {
+    return openRevocationFilter(tuf.target(REVOCATION_FILTER));
+  } catch (error) {
+    if (!(error instanceof FilterFault)) throw error;
+    throw new VerifyFault('verify/bad-trust-root', `${REVOCATION_FILTER}: ${error.message}`, { cause: error });
+  }
+}
+
+function readRevoked(json: JsonReader): ReadonlyMap<string, Revocation> {
+  json.get('type').oneOf('margo.revoked.v1');
+  return readTable(json, 'certificates', 'fingerprint', (text) => encodeHex(parseHex(text)));
 }
 
 function findVendor(tuf: TufSnapshot, id: string): PublishedVendor | undefined {
@@ -293,13 +342,7 @@ function readRecordKey(json: JsonReader): RecordKey {
 
 function readRevocations(json: JsonReader): RevocationList {
   json.get('type').oneOf('margo.revocations.v1');
-  const table = (name: string, key: string, check: (text: string) => string) =>
-    new Map(
-      json
-        .get(name)
-        .list(1_000_000)
-        .map((item) => [check(item.get(key).text(512)), readRevocation(item)] as const),
-    );
+  const table = (name: string, key: string, check: (text: string) => string) => readTable(json, name, key, check);
   return {
     sequence: json.get('sequence').count(),
     asOf: json.get('asOf').time(),
@@ -312,6 +355,16 @@ function readRevocations(json: JsonReader): RevocationList {
     vendors: table('vendors', 'id', (text) => text),
     digests: readWithdrawals(json.get('digests')),
   };
+}
+
+function readTable(
+  json: JsonReader,
+  name: string,
+  key: string,
+  check: (text: string) => string,
+): ReadonlyMap<string, Revocation> {
+  const items = json.get(name).list(1_000_000);
+  return new Map(items.map((item) => [check(item.get(key).text(512)), readRevocation(item)] as const));
 }
 
 function readWithdrawals(json: JsonReader): Map<string, readonly Withdrawal[]> {

@@ -1,4 +1,4 @@
-import { encodeHex } from '@margo-trust/bytes';
+import { encodeHex, parseHex } from '@margo-trust/bytes';
 import { algorithmOf as coseAlgorithmOf } from '@margo-trust/cose';
 import { sha256, type SignatureAlgorithm } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
@@ -201,7 +201,7 @@ export class Verifier {
       return { detail: facts.applicationId ? `${facts.applicationId} is the vendor's.` : 'Within what was granted.' };
     });
     step(checks, 'revocation', () => {
-      this.refuseRevoked({ vendor, leaf, issuerKeys, digests: facts.digests, time });
+      this.refuseRevoked({ vendor, leaf, issuerKeys, digests: facts.digests, time, place: places[0] });
       return { detail: `Not revoked as of ${text(this.trust.revocations.asOf)}.` };
     });
     const [{ origin, index, size }] = places;
@@ -227,7 +227,7 @@ export class Verifier {
     }).witnessed;
   }
 
-  private refuseRevoked({ vendor, leaf, issuerKeys, digests, time }: Judged): void {
+  private refuseRevoked({ vendor, leaf, issuerKeys, digests, time, place }: Judged): void {
     const { revocations } = this.trust;
     for (const digest of digests) {
       for (const { vendorId, ...withdrawal } of revocations.digests.get(digest) ?? []) {
@@ -245,13 +245,40 @@ export class Verifier {
       refuseIf(revocations.issuers.get(key), time, 'verify/issuer-revoked', 'The CA above the certificate is revoked');
     }
     refuseIf(
-      revocations.certificates.get(leaf.fingerprint),
+      this.findRevocation(vendor.id, leaf, issuerKeys[0], place),
       time,
       'verify/certificate-revoked',
       'The signing certificate is revoked',
     );
     const keyHash = encodeHex(sha256(leaf.spki));
     refuseIf(revocations.keys.get(keyHash), time, 'verify/key-revoked', 'The signing key is revoked');
+  }
+
+  /**
+   * What the trust root says of a certificate. The filter knows every one that the log held at its size, hence those of all
+   * statements logged below it: what it does not name is not revoked, and what it names without details at hand is refused
+   * whatever the time. Others are looked up.
+   */
+  private findRevocation(vendorId: string, leaf: Certificate, issuerKey = '', place: LogPlace): Revocation | undefined {
+    const { filter } = this.trust;
+    const key = parseHex(issuerKey);
+    const isCovered =
+      filter !== undefined &&
+      place.origin === filter.origin &&
+      place.index < BigInt(filter.logSize) &&
+      filter.covers(key);
+    if (isCovered && !filter.isRevoked(key, parseHex(leaf.serialHex))) return undefined;
+    const found = this.trust.findRevocation(vendorId, leaf.fingerprint);
+    if (found === undefined || found === 'unknown') {
+      if (isCovered) return { reason: 'of unknown date' };
+      if (found === 'unknown') {
+        throw new VerifyFault(
+          'verify/bad-trust-root',
+          'The file that says whether this certificate is revoked is missing.',
+        );
+      }
+    }
+    return found;
   }
 
   private refuse(checks: readonly Check[], fault: Fault): Verdict {
@@ -284,6 +311,8 @@ interface Judged {
   readonly issuerKeys: readonly string[];
   readonly digests: readonly string[];
   readonly time: Date;
+  /** Where the log first had it. */
+  readonly place: LogPlace;
 }
 
 /** Runs one check and notes its outcome. */

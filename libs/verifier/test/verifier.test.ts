@@ -1,7 +1,8 @@
-import { encodeBase64, encodeHex, encodeUtf8, parseUtf8 } from '@margo-trust/bytes';
+import { encodeBase64, encodeHex, encodeUtf8, parseHex, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { buildRevocationFilter, type FilterContent, FilterKeys } from '@margo-trust/revocation-filter';
 import { attachToStatement, parseStatement, type Release, type TargetArtifact } from '@margo-trust/statement';
-import { makeKey, TEST_WORKLOAD, World } from '@margo-trust/testkit';
+import { makeKey, TEST_WORKLOAD, type TestVendor, World } from '@margo-trust/testkit';
 import { openTufSnapshot, type TufFileSet } from '@margo-trust/tuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import {
   encodeEvidenceBundle,
   parseEvidenceBundle,
   parseTrustRoot,
+  revokedShard,
   Verifier,
   verifyEvidenceBundle,
   type Verdict,
@@ -358,6 +360,85 @@ describe('the verdict on an artifact', () => {
       const verifier = verifierOf(world.trustRoot([published], { certificates: [revocation] }));
       expect(codeOf(verifier.verifyArtifact(target, [signature]))).toBe('trusted');
     }
+  });
+
+  describe('with the filter over everything issued', () => {
+    const revokedOn = '2026-11-21T00:00:00Z';
+    const issuerKeyOf = (world: World) => sha256(world.issuing.spki);
+    const filterOf = (world: World, revoked: readonly TestVendor[], valid: readonly TestVendor[], logSize: number) => {
+      const keys = (vendors: readonly TestVendor[]) => {
+        const found = new FilterKeys();
+        for (const { certificate } of vendors) found.add(issuerKeyOf(world), parseHex(certificate.serialHex));
+        return found;
+      };
+      return buildRevocationFilter({
+        origin: world.origin,
+        logSize,
+        issuers: [issuerKeyOf(world)],
+        salt: new Uint8Array(16),
+        revoked: keys(revoked),
+        valid: keys(valid),
+      });
+    };
+    const detail = ({ certificate: { fingerprint } }: TestVendor, more: object) =>
+      encodeUtf8(
+        JSON.stringify({
+          type: 'margo.revoked.v1',
+          certificates: [{ fingerprint, reason: 'keyCompromise', revokedAt: revokedOn, ...more }],
+        }),
+      );
+    const judge = (set: TufFileSet, signature: Uint8Array) =>
+      codeOf(verifierOf(set).verifyArtifact(target, [signature]));
+
+    it('passes what it does not name, and refuses what it names, since when its vendor’s file says', () => {
+      const { world, vendor, published, signature } = walk();
+      const shard = revokedShard(ID);
+      const set = (filter: Uint8Array, file?: Uint8Array) =>
+        world.trustRoot([published], {}, { live: { 'live.revoked.filter': filter, ...(file && { [shard]: file }) } });
+      const [revoked, valid] = [filterOf(world, [vendor], [], 100), filterOf(world, [], [vendor], 100)];
+      expect(judge(set(valid), signature)).toBe('trusted');
+      expect(judge(set(revoked), signature)).toBe('verify/certificate-revoked');
+      expect(judge(set(revoked, detail(vendor, {})), signature)).toBe('verify/certificate-revoked');
+      const after = detail(vendor, { invalidityDate: '2026-11-20T12:00:01Z' });
+      expect(judge(set(revoked, after), signature)).toBe('trusted');
+    });
+
+    it('refuses whatever the time when the file is not at hand, and says so when nothing tells', () => {
+      const { world, vendor, published, signature } = walk();
+      const shard = revokedShard(ID);
+      const after = detail(vendor, { invalidityDate: '2026-11-20T12:00:01Z' });
+      const without = (live: Record<string, Uint8Array>) => {
+        const set = world.trustRoot([published], {}, { live: { ...live, [shard]: after } });
+        const { [shard]: _gone, ...files } = set.files;
+        return { ...set, files };
+      };
+      const revoked = filterOf(world, [vendor], [], 100);
+      expect(judge(without({ 'live.revoked.filter': revoked }), signature)).toBe('verify/certificate-revoked');
+      expect(judge(without({ 'live.revoked.filter': filterOf(world, [], [vendor], 100) }), signature)).toBe('trusted');
+      expect(judge(without({}), signature)).toBe('verify/bad-trust-root');
+    });
+
+    it('asks it about nothing that was logged later, elsewhere or under another CA', () => {
+      const { world, vendor, published, signature } = walk();
+      const revoked = (change: Partial<FilterContent>) => {
+        const keys = new FilterKeys();
+        keys.add(issuerKeyOf(world), parseHex(vendor.certificate.serialHex));
+        const content = { origin: world.origin, logSize: 100, issuers: [issuerKeyOf(world)], salt: new Uint8Array(16) };
+        return buildRevocationFilter({ ...content, revoked: keys, valid: new FilterKeys(), ...change });
+      };
+      const under = (filter: Uint8Array) =>
+        world.trustRoot([published], {}, { live: { 'live.revoked.filter': filter } });
+      expect(judge(under(revoked({})), signature)).toBe('verify/certificate-revoked');
+      for (const change of [{ logSize: 0 }, { origin: 'log.elsewhere.example' }, { issuers: [new Uint8Array(32)] }]) {
+        expect(judge(under(revoked(change)), signature)).toBe('trusted');
+      }
+    });
+
+    it('is no filter: the trust root is bad', () => {
+      const { world, published } = walk();
+      const set = world.trustRoot([published], {}, { live: { 'live.revoked.filter': Uint8Array.of(1, 2, 3) } });
+      expect(() => verifierOf(set)).toThrow(expect.objectContaining({ code: 'verify/bad-trust-root' }));
+    });
   });
 
   it('leaves the signatures of others alone when one vendor withdraws a digest', () => {

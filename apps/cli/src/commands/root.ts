@@ -134,11 +134,11 @@ async function sourceOf(session: Session, source: string | undefined): Promise<s
 }
 
 function describe(directory: string, snapshot: TufSnapshot): Outcome {
-  const { registry, anchors, timestampAnchors, logs, revocations } = parseTrustRoot(snapshot);
+  const { registry, anchors, timestampAnchors, logs, revocations, filter } = parseTrustRoot(snapshot);
   const { versions, stale = [], timestamp } = snapshot;
   const fingerprint = createHash('sha256').update(snapshot.set.initialRoot).digest('hex');
   const counts = {
-    certificates: revocations.certificates.size,
+    certificates: revocations.certificates.size + (filter?.revoked ?? 0),
     keys: revocations.keys.size,
     vendors: revocations.vendors.size,
     digests: revocations.digests.size,

@@ -1,3 +1,4 @@
+import { parseJson } from '@margo-trust/bytes';
 import { CONTENT, parseTargetArtifact, type Statement } from '@margo-trust/statement';
 import { ML_DSA_44_COSIGNATURE } from '@margo-trust/tlog';
 import { Verifier, type CheckName, type TrustRoot, type Verdict } from '@margo-trust/verifier';
@@ -41,7 +42,7 @@ export async function judge(
   statement: Statement,
   { proof, ...place }: Evidence,
 ): Promise<Judgement> {
-  return statement.x5t ? judgeVendor(source, trust, statement, proof) : judgeRegistry(trust, statement, place);
+  return statement.x5t ? judgeVendor(source, trust, statement, proof) : judgeRegistry(source, trust, statement, place);
 }
 
 /** What vendors sign is judged by the engine that devices use, so that the page can't say another thing than they do. */
@@ -113,18 +114,30 @@ function refusal(verdict: Verdict): Error {
 }
 
 /** Nothing revokes the registry's own statements, but what they speak of may have changed since. */
-function judgeRegistry(trust: Trust, statement: Statement, place: Evidence): Judgement {
+async function judgeRegistry(source: Source, trust: Trust, statement: Statement, place: Evidence): Promise<Judgement> {
+  const fingerprint = /^certificate:([0-9a-f]{64})$/.exec(statement.subject)?.[1];
+  const isRevoked = fingerprint !== undefined && (await isCertificateRevoked(source, trust, statement, fingerprint));
   return {
     signer() {
       verifyRegistrySignature(statement, trust, place.by, place);
       return { kind: 'registry' };
     },
     standing() {
-      const { asOf, certificates } = trust.revocations;
-      const fingerprint = /^certificate:([0-9a-f]{64})$/.exec(statement.subject)?.[1];
+      const { asOf } = trust.revocations;
       if (fingerprint === undefined) return { said: 'The record stands: its key is in the current trust root.', asOf };
-      const isRevoked = certificates.has(fingerprint);
       return { said: `The record stands. The certificate it is about is ${isRevoked ? '' : 'not '}revoked.`, asOf };
     },
   };
+}
+
+/** Its vendor's file says it, and the record says which vendor that is. */
+async function isCertificateRevoked(
+  source: Source,
+  trust: Trust,
+  { payload }: Statement,
+  fingerprint: string,
+): Promise<boolean> {
+  const record = parseJson(payload) as { vendor?: unknown };
+  if (typeof record.vendor !== 'string') return trust.revocations.certificates.has(fingerprint);
+  return (await withVendor(source, trust, record.vendor)).findRevocation(record.vendor, fingerprint) !== undefined;
 }

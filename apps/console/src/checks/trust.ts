@@ -6,7 +6,14 @@ import {
   type TrustedMetadata,
   type TufSnapshot,
 } from '@margo-trust/tuf';
-import { parseTrustRoot, vendorShard, type PublishedVendor, type TrustRoot } from '@margo-trust/verifier';
+import {
+  parseTrustRoot,
+  REVOCATION_FILTER,
+  revokedShard,
+  vendorShard,
+  type PublishedVendor,
+  type TrustRoot,
+} from '@margo-trust/verifier';
 import { ApiProblem } from '../api.ts';
 import { findKnownTrust, keepTrust, type Memory } from '../memory.ts';
 import type { Source } from './source.ts';
@@ -35,14 +42,14 @@ export async function loadTrust(source: Source, memory: Memory, now: Date): Prom
   const firstSeen = known?.firstSeen ?? now;
   keepTrust(memory, { root: metadata.root.bytes, files: rememberedFiles(metadata), firstSeen });
 
-  const files = await loadTargets(source, openTargets(metadata, {}), [TRUST_ROOT, REVOCATIONS]);
+  const files = await loadTargets(source, openTargets(metadata, {}), [TRUST_ROOT, REVOCATIONS, REVOCATION_FILTER]);
   const snapshot = openTargets(metadata, files);
   return { ...parseTrustRoot(snapshot), rootVersion: metadata.root.signed.version, firstSeen, snapshot, metadata };
 }
 
 /** The same trust root with what it says about a vendor at hand: `findVendor` knows the vendor if anybody does. */
 export async function withVendor(source: Source, trust: Trust, vendorId: string): Promise<TrustRoot> {
-  const files = await loadTargets(source, trust.snapshot, [vendorShard(vendorId)]);
+  const files = await loadTargets(source, trust.snapshot, [vendorShard(vendorId), revokedShard(vendorId)]);
   return parseTrustRoot(openTargets(trust.metadata, { ...trust.snapshot.set.files, ...files }));
 }
 

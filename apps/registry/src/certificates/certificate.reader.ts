@@ -204,6 +204,19 @@ export class CertificateReader {
     return rows.map(toCertificate);
   }
 
+  /** The next certificates whose record is at this index of the log or above, in the order of the log. */
+  async serialsFrom(
+    tx: Tx,
+    index: number,
+    limit: number,
+  ): Promise<{ serial: string; issuer: AuthorityName; logIndex: number }[]> {
+    const rows = await tx.query<{ serial: string; issuer: AuthorityName; log_index: string }[]>(
+      'SELECT serial, issuer, log_index FROM certificate WHERE log_index >= $1 ORDER BY log_index LIMIT $2',
+      [index, limit],
+    );
+    return rows.map(({ serial, issuer, log_index: logIndex }) => ({ serial, issuer, logIndex: Number(logIndex) }));
+  }
+
   /** Which of these certificates are revoked, or their keys or issuers, for whatever reason; by hex of SHA-256. */
   async revokedAmong(tx: Tx, fingerprints: readonly Uint8Array[]): Promise<Set<string>> {
     const rows = await tx.query<{ fingerprint: Buffer }[]>(

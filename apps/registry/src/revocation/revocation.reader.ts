@@ -30,6 +30,7 @@ export interface CurrentRevocation {
   readonly serial: string;
   /** SHA-256 of the certificate, lower-case hex. */
   readonly fingerprint: string;
+  readonly vendorId: string;
   readonly issuer: AuthorityName;
   readonly shard: number;
   readonly reason: RevocationReason;
@@ -87,13 +88,14 @@ export class RevocationReader {
   async certificates(tx?: Tx): Promise<CurrentRevocation[]> {
     const rows = await this.read<CertificateRow>(
       tx,
-      `SELECT c.serial, c.fingerprint, c.issuer, c.shard, r.*
+      `SELECT c.serial, c.fingerprint, c.vendor_id AS owner, c.issuer, c.shard, r.*
        FROM current_revocation r JOIN certificate c ON c.serial = r.target
        WHERE r.kind = 'certificate' ORDER BY r.first_sequence`,
     );
     return rows.map((row) => ({
       serial: row.serial,
       fingerprint: encodeHex(row.fingerprint),
+      vendorId: row.owner,
       issuer: row.issuer,
       shard: row.shard,
       ...toVerdict(row),
@@ -249,6 +251,7 @@ interface HeldRow extends VerdictRow {
 }
 
 interface CertificateRow extends HeldRow {
+  owner: string;
   serial: string;
   fingerprint: Buffer;
   issuer: AuthorityName;

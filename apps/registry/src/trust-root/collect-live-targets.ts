@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { REVOCATION_FILTER } from '@margo-trust/verifier';
 import { CertificateReader } from '../certificates/certificate.reader.ts';
 import type { Tx } from '../db/db.ts';
 import { PublishedFiles } from '../http/published-files.store.ts';
@@ -8,7 +9,8 @@ import { LogReader } from '../log/log.reader.ts';
 import { PublishedCheckpoint } from '../log/witnessing/published-checkpoint.ts';
 import { RevocationReader } from '../revocation/revocation.reader.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
-import { encodeRevocationList, encodeVendorShards } from './live-targets.ts';
+import { MakeFilter } from './make-filter.ts';
+import { encodeRevocationList, encodeRevokedShards, encodeVendorShards } from './live-targets.ts';
 import { ProveAdmissions } from './prove-admissions.ts';
 
 /** The files of the online `live` role: what removes trust, and what can be derived from the log again. */
@@ -19,6 +21,7 @@ export class CollectLiveTargets {
     private readonly vendors: VendorReader,
     private readonly revocations: RevocationReader,
     private readonly admissions: ProveAdmissions,
+    private readonly filter: MakeFilter,
     private readonly files: PublishedFiles,
     private readonly log: LogReader,
     private readonly checkpoint: PublishedCheckpoint,
@@ -31,10 +34,13 @@ export class CollectLiveTargets {
    * committed head may be signed. With witnesses the checkpoint is the newest that they have cosigned, which may be older.
    */
   async run(tx: Tx, asOf: Date): Promise<Readonly<Record<string, Uint8Array>>> {
+    // Read first: whatever is in the log below it is committed, and seen by what follows.
+    const { size } = await this.log.loadHead();
     const vendors = await this.admissions.run(tx, await this.vendors.admitted(tx));
+    const sequence = await this.revocations.sequence(tx);
+    const certificates = await this.revocations.certificates(tx);
     const revocations = {
-      sequence: await this.revocations.sequence(tx),
-      certificates: await this.revocations.certificates(tx),
+      sequence,
       broad: await this.revocations.broad(tx),
       authorities: await this.certificates.authorities(tx),
     };
@@ -43,6 +49,8 @@ export class CollectLiveTargets {
     return {
       ...encodeVendorShards(vendors),
       'live.revocations.v1.json': encodeRevocationList({ ...revocations, asOf, logSize: head.size }),
+      ...encodeRevokedShards(certificates),
+      [REVOCATION_FILTER]: await this.filter.run(tx, size, certificates),
       ...crls,
       'live.checkpoint': (await this.checkpoint.forTrustRoot(head)).note,
     };

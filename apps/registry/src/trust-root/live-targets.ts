@@ -1,7 +1,7 @@
 import { encodeBase64, encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { encodeJsonPayload } from '@margo-trust/statement';
-import { vendorShard } from '@margo-trust/verifier';
+import { revokedShard, vendorShard } from '@margo-trust/verifier';
 import type { RevocationKind } from '@margo-trust/wire';
 import type { Authority } from '../certificates/certificate.reader.ts';
 import type { CurrentRevocation, HeldRevocation } from '../revocation/revocation.reader.ts';
@@ -42,7 +42,6 @@ export function encodeVendorShards(vendors: readonly ProvenVendor[]): Readonly<R
 export interface RevocationState {
   /** Number of the last decision in the list. */
   readonly sequence: bigint;
-  readonly certificates: readonly CurrentRevocation[];
   /** Keys, issuers, vendors and digests. */
   readonly broad: readonly HeldRevocation[];
   readonly authorities: readonly Authority[];
@@ -53,17 +52,15 @@ export interface RevocationState {
 
 /** `live.revocations.v1.json`. A suspended vendor is told by its status; this is about what is refused for good. */
 export function encodeRevocationList(state: RevocationState): Uint8Array {
-  const { sequence, certificates, broad, authorities, asOf, logSize } = state;
+  const { sequence, broad, authorities, asOf, logSize } = state;
   const of = (kind: RevocationKind) => broad.filter((held) => held.kind === kind);
   return encodeJsonPayload({
     type: 'margo.revocations.v1',
     sequence: Number(sequence),
     asOf: wireTime(asOf),
     logSize: Number(logSize),
-    certificates: certificates.map(({ fingerprint, serial, issuer, ...held }) => ({
-      ...{ fingerprint, serial, issuer },
-      ...describeVerdict(held),
-    })),
+    // Those that were issued here stand in the files of their vendors; others would stand here.
+    certificates: [],
     keys: of('key').map((held) => ({ spki: held.target, ...describeVerdict(held) })),
     issuers: of('issuer').map((held) => ({
       name: held.target,
@@ -77,6 +74,32 @@ export function encodeRevocationList(state: RevocationState): Uint8Array {
       ...describeVerdict(held),
     })),
   });
+}
+
+/**
+ * `live.revoked.<xx>.json`: since when and why certificates are revoked, in shards as the vendors are. A device needs those of
+ * the vendors that it judges; which certificates are revoked at all the filter tells.
+ */
+export function encodeRevokedShards(certificates: readonly CurrentRevocation[]): Readonly<Record<string, Uint8Array>> {
+  const shards = new Map<string, CurrentRevocation[]>();
+  for (const revocation of certificates) {
+    const name = revokedShard(revocation.vendorId);
+    const shard = shards.get(name);
+    if (shard) shard.push(revocation);
+    else shards.set(name, [revocation]);
+  }
+  return Object.fromEntries(
+    [...shards].map(([name, revoked]) => [
+      name,
+      encodeJsonPayload({
+        type: 'margo.revoked.v1',
+        certificates: revoked.map(({ fingerprint, serial, issuer, ...held }) => ({
+          ...{ fingerprint, serial, issuer },
+          ...describeVerdict(held),
+        })),
+      }),
+    ]),
+  );
 }
 
 function keyOf(authorities: readonly Authority[], name: string): string {

@@ -2,13 +2,13 @@ import { randomBytes, sign } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeHex, parseUtf8 } from '@margo-trust/bytes';
+import { encodeHex, parseHex, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { attachToStatement, draftArtifactStatement, finishStatement } from '@margo-trust/statement';
 import { parseCheckpoint, parseNote, verifyNote } from '@margo-trust/tlog';
 import { lintRepository, openTufSnapshot, type TufSnapshot } from '@margo-trust/tuf';
-import { parseTrustRoot, Verifier, vendorShard } from '@margo-trust/verifier';
-import { parsePem } from '@margo-trust/x509';
+import { parseTrustRoot, revokedShard, Verifier, vendorShard } from '@margo-trust/verifier';
+import { parseCertificate, parsePem } from '@margo-trust/x509';
 import { Updater } from 'tuf-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
@@ -116,6 +116,7 @@ describe('after genesis', () => {
       ...Array.from({ length: 128 }, (_, shard) => `live.crl.issuing-1.${shard}.crl`).sort(),
       'live.crl.root.0.crl',
       'live.revocations.v1.json',
+      'live.revoked.filter',
       'live.vendors.index.json',
       'margo.trust-root.v1.json',
       'notation.ca.margo.1.crt',
@@ -243,8 +244,12 @@ describe('from admission to revocation', () => {
     expect(revoked.status).toBe(201);
     await publish();
     const { certificates } = await downloadJson<{ certificates: { serial: string; reason: string }[] }>(
-      'live.revocations.v1.json',
+      revokedShard(vendor),
     );
+    const filter = parseTrustRoot(await deviceView()).filter!;
+    const issuing = sha256(parseCertificate(await fetched('/ca/issuing-1.crt')).spki);
+    expect([filter.revoked, filter.covers(issuing)]).toEqual([1, true]);
+    expect(filter.isRevoked(issuing, parseHex(serial))).toBe(true);
     expect(certificates).toMatchObject([{ serial, reason: 'keyCompromise', issuer: 'issuing-1' }]);
     const after = await deviceView();
     const shard = parseInt(serial.slice(-2), 16) % 128;

@@ -7,6 +7,7 @@ import { LogModule } from '../log/log.module.ts';
 import { RevocationReaderModule } from '../revocation/revocation-reader.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { CollectLiveTargets } from './collect-live-targets.ts';
+import { MakeFilter } from './make-filter.ts';
 import { PerformCeremony } from './perform-ceremony.ts';
 import { ProveAdmissions } from './prove-admissions.ts';
 import { PublishCeremony } from './publish-ceremony.ts';
@@ -30,6 +31,7 @@ import { TufRepository } from './tuf-repository.ts';
   ],
   providers: [
     CollectLiveTargets,
+    MakeFilter,
     PerformCeremony,
     ProveAdmissions,
     PublishCeremony,
