@@ -277,6 +277,7 @@ describe('the keys of a log', () => {
     const trust = (change: Partial<TrustRoot> = {}): TrustRoot => ({
       ...granted,
       revocations: NOTHING_REVOKED,
+      findRevocation: () => undefined,
       stale: [],
       findVendor: () => ({
         id: vendor.id,
