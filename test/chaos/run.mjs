@@ -18,6 +18,7 @@ const AUDIT_EVERY = 5;
 const { values } = parseArgs({
   options: {
     cycles: { type: 'string', default: '20' },
+    minutes: { type: 'string', default: 'Infinity' },
     seed: { type: 'string', default: String(process.pid) },
     writers: { type: 'string', default: '32' },
     report: { type: 'string' },
@@ -25,12 +26,12 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log('npm run chaos -- [--cycles 20] [--seed N] [--writers 32] [--report FILE]');
+  console.log('npm run chaos -- [--cycles 20] [--minutes N] [--seed N] [--writers 32] [--report FILE]');
   process.exit(0);
 }
 
 const random = seeded(Number(values.seed));
-const cycles = Number(values.cycles);
+let cycles = Number(values.cycles);
 const directory = mkdtempSync(join(tmpdir(), 'margo-chaos-'));
 const dataDir = join(directory, 'data');
 const evidence = join(directory, 'judge');
@@ -66,13 +67,14 @@ try {
     const { acknowledged } = callers.counts;
     console.log(`${cycle}/${cycles}  ${victim} killed, writing again after ${seconds} s, ${acknowledged} acknowledged`);
     if (cycle % AUDIT_EVERY === 0) report(await judge.ask({ audit: url }));
+    if (performance.now() - begun > Number(values.minutes) * 60_000) cycles = cycle; // enough for today
   }
   await sleep(1_000);
   await callers.stop();
   const found = await judge.ask({ audit: url, whole: true });
   report(found);
   judge.end();
-  verdict = { ...found, kills, ...callers.counts, seconds: Math.round((performance.now() - begun) / 1000) };
+  verdict = { ...found, cycles, kills, ...callers.counts, seconds: Math.round((performance.now() - begun) / 1000) };
   verdict.isClean = found.found === 0 && !found.stopped && callers.counts.unexpected.length === 0;
 } finally {
   await Promise.all([service.end('SIGKILL'), worker.end('SIGKILL'), founder.end('SIGKILL')]);
@@ -122,9 +124,9 @@ function report({ acknowledged, checkpoints, size, faults, found, stopped }) {
   if (stopped) console.log(`       the audit stopped: ${stopped}`);
 }
 
-function summarise({ isClean, acknowledged, checkpoints, size, found, unexpected, seconds, ...rest }) {
+function summarise({ isClean, cycles, acknowledged, checkpoints, size, found, unexpected, seconds, ...rest }) {
   const counted = VICTIMS.map((victim) => `${victim} ${rest.kills[victim]}`).join(', ');
-  console.log(`\nkilled: ${counted}; ${rest.refused} answers 5xx, ${rest.unanswered} without answer`);
+  console.log(`\n${cycles} cycles, killed: ${counted}; ${rest.refused} answers 5xx, ${rest.unanswered} without answer`);
   console.log(`${acknowledged} acknowledgements and ${checkpoints} checkpoints against ${size} entries, ${seconds} s`);
   for (const one of new Set(unexpected)) console.log(`unexpected answer: ${one}`);
   const file = values.report;
