@@ -36,7 +36,7 @@ function read(input: Input, depth: number): CborValue {
     case 2:
       return input.take(argument);
     case 3:
-      return text(input.take(argument));
+      return text(input.part(argument));
     case 4:
       return readArray(input, argument, deeper(depth));
     case 5:
@@ -168,9 +168,16 @@ class Input {
     return { major, info, argument };
   }
 
+  /** A copy of the next bytes. */
   take(length: number | bigint): Uint8Array {
     const start = this.advance(length);
     return this.bytes.slice(start, this.offset);
+  }
+
+  /** The next bytes themselves, for whoever keeps nothing of them. */
+  part(length: number | bigint): Uint8Array {
+    const start = this.advance(length);
+    return this.bytes.subarray(start, this.offset);
   }
 
   private argument(info: number): number | bigint {

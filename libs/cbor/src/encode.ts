@@ -9,9 +9,13 @@ import { CborFloat, CborTag, isCborMap, type CborMap, type CborValue } from './v
  * throw a RangeError. Text with half a surrogate pair throws `bytes/lone-surrogate`.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const out = new Output();
+  const out = spare ?? new Output();
+  spare = undefined; // the keys of a map are encoded while their map is
+  out.clear();
   write(out, value);
-  return out.bytes();
+  const bytes = out.bytes();
+  spare = out;
+  return bytes;
 }
 
 function write(out: Output, value: CborValue): void {
@@ -102,6 +106,12 @@ class Output {
   private buffer = new Uint8Array(1024);
   private length = 0;
 
+  /** Begins anew. What grew very large is not kept for the next one. */
+  clear(): void {
+    this.length = 0;
+    if (this.buffer.length > MOST_KEPT) this.buffer = new Uint8Array(1024);
+  }
+
   byte(value: number): void {
     this.reserve(1);
     this.buffer[this.length++] = value;
@@ -141,6 +151,10 @@ class Output {
     this.buffer = grown;
   }
 }
+
+/** The last one, to be used again: making a buffer costs more than filling it. */
+let spare: Output | undefined;
+const MOST_KEPT = 65_536;
 
 const UNSIGNED = 0;
 const NEGATIVE = 1;

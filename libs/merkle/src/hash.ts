@@ -25,12 +25,14 @@ export function hashLeaf(entry: Uint8Array): Hash {
 export function hashChildren(left: Hash, right: Hash): Hash {
   refuseBadHash(left);
   refuseBadHash(right);
-  const input = new Uint8Array(1 + 2 * HASH_BYTES);
-  input[0] = 1;
-  input.set(left, 1);
-  input.set(right, 1 + HASH_BYTES);
-  return sha256(input);
+  node.set(left, 1);
+  node.set(right, 1 + HASH_BYTES);
+  return sha256(node);
 }
+
+/** Where {@link hashChildren} puts its prefix and the two hashes, each time anew. */
+const node = new Uint8Array(1 + 2 * HASH_BYTES);
+node[0] = 1;
 
 export function refuseBadHash(hash: Hash): void {
   if (hash.length !== HASH_BYTES) {
