@@ -219,7 +219,8 @@ export class CertificateReader {
 
   /** Which of these certificates are revoked, or their keys or issuers, for whatever reason; by hex of SHA-256. */
   async revokedAmong(tx: Tx, fingerprints: readonly Uint8Array[]): Promise<Set<string>> {
-    const rows = await tx.query<{ fingerprint: Buffer }[]>(
+    const rows = await this.db.prepared<{ fingerprint: Buffer }>(
+      tx,
       `SELECT fingerprint FROM certificate c
        WHERE fingerprint = ANY($1) AND EXISTS (SELECT FROM revocation r WHERE (r.kind, r.target) IN
          (('certificate', c.serial), ('key', encode(c.spki_sha256, 'hex')), ('issuer', c.issuer)))`,

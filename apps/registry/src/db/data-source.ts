@@ -25,6 +25,8 @@ export function dataSourceOptions(address: DatabaseAddress): DataSourceOptions {
     applicationName: 'margo-trust-registry',
     extra: {
       max: 20,
+      // What a transaction asks without waiting in between is on its way at once; the answers come in the same order.
+      pipeline: true,
       // A server whose machine has vanished says no goodbye. Asked after ten silent seconds, given up ten seconds later.
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,

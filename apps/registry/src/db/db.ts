@@ -13,9 +13,16 @@ declare const committed: unique symbol;
 /** Something whose transaction has been committed, for whoever may act on nothing less. Only {@link Db.commit} makes one. */
 export type Committed<T extends object> = T & { readonly [committed]: true };
 
+interface OpenTransaction {
+  readonly client: Client;
+  /** For after the commit. */
+  readonly effects: (() => void)[];
+}
+
 @Injectable()
 export class Db {
-  private readonly whenCommitted = new WeakMap<EntityManager, (() => void)[]>();
+  private readonly open = new WeakMap<EntityManager, OpenTransaction>();
+  private readonly names = new Map<string, string>();
 
   constructor(private readonly source: DataSource) {}
 
@@ -31,9 +38,10 @@ export class Db {
     const effects: (() => void)[] = [];
     let connection: WatchedConnection | undefined;
     try {
-      connection = new WatchedConnection((await runner.connect()) as Client);
+      const client = (await runner.connect()) as Client;
+      connection = new WatchedConnection(client);
       await runner.startTransaction();
-      this.whenCommitted.set(runner.manager, effects);
+      this.open.set(runner.manager, { client, effects });
       const result = await work(runner.manager as Tx);
       await connection.commit(
         () => runner.commitTransaction(),
@@ -60,9 +68,26 @@ export class Db {
    * For what lives in this process only, such as a cache: a crash in between loses it.
    */
   afterCommit(tx: Tx, effect: () => void): void {
-    const effects = this.whenCommitted.get(tx);
-    if (effects === undefined) throw new Error('Not a transaction of this database.');
-    effects.push(effect);
+    this.opened(tx).effects.push(effect);
+  }
+
+  /**
+   * One statement of the transaction, as `tx.query` would run it, but parsed and planned once for each connection: for what runs
+   * with every batch. `sql` is one of a few fixed texts, and names the columns that it returns: another replica may add
+   * one while this connection lives. Rows come as node-postgres gives them.
+   */
+  async prepared<Row extends object>(tx: Tx, sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+    const { client } = this.opened(tx);
+    let name = this.names.get(sql);
+    if (name === undefined) this.names.set(sql, (name = `margo_${this.names.size}`));
+    const { rows } = await client.query<Row>({ name, text: sql, values: [...parameters] });
+    return rows;
+  }
+
+  private opened(tx: Tx): OpenTransaction {
+    const found = this.open.get(tx);
+    if (found === undefined) throw new Error('Not a transaction of this database.');
+    return found;
   }
 
   /** For reading outside a transaction. */

@@ -143,7 +143,8 @@ export class RevocationReader {
   async digestsAmong(tx: Tx, digests: readonly string[]): Promise<Map<string, (string | undefined)[]>> {
     const found = new Map<string, (string | undefined)[]>();
     if (digests.length === 0) return found;
-    const rows = await tx.query<{ target: string; vendor_id: string | null }[]>(
+    const rows = await this.db.prepared<{ target: string; vendor_id: string | null }>(
+      tx,
       `SELECT DISTINCT target, vendor_id FROM revocation WHERE kind = 'digest' AND target = ANY($1)`,
       [digests],
     );

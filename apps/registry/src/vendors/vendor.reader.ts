@@ -63,7 +63,8 @@ export class VendorReader {
    * or revocation waits for that.
    */
   async activeAmong(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
-    const rows = await tx.query<{ id: string }[]>(
+    const rows = await this.db.prepared<{ id: string }>(
+      tx,
       `SELECT id FROM vendor WHERE id = ANY($1) AND status = 'active'
          AND NOT EXISTS (SELECT FROM revocation r WHERE r.kind = 'vendor' AND r.target = vendor.id)`,
       [[...ids]],
