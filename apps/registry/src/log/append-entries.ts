@@ -11,7 +11,7 @@ import {
 import { concatBytes } from '@margo-trust/bytes';
 import type { Tx } from '../db/db.ts';
 import { refuseDamagedTail, rootOfTile } from './damage.ts';
-import type { Head, LogStore, NewEntry } from './log.store.ts';
+import type { FullTile, Head, LogStore, NewEntry } from './log.store.ts';
 
 /** Where an entry lies after an append; `path` is absent when the log held it before. */
 export interface Placed {
@@ -33,7 +33,8 @@ const TILE_WIDTH = 256;
  * entries and completed tiles, moves the head. The inclusion paths come out of the old compact range and the batch
  * alone, without reading a tile (RFC 9162 §2.1.3.1).
  *
- * `locked` is the head that the caller's transaction holds already.
+ * `locked` is the head that the caller's transaction holds already, `known` what {@link LogStore.indexesOf} said of the entries
+ * since. What can be asked or written together is, in one round trip: each of them waits for its turn in the event loop.
  *
  * A crash before the commit leaves nothing; after it, everything.
  */
@@ -44,21 +45,21 @@ export async function appendEntries(
   candidates: readonly NewEntry[],
   now: Date,
   locked?: Head,
+  known?: ReadonlyMap<string, bigint>,
 ): Promise<Appended> {
-  const head = locked ?? (await store.lockHead(tx, logId));
-  const known = await store.indexesOf(
-    tx,
-    logId,
-    candidates.map((candidate) => candidate.entry),
-  );
+  const [head, held] = await Promise.all([
+    locked ?? store.lockHead(tx, logId),
+    known ?? store.indexesOf(tx, logId, candidates),
+  ]);
+  const places = new Map(held);
   const fresh: NewEntry[] = [];
   const indexes = candidates.map((candidate) => {
     const key = encodeHex(candidate.entry);
-    const existing = known.get(key);
+    const existing = places.get(key);
     if (existing !== undefined) return existing;
     const index = head.size + BigInt(fresh.length);
     fresh.push(candidate);
-    known.set(key, index);
+    places.set(key, index);
     return index;
   });
   if (fresh.length === 0) return { head, placed: indexes.map((index) => ({ index })) };
@@ -71,10 +72,14 @@ export async function appendEntries(
   const at = now < head.committedAt ? head.committedAt : now;
   const next = { size: grown.size, root: rootOfRange(grown), frontier: grown.hashes, committedAt: at };
 
-  await store.insertEntries(tx, logId, head.size, fresh, at);
-  await insertCompletedTiles(tx, store, logId, head, leaves);
+  const tiles = await completeTiles(tx, store, logId, head, leaves);
+  const written = [
+    store.insertEntries(tx, logId, head.size, fresh, at),
+    ...tiles.map((tile) => store.insertTile(tx, logId, tile)),
+  ];
+  const [moved] = await Promise.all([store.advanceHead(tx, logId, head, next), ...written]);
   return {
-    head: await store.advanceHead(tx, logId, head, next),
+    head: moved,
     placed: indexes.map((index) => {
       const path = index >= head.size ? paths[Number(index - head.size)] : undefined;
       return { index, ...(path && { path }) };
@@ -83,19 +88,20 @@ export async function appendEntries(
 }
 
 /** Tiles that the append filled, level by level: a full tile's hash is one hash of the level above (C2SP tlog-tiles). */
-async function insertCompletedTiles(
+async function completeTiles(
   tx: Tx,
   store: LogStore,
   logId: number,
   head: Head,
   leaves: readonly Hash[],
-): Promise<void> {
+): Promise<FullTile[]> {
+  const tiles: FullTile[] = [];
   let added = leaves;
   let before = head.size; // hashes at this level that lie in full subtrees before the append
   for (let level = 0; added.length > 0; level += 1) {
     const first = before - (before % BigInt(TILE_WIDTH));
     const start = Number(before - first);
-    if (start + added.length < TILE_WIDTH) return;
+    if (start + added.length < TILE_WIDTH) break;
 
     const tail = start === 0 ? [] : await loadTail(tx, store, logId, level, first, start);
     refuseDamagedTail(`the last tile of level ${level}`, level, tail, head);
@@ -105,12 +111,13 @@ async function insertCompletedTiles(
       const full = hashes.slice(at, at + TILE_WIDTH);
       const root = rootOfTile(full);
       const index = (first + BigInt(at)) / BigInt(TILE_WIDTH);
-      await store.insertTile(tx, logId, { level, index, hashes: concatBytes(...full), root });
+      tiles.push({ level, index, hashes: concatBytes(...full), root });
       roots.push(root);
     }
     added = roots;
     before = first / BigInt(TILE_WIDTH);
   }
+  return tiles;
 }
 
 async function loadTail(

@@ -89,6 +89,10 @@ interface HeadRecord {
   frozen: boolean;
 }
 
+/** Of {@link HeadRecord}, by name: a prepared statement does not survive a column that is added beneath a `*`. */
+const HEAD_COLUMNS =
+  'head.size, head.root, head.frontier, head.epoch, head.writer, head.committed_at, head.policy_index, head.key_index, head.frozen';
+
 /**
  * Milliseconds that a transaction may sit idle, wait for a lock or run a statement while it holds the head. A process that was stopped in between loses the head
  * after the first of them, and others go on.
@@ -142,12 +146,13 @@ export class LogStore {
    */
   async lockHead(tx: Tx, logId: number, remembered?: bigint): Promise<LockedHead> {
     // The limits are set below the lock: a row of both must exist before it can be locked.
-    const [row] = (await tx.query(
+    const [row] = await this.db.prepared<HeadRecord & { remembered: Buffer | null }>(
+      tx,
       `WITH limits AS MATERIALIZED (
          SELECT set_config('idle_in_transaction_session_timeout', $2, true) AS idle,
                 set_config('lock_timeout', $3, true), set_config('statement_timeout', $4, true),
                 set_config('synchronous_commit', ${DURABLE}, true))
-       SELECT head.*, (SELECT seal.root FROM log_seal seal WHERE seal.log_id = $1 AND seal.size = $5) AS remembered
+       SELECT ${HEAD_COLUMNS}, (SELECT seal.root FROM log_seal seal WHERE seal.log_id = $1 AND seal.size = $5) AS remembered
        FROM limits, log_head head WHERE head.log_id = $1 AND limits.idle IS NOT NULL FOR UPDATE OF head`,
       [
         logId,
@@ -156,7 +161,7 @@ export class LogStore {
         HOLDING_LIMITS.statement,
         remembered === undefined ? null : remembered.toString(),
       ],
-    )) as (HeadRecord & { remembered: Buffer | null })[];
+    );
     if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
     await this.steps.reached('head locked');
     return { ...toHead(row), ...(row.remembered && { rememberedRoot: row.remembered }) };
@@ -185,18 +190,19 @@ export class LogStore {
   }
 
   /** Which of these entries the log holds already, by hex of the entry. */
-  async indexesOf(tx: Tx, logId: number, entries: readonly Uint8Array[]): Promise<Map<string, bigint>> {
-    const rows = (await tx.query('SELECT entry, index FROM log_entry WHERE log_id = $1 AND entry = ANY($2)', [
-      logId,
-      entries.map((entry) => Buffer.from(entry)),
-    ])) as { entry: Buffer; index: string }[];
+  async indexesOf(tx: Tx, logId: number, entries: readonly Pick<NewEntry, 'entry'>[]): Promise<Map<string, bigint>> {
+    const rows = await this.db.prepared<{ entry: Buffer; index: string }>(
+      tx,
+      'SELECT entry, index FROM log_entry WHERE log_id = $1 AND entry = ANY($2)',
+      [logId, entries.map(({ entry }) => buffer(entry))],
+    );
     return new Map(rows.map((row) => [encodeHex(row.entry), BigInt(row.index)]));
   }
 
   async insertEntries(tx: Tx, logId: number, first: bigint, entries: readonly NewEntry[], now: Date): Promise<void> {
     try {
-      await this.insertChains(tx, entries);
-      await this.insertRows(tx, logId, first, entries, now);
+      // The chains first, which statements refer to; nothing waits in between.
+      await Promise.all([this.insertChains(tx, entries), this.insertRows(tx, logId, first, entries, now)]);
     } catch (error) {
       this.storedChains.clear(); // the database may be another one than it was
       throw error;
@@ -212,12 +218,14 @@ export class LogStore {
       if (id !== undefined && !this.storedChains.has(id)) chains.set(id, entry);
     }
     if (chains.size === 0) return;
-    for (const { chainId, chain } of chains.values()) {
-      await tx.query('INSERT INTO certificate_chain VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-        buffer(chainId),
-        chain.map((der) => Buffer.from(der)),
-      ]);
-    }
+    await Promise.all(
+      Array.from(chains.values(), ({ chainId, chain }) =>
+        this.db.prepared(tx, 'INSERT INTO certificate_chain VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+          buffer(chainId),
+          chain.map((der) => buffer(der)),
+        ]),
+      ),
+    );
     this.db.afterCommit(tx, () => {
       if (this.storedChains.size >= REMEMBERED_CHAINS) this.storedChains.clear();
       for (const id of chains.keys()) this.storedChains.add(id);
@@ -238,7 +246,8 @@ export class LogStore {
     const tokens = pack(entries.map((e) => e.timestampToken));
     const certificates = pack(entries.map((e) => e.certificate));
     const raws = pack(entries.map((e) => e.raw));
-    await tx.query(
+    await this.db.prepared(
+      tx,
       `WITH kept AS (
          INSERT INTO statement (entry, body, chain_id, timestamp_token)
          SELECT substring($4::bytea FROM e FOR 32), substring($5::bytea FROM b FOR bn),
@@ -276,7 +285,7 @@ export class LogStore {
   }
 
   async insertTile(tx: Tx, logId: number, tile: FullTile): Promise<void> {
-    await tx.query('INSERT INTO log_tile VALUES ($1, $2, $3, $4, $5)', [
+    await this.db.prepared(tx, 'INSERT INTO log_tile VALUES ($1, $2, $3, $4, $5)', [
       logId,
       tile.level,
       tile.index.toString(),
@@ -288,19 +297,21 @@ export class LogStore {
 
   /** Leaves `[first, first + count)` in order: the bytes that are hashed into the tree. */
   async leaves(tx: Tx, logId: number, first: bigint, count: number): Promise<Uint8Array[]> {
-    const rows = (await tx.query(
+    const rows = await this.db.prepared<{ leaf: Buffer }>(
+      tx,
       'SELECT coalesce(raw, entry) AS leaf FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index',
       [logId, first.toString(), (first + BigInt(count)).toString()],
-    )) as { leaf: Buffer }[];
+    );
     return rows.map((row) => row.leaf);
   }
 
   /** Hashes over the full tiles `[first, first + count)` of a level, in order. */
   async tileRoots(tx: Tx, logId: number, level: number, first: bigint, count: number): Promise<Hash[]> {
-    const rows = (await tx.query(
+    const rows = await this.db.prepared<{ root: Buffer }>(
+      tx,
       'SELECT root FROM log_tile WHERE log_id = $1 AND level = $2 AND index >= $3 AND index < $4 ORDER BY index',
       [logId, level, first.toString(), (first + BigInt(count)).toString()],
-    )) as { root: Buffer }[];
+    );
     return rows.map((row) => row.root);
   }
 
@@ -316,7 +327,8 @@ export class LogStore {
     next: Pick<Head, 'size' | 'root' | 'frontier' | 'committedAt'>,
   ): Promise<Head> {
     const epoch = old.writer === this.writer ? old.epoch : old.epoch + 1n;
-    const rows = (await tx.query(
+    const rows = await this.db.prepared<{ moved: number }>(
+      tx,
       `WITH moved AS (
          UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5, epoch = $9, writer = $10
          WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8
@@ -336,7 +348,7 @@ export class LogStore {
         epoch.toString(),
         this.writer,
       ],
-    )) as { moved: number }[];
+    );
     if (rows[0]?.moved !== 1)
       throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`);
     this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));

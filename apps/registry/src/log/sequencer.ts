@@ -17,13 +17,18 @@ export interface Registered {
   readonly receipt: Uint8Array;
 }
 
-/** What must still hold when the batch commits: for each entry the Fault that refuses it alone, if any. */
-export type LateCheck = (
-  tx: Tx,
-  entries: readonly NewEntry[],
-  /** The head that the transaction holds, and the time that the entries will be registered at. */
-  sealing: { readonly head: Head; readonly now: Date },
-) => Promise<readonly (Fault | undefined)[]>;
+/**
+ * What must still hold when the batch commits. Asks the database at once, behind the head that the transaction is about to hold;
+ * what it returns tells for each entry the Fault that refuses it alone, if any.
+ */
+export type LateCheck = (tx: Tx, entries: readonly NewEntry[]) => Promise<LateJudgement>;
+
+export type LateJudgement = (sealing: {
+  /** The head that the transaction holds. */
+  readonly head: Head;
+  /** The time that the entries will be registered at. */
+  readonly now: Date;
+}) => readonly (Fault | undefined)[];
 
 interface Waiting {
   readonly entry: NewEntry;
@@ -56,7 +61,7 @@ export class Sequencer implements OnApplicationShutdown {
   private sealing: Promise<void> | undefined;
   private readonly acknowledging = new Set<Promise<void>>();
   private lastBatch = 0;
-  private lateCheck: LateCheck = async (_tx, entries) => entries.map(() => undefined);
+  private lateCheck: LateCheck = async (_tx, entries) => () => entries.map(() => undefined);
 
   constructor(
     private readonly db: Db,
@@ -124,22 +129,24 @@ export class Sequencer implements OnApplicationShutdown {
 
   private async sealBatch(batch: readonly Waiting[]): Promise<Sealed> {
     const { admitted, appended, askedAt } = await this.db.transaction(async (tx) => {
-      // The head first: a suspension or revocation needs it for its record, so none can commit between check and append.
-      const head = await this.guard.lock(tx);
+      const entries = batch.map(({ entry }) => entry);
+      // One round trip. The head comes first, and PostgreSQL takes them one after the other: a suspension or revocation needs the
+      // head for its record, so none can commit between check and append.
+      const [head, judge, known] = await Promise.all([
+        this.guard.lock(tx),
+        this.lateCheck(tx, entries),
+        this.store.indexesOf(tx, this.identity.logId, entries),
+      ]);
       const now = this.clock.now();
-      const refusals = await this.lateCheck(
-        tx,
-        batch.map(({ entry }) => entry),
-        { head, now },
-      );
+      const refusals = judge({ head, now });
       await this.steps.reached('checked late');
       const admitted = batch.filter((waiting, position) => {
         const refusal = refusals[position];
         if (refusal) waiting.reject(refusal);
         return !refusal;
       });
-      const entries = admitted.map(({ entry }) => entry);
-      const appended = await appendEntries(tx, this.store, this.identity.logId, entries, now, head);
+      const candidates = admitted.map(({ entry }) => entry);
+      const appended = await appendEntries(tx, this.store, this.identity.logId, candidates, now, head, known);
       await this.steps.reached('before commit');
       return { admitted, appended, askedAt: performance.now() };
     });

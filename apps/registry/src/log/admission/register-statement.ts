@@ -20,7 +20,7 @@ import { VendorReader } from '../../vendors/vendor.reader.ts';
 import type { NewEntry } from '../log.store.ts';
 import { RegistrationFault } from '../log.fault.ts';
 import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
-import { Sequencer, type LateCheck, type Registered } from '../sequencer.ts';
+import { Sequencer, type LateJudgement, type Registered } from '../sequencer.ts';
 import { SignerFacts } from './signer-facts.ts';
 import { toNewEntry } from './statement-facts.ts';
 import { admissionOf, underPolicy } from './under-policy.ts';
@@ -42,7 +42,7 @@ export class RegisterStatement {
     private readonly policies: PolicyReader,
     private readonly clock: Clock,
   ) {
-    sequencer.checkLate((tx, entries, sealing) => this.checkStillGranted(tx, entries, sealing));
+    sequencer.checkLate((tx, entries) => this.checkStillGranted(tx, entries));
   }
 
   async run(bytes: Uint8Array): Promise<Registered & { entryId: string }> {
@@ -71,29 +71,28 @@ export class RegisterStatement {
    * Policy, suspension and revocation count as last committed, inside the sealing transaction; so does the end of a
    * certificate, since the entry says when it was registered, and whoever replays the decision goes by that.
    */
-  private async checkStillGranted(
-    tx: Tx,
-    entries: readonly NewEntry[],
-    { head, now }: Parameters<LateCheck>[2],
-  ): Promise<readonly (Fault | undefined)[]> {
+  private async checkStillGranted(tx: Tx, entries: readonly NewEntry[]): Promise<LateJudgement> {
     const vendorIds = [...new Set(entries.flatMap(({ vendorId }) => vendorId ?? []))];
     const fingerprints = new Map(
       entries.flatMap((e) => (e.certificate ? [[encodeHex(e.certificate), e.certificate]] : [])),
     );
-    const active = await this.vendors.activeAmong(tx, vendorIds);
-    const revoked = await this.certificates.revokedAmong(tx, [...fingerprints.values()]);
-    const withdrawn = await this.revocations.digestsAmong(tx, [
-      ...new Set(entries.flatMap(({ mentions }) => mentions)),
+    const [active, revoked, withdrawn] = await Promise.all([
+      this.vendors.activeAmong(tx, vendorIds),
+      this.certificates.revokedAmong(tx, [...fingerprints.values()]),
+      this.revocations.digestsAmong(tx, [...new Set(entries.flatMap(({ mentions }) => mentions))]),
     ]);
-    return entries.map(
-      ({ vendorId, certificate, mentions, admission }) =>
-        refuseOutdated(admission, head.policyIndex, now) ??
-        refuseStanding(
-          vendorId === undefined || active.has(vendorId),
-          certificate !== undefined && revoked.has(encodeHex(certificate)),
-          mentions.some((digest) => withdrawn.get(digest)?.some((by) => by === undefined || by === vendorId) ?? false),
-        ),
-    );
+    return ({ head, now }) =>
+      entries.map(
+        ({ vendorId, certificate, mentions, admission }) =>
+          refuseOutdated(admission, head.policyIndex, now) ??
+          refuseStanding(
+            vendorId === undefined || active.has(vendorId),
+            certificate !== undefined && revoked.has(encodeHex(certificate)),
+            mentions.some(
+              (digest) => withdrawn.get(digest)?.some((by) => by === undefined || by === vendorId) ?? false,
+            ),
+          ),
+      );
   }
 }
 

@@ -41,23 +41,24 @@ export class SearchStore {
 
   /** Writes the sets of one block and counts it as finished. In order of fact, which costs the index least. */
   async insertBlock(tx: Tx, logId: number, block: number, sets: ReadonlyMap<FactId, Buffer>): Promise<void> {
-    const sorted = [...sets].sort(([a], [b]) => (BigInt(a) < BigInt(b) ? -1 : 1));
+    const all = [...sets];
     const starts: number[] = [];
     let next = 1;
-    for (const [, members] of sorted) {
+    for (const [, members] of all) {
       starts.push(next);
       next += members.length;
     }
     await tx.query(
       `INSERT INTO log_search_set (fact, block, log_id, members)
-       SELECT fact, $2, $1, substring($3::bytea FROM s FOR n) FROM unnest($4::bigint[], $5::int[], $6::int[]) AS t (fact, s, n)`,
+       SELECT fact, $2, $1, substring($3::bytea FROM s FOR n) FROM unnest($4::bigint[], $5::int[], $6::int[]) AS t (fact, s, n)
+       ORDER BY fact`,
       [
         logId,
         block,
-        Buffer.concat(sorted.map(([, members]) => members)),
-        sorted.map(([fact]) => fact),
+        Buffer.concat(all.map(([, members]) => members)),
+        all.map(([fact]) => fact),
         starts,
-        sorted.map(([, members]) => members.length),
+        all.map(([, members]) => members.length),
       ],
     );
     await tx.query('UPDATE log_search_progress SET blocks = $2 WHERE log_id = $1', [logId, block + 1]);
