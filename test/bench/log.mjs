@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { checkSignatureOnPool } from '@margo-trust/crypto/async';
 import { parseStatement, prepareStatementCheck } from '@margo-trust/statement';
 import { parseCertificate } from '@margo-trust/x509';
 import { statementMaker } from '../demo-vendor.mjs';
+import { cpuPerRequest, readCpu } from './cpu.mjs';
 import { load, writeBodies } from './load.mjs';
 import { preparePeer, withPeer } from './peer.mjs';
 import { freePort, residentBytes, withService } from './service.mjs';
@@ -84,16 +86,17 @@ async function measureAlone({ url }, make) {
   return [['one connection', `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`]];
 }
 
-async function measureRegistrations({ url, pid }, make, { runs, seconds, perSecond: most }, size) {
+async function measureRegistrations({ url, pid, dataDir }, make, { runs, seconds, perSecond: most }, size) {
   const figures = [];
   const memory = [];
   for (let run = 0; run <= runs; run += 1) {
     // The first one warms up, and is short.
     const time = run === 0 ? 2 : seconds;
     const bodies = writeBodies('many', time * most, make);
+    const before = readCpu({ pid, dataDir });
     const figure = await load({ ...post(url), bodies: bodies.path, connections: CONNECTIONS, seconds: time });
     bodies.remove();
-    if (run > 0) figures.push(figure);
+    if (run > 0) figures.push({ ...figure, cpu: cpuPerRequest(before, readCpu({ pid, dataDir }), figure) });
     memory.push(Math.round(residentBytes(pid) / 2 ** 20));
   }
   const name = `registrations, ${CONNECTIONS} connections, from ${size.toLocaleString('en')} entries on`;
@@ -101,6 +104,7 @@ async function measureRegistrations({ url, pid }, make, { runs, seconds, perSeco
     median: median(figures.map(({ perSecond: rate }) => rate)),
     results: [
       [`${name}, statements of ${make().length} bytes`, summary(figures)],
+      ['  CPU per registration', describeCpu(figures.map(({ cpu }) => cpu))],
       ['  resident memory after each run', `${memory.join(', ')} MiB`],
     ],
   };
@@ -116,9 +120,8 @@ async function measureReads({ url }, make, { runs, seconds }) {
     checkpoint: ['/log/checkpoint'],
     'receipts on read': receipts,
   };
-  const nginx = await startNginx(url, ['/log/tile/0/000', '/log/checkpoint']);
-  const results =
-    nginx === undefined ? [['nginx beside it', 'skipped: not installed (apt-get install nginx-light)']] : [];
+  const beside = await startBeside(url, ['/log/tile/0/000', '/log/checkpoint']);
+  const results = [];
   try {
     for (const [name, paths] of Object.entries(kinds)) {
       const ours = [];
@@ -126,16 +129,19 @@ async function measureReads({ url }, make, { runs, seconds }) {
       for (let run = 0; run <= runs; run += 1) {
         const order = { paths, connections: READERS, seconds: run === 0 ? 1 : Math.min(seconds, 10), expect: 200 };
         ours.push(await load({ url, ...order }));
-        if (nginx !== undefined && paths !== receipts) theirs.push(await load({ url: nginx.url, ...order }));
+        if (paths !== receipts) theirs.push(await load({ url: beside.url, ...order }));
       }
       results.push([`${name}, ${READERS} connections`, summary(ours.slice(1))]);
       if (theirs.length > 0) {
         const share = median(rates(ours.slice(1))) / median(rates(theirs.slice(1)));
-        results.push([`  the same bytes by nginx`, `${summary(theirs.slice(1))}; ours is ${share.toFixed(2)} of it`]);
+        results.push([
+          `  the same bytes by ${beside.name}`,
+          `${summary(theirs.slice(1))}; ours is ${share.toFixed(2)} of it`,
+        ]);
       }
     }
   } finally {
-    await nginx?.stop();
+    await beside.stop();
   }
   return results;
 }
@@ -144,17 +150,20 @@ async function measureReads({ url }, make, { runs, seconds }) {
 async function measurePeer(make, { runs, seconds, perSecond: most }, ours) {
   const why = preparePeer();
   if (why !== undefined) return [['peer', why]];
-  return withPeer(async ({ url }) => {
+  return withPeer(async ({ url, pid }) => {
     const figures = [];
     for (let run = 0; run <= runs; run += 1) {
       const time = run === 0 ? 2 : seconds;
       const bodies = writeBodies('peer', time * most, make);
-      figures.push(await load({ ...post(url, ''), bodies: bodies.path, connections: CONNECTIONS, seconds: time }));
+      const before = readCpu({ pid });
+      const figure = await load({ ...post(url, ''), bodies: bodies.path, connections: CONNECTIONS, seconds: time });
+      figures.push({ ...figure, cpu: cpuPerRequest(before, readCpu({ pid }), figure) });
       bodies.remove();
     }
     const theirs = median(rates(figures.slice(1)));
     return [
       [`Tessera (POSIX) with proof and checkpoint, ${CONNECTIONS} connections`, summary(figures.slice(1))],
+      ['  CPU per entry', describeCpu(figures.slice(1).map(({ cpu }) => cpu))],
       ['  ours against it', `${(ours / theirs).toFixed(1)} ×`],
     ];
   });
@@ -189,14 +198,31 @@ function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** nginx with the same bytes as files, one worker a core as it comes. Nothing when it is not installed. */
-async function startNginx(url, paths) {
-  const directory = mkdtempSync(join(tmpdir(), 'margo-nginx-'));
+/** The same bytes served by nginx from files, or by node's own HTTP from memory where there is no nginx. */
+async function startBeside(url, paths) {
+  const directory = mkdtempSync(join(tmpdir(), 'margo-beside-'));
+  const files = [];
   for (const path of paths) {
     const answer = await fetch(`${url}${path}`);
-    mkdirSync(join(directory, 'www', path, '..'), { recursive: true });
-    writeFileSync(join(directory, 'www', path), Buffer.from(await answer.arrayBuffer()));
+    const file = join(directory, 'www', path);
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, Buffer.from(await answer.arrayBuffer()));
+    files.push(`${path}=${file}`);
   }
+  const beside = (await startNginx(directory)) ?? (await startBareHttp(files));
+  return {
+    ...beside,
+    stop: async () => {
+      const ended = once(beside.child, 'exit');
+      beside.child.kill('SIGTERM');
+      await ended;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One worker a core, as it comes. Nothing when it is not installed. */
+async function startNginx(directory) {
   const port = await freePort();
   const conf = `daemon off; worker_processes auto; pid ${directory}/pid; error_log /dev/null;
     events { worker_connections 1024; }
@@ -206,22 +232,20 @@ async function startNginx(url, paths) {
       server { listen 127.0.0.1:${port}; root ${directory}/www; } }`;
   writeFileSync(join(directory, 'nginx.conf'), conf);
   const child = spawn('nginx', ['-p', directory, '-c', join(directory, 'nginx.conf')], { stdio: 'ignore' });
-  const clean = () => rmSync(directory, { recursive: true, force: true });
   const isMissing = await Promise.race([
     once(child, 'spawn').then(() => false),
     once(child, 'error').then(() => true),
   ]).catch(() => true);
-  if (isMissing) return void clean();
+  if (isMissing) return undefined;
   await pause(300);
-  return {
-    url: `http://127.0.0.1:${port}`,
-    stop: async () => {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-      clean();
-    },
-  };
+  return { name: 'nginx', url: `http://127.0.0.1:${port}`, child };
+}
+
+async function startBareHttp(files) {
+  const program = join(import.meta.dirname, 'bare-http.mjs');
+  const child = spawn(process.execPath, [program, ...files], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(createInterface(child.stdout), 'line');
+  return { name: 'bare node:http, since nginx is not installed', url: line.slice('ready '.length), child };
 }
 
 function* bodiesOf(path) {
@@ -238,6 +262,14 @@ const perSecond = (rate) => `${Math.round(rate).toLocaleString('en')}/s`;
 
 function median(values) {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+/** Medians, in microseconds. */
+function describeCpu(figures) {
+  const of = (name) => Math.round(median(figures.map((figure) => figure[name])));
+  const parts = { main: 'service main thread', others: 'its other threads', postgres: 'PostgreSQL', client: 'client' };
+  const named = Object.entries(parts).map(([name, text]) => `${text} ${of(name)}`);
+  return `${named.join(', ')}; together ${of('all')} µs`;
 }
 
 /** The medians of some runs, and how far their rates lay apart. */
