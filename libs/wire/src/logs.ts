@@ -64,7 +64,7 @@ export class LogList {
 
 /** What is to be done with a log. */
 export class LogChangeRequest {
-  @ChoiceField(['open', 'freeze', 'retire', 'rotate-key'])
+  @ChoiceField(['rotate-key'])
   action: string;
 
   @TextField({
@@ -73,13 +73,6 @@ export class LogChangeRequest {
     description: 'Origin of the log; default: the one that takes statements now.',
   })
   log?: string;
-
-  @TextField({
-    max: 31,
-    optional: true,
-    description: 'For `open`: the new log is `<name>.log.<domain>`, at /logs/<name>/.',
-  })
-  name?: string;
 
   @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'], { optional: true, description: 'For `rotate-key`.' })
   purpose?: string;
@@ -90,7 +83,7 @@ export class LogChangeRequest {
 
 /** What a proposal would do. */
 export class LogChange {
-  @ChoiceField(['open', 'freeze', 'retire', 'rotate-key'])
+  @ChoiceField(['rotate-key'])
   action: string;
 
   @TextField({ max: 253 })
@@ -104,16 +97,6 @@ export class LogChange {
 
   @TextField({ max: 4096, optional: true, description: 'The key that it replaces.' })
   replaces?: string;
-
-  @TextField({
-    max: 4096,
-    optional: true,
-    description: 'Verifier key of the checkpoints of what is opened, or comes after.',
-  })
-  checkpointKey?: string;
-
-  @TextField({ max: 253, optional: true, description: 'For `freeze`: the log that comes after it.' })
-  successor?: string;
 }
 
 export class LogProposal {

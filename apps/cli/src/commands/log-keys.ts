@@ -78,8 +78,8 @@ function proposalLines({ id, change: proposed, proposedBy, proposedAt, reason }:
 }
 
 function changeLines(proposed: LogChange): string[] {
-  const { action, log, purpose, key, replaces, checkpointKey, successor } = proposed;
-  return factLines({ action, log, purpose, 'new key': key, replaces, 'checkpoint key': checkpointKey, successor });
+  const { action, log, purpose, key, replaces } = proposed;
+  return factLines({ action, log, purpose, 'new key': key, replaces });
 }
 
 function logsOutcome(logs: LogList): Outcome {

@@ -35,14 +35,11 @@ export type RegistrationFaultCode = 'registration/overloaded' | 'registration/po
 export type LogChangeFaultCode =
   | 'log/bad-change'
   | 'log/key-used'
-  | 'log/name-taken'
   | 'log/no-next-key'
   | 'log/no-such-log'
   | 'log/no-such-proposal'
-  | 'log/no-successor'
   | 'log/own-proposal'
-  | 'log/passed-over'
-  | 'log/wrong-state';
+  | 'log/passed-over';
 
 /** A change of a log or its keys that cannot be made so. */
 export class LogChangeFault extends Fault<LogChangeFaultCode> {}

@@ -131,6 +131,28 @@ describe('the log in PostgreSQL', () => {
     expect(await search.search({ term: 'name:never', limit: 1 })).toEqual({ records: [] });
   });
 
+  it('takes nothing once it is frozen, not from writers who waited for that either, and stays so', async () => {
+    const other = 7;
+    const appendTo = (name: string) => db.transaction((tx) => appendEntries(tx, store, other, [newEntry(name)], now));
+    await db.transaction((tx) => store.create(tx, other, 'log.frozen.example', EMPTY_ROOT, now));
+    await appendTo('before');
+    let waiting: Promise<PromiseSettledResult<unknown>[]> | undefined;
+    await db.transaction(async (tx) => {
+      await appendEntries(tx, store, other, [newEntry('last')], now);
+      await tx.query('UPDATE log_head SET frozen = true WHERE log_id = $1', [other]);
+      waiting = Promise.allSettled(['a', 'b', 'c'].map(appendTo)); // each waits for the head
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    });
+    const frozen = { code: 'log/frozen' };
+    expect(await waiting).toEqual(Array(3).fill(expect.objectContaining({ reason: expect.objectContaining(frozen) })));
+    await expect(appendTo('after')).rejects.toMatchObject(frozen);
+    const [row] = await source.query<{ size: string }[]>('SELECT size FROM log_head WHERE log_id = $1', [other]);
+    expect(row?.size).toBe('2');
+    for (const change of ['frozen = false', 'size = 3']) {
+      await expect(source.query(`UPDATE log_head SET ${change} WHERE log_id = ${other}`)).rejects.toThrow(/frozen log/);
+    }
+  });
+
   it('says so when it was never opened', async () => {
     const nowhere = new LogReader(db, { logId: 2 } as LogIdentity);
     await expect(nowhere.loadHead()).rejects.toMatchObject({ code: 'log/not-open' });

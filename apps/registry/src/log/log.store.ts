@@ -164,6 +164,8 @@ export class LogStore {
     );
     if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
     await this.steps.reached('head locked');
+    // Read from the row that is held, so that whoever waited for a freeze sees it.
+    if (row.frozen) throw new LogFault('log/frozen', 'This log is frozen: it takes no more entries.');
     return { ...toHead(row), ...(row.remembered && { rememberedRoot: row.remembered }) };
   }
 

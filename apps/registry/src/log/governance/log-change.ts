@@ -5,11 +5,10 @@ export interface WantedChange {
   readonly action: LogAction;
   /** Origin; default: the log that takes statements now. */
   readonly log?: string;
-  readonly name?: string;
   readonly purpose?: LogKeyPurpose;
 }
 
-export type LogAction = 'open' | 'freeze' | 'retire' | 'rotate-key';
+export type LogAction = 'rotate-key';
 
 /**
  * A change down to the last byte, so that what the second member approves is what the first one proposed. Keys are
@@ -17,14 +16,11 @@ export type LogAction = 'open' | 'freeze' | 'retire' | 'rotate-key';
  */
 export interface LogChange {
   readonly action: LogAction;
-  /** Origin of the log that it is about; for `open`, of the new one. */
+  /** Origin of the log that it is about. */
   readonly log: string;
   readonly purpose?: LogKeyPurpose;
   readonly key?: string;
   readonly replaces?: string;
-  /** Verifier key of the log that is opened, or of the one that comes after. */
-  readonly checkpointKey?: string;
-  readonly successor?: string;
 }
 
 /** Whether two say the same, whatever the order of their members. */

@@ -23,16 +23,7 @@ import type { WantedChange } from './log-change.ts';
 import { type LogProposal as Proposal, LogProposalStore } from './log-proposal.store.ts';
 import { LogsReader } from './logs.reader.ts';
 
-const REFUSALS = [
-  'http/invalid-body',
-  'log/bad-change',
-  'log/key-used',
-  'log/name-taken',
-  'log/no-next-key',
-  'log/no-such-log',
-  'log/no-successor',
-  'log/wrong-state',
-] as const;
+const REFUSALS = ['http/invalid-body', 'log/bad-change', 'log/key-used', 'log/no-next-key', 'log/no-such-log'] as const;
 
 /** The registry's logs and their keys, and how governance changes them: one proposes, another approves. */
 @ApiTags('log')
@@ -139,11 +130,10 @@ function showProposal({ id, change, reason, subject, proposedAt }: Proposal): Lo
   return { id, change: { ...change }, reason, proposedBy: subject, proposedAt: wireTime(proposedAt) };
 }
 
-function readChange({ action, log, name, purpose }: LogChangeRequest): WantedChange {
+function readChange({ action, log, purpose }: LogChangeRequest): WantedChange {
   return {
     action: action as WantedChange['action'],
     ...(log !== undefined && { log }),
-    ...(name !== undefined && { name }),
     ...(purpose !== undefined && { purpose: purpose as NonNullable<WantedChange['purpose']> }),
   };
 }
