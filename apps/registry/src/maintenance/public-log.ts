@@ -1,13 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { evidencePath, parseEvidence, verifyCheckpoint, type LogEvidence } from '@margo-trust/auditor';
+import { verifyCheckpoint, type LogEvidence } from '@margo-trust/auditor';
 import type { Checkpoint, CheckpointKey } from '@margo-trust/tlog';
 import { StartError } from '../start-error.ts';
+import { readEvidence } from './read-evidence.ts';
 
 const WIDTH = 256n;
 const CHECKPOINT_BYTES = 1 << 16;
-/** 256 statements of full size with their chains. */
-const BUNDLE_BYTES = 512 << 20;
 
 /**
  * What somebody kept of a log: a mirror's directory, the tile store's, or the address of another replica. Nothing in it is
@@ -29,11 +28,8 @@ export class PublicLog {
   /** The bundles that hold entries `from` to before `size`, in order. */
   async *bundles(from: bigint, size: bigint): AsyncGenerator<LogEvidence> {
     for (let index = from / WIDTH; index * WIDTH < size; index += 1n) {
-      const left = size - index * WIDTH;
-      const width = left < WIDTH ? Number(left) : Number(WIDTH);
-      const bytes = await this.read(evidencePath(index, width), BUNDLE_BYTES);
-      const bundle = bytes && parseEvidence(bytes);
-      if (bundle?.first !== index * WIDTH || bundle.rows.length !== width) {
+      const bundle = await readEvidence((path, maxBytes) => this.read(path, maxBytes), index, size);
+      if (!bundle) {
         throw new StartError(`${this.from} does not hold the evidence of entries from ${index * WIDTH} on.`);
       }
       yield bundle;

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { signSomeArtifact } from '../../../../test/artifact.ts';
 import { TestCli } from '../../../../test/cli.ts';
 import { openTestDatabase } from '../../../../test/database.ts';
-import { admitVendor, issueTo, makeCsr } from '../../../../test/pki.ts';
+import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { Db } from '../db/db.ts';
 import { SystemRandom } from '../random.ts';
@@ -43,6 +43,13 @@ describe('a log rebuilt from its mirror', () => {
     logKey = ((await (await fetch(`${registry.url}/log/log.json`)).json()) as { checkpointKey: string }).checkpointKey;
     const args = ['log', 'mirror', mirror, '--from', registry.url, '--log-key', logKey];
     expect((await cli.run(args)).code).toBe(0);
+    // What the mirror has copied before these decisions it keeps.
+    await decide(20, 'restriction', 'alice');
+    await decide(21, 'restriction', 'alice');
+    await decide(22, 'restriction', 'alice');
+    expect((await call(registry, 'delete', `${await entryAt(21)}/restriction`, 'alice')).status).toBeLessThan(300);
+    for (const index of [22, 23]) for (const account of ['alice', 'bob']) await decide(index, 'erasure', account);
+    expect((await cli.run(args)).code).toBe(0);
   });
   afterEach(async () => {
     for (const source of sources.splice(0)) await source.destroy();
@@ -61,6 +68,24 @@ describe('a log rebuilt from its mirror', () => {
       .get(Db)
       .transaction((tx) => appendEntries(tx, app.get(LogStore), app.get(LogIdentity).logId, [entry], new Date()));
   }
+  async function entryAt(index: number): Promise<string> {
+    const [row] = await registry.source.query<{ entry: Buffer }[]>(
+      `SELECT entry FROM log_entry WHERE index = ${index}`,
+    );
+    return `/api/v1/log/entries/${row!.entry.toString('base64url')}`;
+  }
+  async function decide(index: number, what: string, account: string): Promise<void> {
+    const path = `${await entryAt(index)}/${what}`;
+    const answer = await call(registry, 'post', path, account, { reason: `Case ${index}.` });
+    expect(answer.status, answer.text).toBeLessThan(300);
+  }
+  const withheld = (db: Db) =>
+    db.query<{ kind: string; index: string; reason: string; record: string; at: Date }>(
+      `SELECT kind, index::int, reason, record, at FROM (
+         SELECT 'erased' AS kind, entry, reason, record_entry_id AS record, erased_at AS at FROM statement_erasure
+         UNION ALL SELECT 'restricted', entry, reason, record_entry_id, restricted_at FROM restricted_statement) w
+       JOIN log_entry USING (entry) ORDER BY index`,
+    );
   async function empty(): Promise<Db> {
     const source = await openTestDatabase();
     sources.push(source);
@@ -84,6 +109,31 @@ describe('a log rebuilt from its mirror', () => {
     expect((await hashLogState(db)).hash).not.toBe((await hashLogState(original())).hash);
     const policies = (source: Db) => source.query('SELECT version, index, document FROM registration_policy');
     expect(await policies(db)).toEqual(await policies(original()));
+  });
+
+  it('withholds what was withheld, for the same reasons, although its mirror still has it', async () => {
+    const db = await empty();
+    await rebuildLog(db, mirror, parseVerifierKey(logKey));
+    const wholeSeconds = (rows: Awaited<ReturnType<typeof withheld>>) =>
+      rows.map(({ at, ...row }) => ({ ...row, at: Math.floor(at.getTime() / 1000) }));
+    const found = wholeSeconds(await withheld(db));
+    expect(found).toEqual(wholeSeconds(await withheld(original())));
+    expect(found.map(({ kind, index }) => [kind, index])).toEqual([
+      ['restricted', 20], // the mirror had its bytes
+      ['erased', 22],
+      ['erased', 23],
+    ]);
+
+    const fresh = cli.path('fresh'); // a mirror that never saw them
+    expect((await cli.run(['log', 'mirror', fresh, '--from', registry.url, '--log-key', logKey])).code).toBe(0);
+    const other = await empty();
+    await rebuildLog(other, fresh, parseVerifierKey(logKey));
+    expect((await withheld(other)).map(({ kind, index, reason }) => [kind, index, reason])).toEqual([
+      ['erased', 20, 'Case 20.'],
+      ['erased', 22, 'Case 22.'],
+      ['erased', 23, 'Case 23.'],
+    ]);
+    expect(await hashLogState(other)).toEqual(await hashLogState(original()));
   });
 
   it.each([
@@ -130,7 +180,7 @@ describe('a log rebuilt from its mirror', () => {
     await expect(rebuildLog(db, damaged, parseVerifierKey(logKey))).rejects.toThrow(/./);
     const [{ rows }] = (await db.query('SELECT count(*)::int AS rows FROM log_entry')) as [{ rows: number }];
     expect(rows).toBe(0);
-    await expect(rebuildLog(db, cli.path('nowhere'), parseVerifierKey(logKey))).rejects.toThrow(/is .* a mirror/);
+    await expect(rebuildLog(db, cli.path('nowhere'), parseVerifierKey(logKey))).rejects.toThrow(/a mirror of a log/);
 
     await rebuildLog(db, mirror, parseVerifierKey(logKey));
     await expect(rebuildLog(db, mirror, parseVerifierKey(logKey))).rejects.toThrow(/holds a log already/);

@@ -10,7 +10,9 @@ import type { LogIdentity } from '../log/log-identity.ts';
 import type { LogReader } from '../log/log.reader.ts';
 import type { Head, LogStore, NewEntry } from '../log/log.store.ts';
 import type { PolicyStore } from '../log/admission/policy.store.ts';
+import { WithholdingStore } from '../log/withholding/withholding.store.ts';
 import { StartError } from '../start-error.ts';
+import { findWithholding } from './find-withholding.ts';
 import type { PublicLog } from './public-log.ts';
 
 /** What a copy of the log holds beyond the database. */
@@ -32,6 +34,10 @@ interface Batch {
  * the same heads, byte for byte. Nothing is written before all of it has been seen to lead from the database's head to
  * a checkpoint of our own key; what is written is checked again, head by head, and a crash leaves a log that can be brought forward
  * further.
+ *
+ * With the entries come back: their statements as far as the copy has them, policies, and what was decided about statements that are
+ * withheld, so that nothing erased since the backup lives on in it. Search and the index for complete answers are made by the worker.
+ * Vendors, certificates, revocations, accounts, votes and the trust root stay as old as the backup.
  */
 export class RecoverLog {
   constructor(
@@ -40,6 +46,7 @@ export class RecoverLog {
     private readonly reader: LogReader,
     private readonly policies: PolicyStore,
     private readonly identity: LogIdentity,
+    private readonly withholdings = new WithholdingStore(),
   ) {}
 
   /** Throws StartError when the copy does not lead on from the database. */
@@ -81,6 +88,11 @@ export class RecoverLog {
     const appended = await appendEntries(tx, this.store, logId, rows.map(toNewEntry), seal.committedAt, locked);
     if (appended.head.size !== seal.size) throw new StartError(`The copy holds an entry twice below ${seal.size}.`);
     refuseOther(appended.head.root, seal);
+    for (const { kind, body, issuer } of rows) {
+      if (kind !== 'statement' || body === undefined || issuer !== this.identity.issuer) continue;
+      const decision = findWithholding(parseStatement(body), this.identity.issuer);
+      if (decision) await this.withholdings.carryOut(tx, decision);
+    }
     for (const [i, row] of rows.entries()) {
       if (row.contentType !== CONTENT.policy || row.issuer !== this.identity.issuer || row.body === undefined) continue;
       const document = parseUtf8(encodeRegistrationPolicy(parseRegistrationPolicy(parseStatement(row.body).payload)));

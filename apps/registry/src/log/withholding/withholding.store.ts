@@ -9,6 +9,12 @@ export interface WithholdingNote {
   readonly at: Date;
 }
 
+/** A decision as the log has it on record. */
+export interface WithholdingDecision extends WithholdingNote {
+  readonly kind: 'restricted' | 'released' | 'erased';
+  readonly entry: Uint8Array;
+}
+
 export interface ErasureVote {
   readonly issuer: string;
   readonly subject: string;
@@ -58,6 +64,38 @@ export class WithholdingStore {
       recordEntryId,
       at,
     ]);
+  }
+
+  /**
+   * Carries out once more what the log has on record, for a database that is older than the record or was made from it. A statement that
+   * is restricted, and whose bytes are not here, counts as no longer kept.
+   */
+  async carryOut(tx: Tx, { kind, entry, reason, recordEntryId, at }: WithholdingDecision): Promise<void> {
+    const note = [Buffer.from(entry), reason, recordEntryId, at];
+    if (kind === 'released') {
+      await tx.query(
+        `WITH taken AS (DELETE FROM restricted_statement WHERE entry = $1 RETURNING *)
+         INSERT INTO statement SELECT entry, body, chain_id, timestamp_token FROM taken ON CONFLICT DO NOTHING`,
+        [Buffer.from(entry)],
+      );
+      return;
+    }
+    if (kind === 'restricted') {
+      await tx.query(
+        `WITH taken AS (DELETE FROM statement WHERE entry = $1 RETURNING *)
+         INSERT INTO restricted_statement SELECT entry, body, chain_id, timestamp_token, $2, $3, $4 FROM taken
+         ON CONFLICT DO NOTHING`,
+        note,
+      );
+    } else {
+      await tx.query('DELETE FROM restricted_statement WHERE entry = $1', [Buffer.from(entry)]);
+      await tx.query('DELETE FROM statement WHERE entry = $1', [Buffer.from(entry)]);
+    }
+    await tx.query(
+      `INSERT INTO statement_erasure SELECT $1::bytea, $2::text, $3::text, $4::timestamptz
+       WHERE NOT EXISTS (SELECT FROM restricted_statement WHERE entry = $1::bytea) ON CONFLICT DO NOTHING`,
+      note,
+    );
   }
 
   /** One vote about erasures at a time, until `tx` ends. */
