@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP, type BlockList } from 'node:net';
 import type { Config } from '../config.ts';
-import { networkOf, plainAddress, toBlockList } from './networks.ts';
+import { CallerAddress } from './caller-address.ts';
+import { networkOf } from './networks.ts';
 import { RateLimitFault } from './rate-limit.fault.ts';
 import { TokenBuckets, type Rate } from './token-buckets.ts';
 
@@ -15,13 +15,11 @@ export class RateLimits {
   private readonly registrations = new TokenBuckets(MAX_ADDRESSES);
   private readonly searches = new TokenBuckets(MAX_ADDRESSES);
   private readonly config: Pick<Config, 'registrationRate' | 'searchRate'>;
-  private readonly proxies: BlockList;
-  private readonly hasProxies: boolean;
+  private readonly callers: CallerAddress;
 
   constructor(config: Pick<Config, 'registrationRate' | 'searchRate' | 'trustedProxies'>) {
     this.config = config;
-    this.hasProxies = config.trustedProxies.length > 0;
-    this.proxies = toBlockList(config.trustedProxies);
+    this.callers = new CallerAddress(config.trustedProxies);
   }
 
   /** Throws the RateLimitFault of an address that asks too often. `path` is without query. */
@@ -37,32 +35,10 @@ export class RateLimits {
   }
 
   private take(buckets: TokenBuckets, rate: Rate, request: IncomingMessage, code: RateLimitFault['code']): void {
-    const waitMs = buckets.take(networkOf(this.addressOf(request)), rate, performance.now());
+    const waitMs = buckets.take(networkOf(this.callers.of(request)), rate, performance.now());
     if (waitMs === 0) return;
     const message = `Your address may send ${rate.perSecond} a second, and ${rate.burst} at once. Wait, then go on.`;
     throw new RateLimitFault(code, message, { name: 'address', ...rate, waitMs });
-  }
-
-  /** The last address that is not of a proxy of ours: what stands before it anybody may have written. */
-  private addressOf(request: IncomingMessage): string {
-    let address = plainAddress(request.socket.remoteAddress ?? '');
-    if (!this.hasProxies) return address;
-    const forwarded = String(request.headers['x-forwarded-for'] ?? '')
-      .slice(-1_000)
-      .split(',')
-      .reverse();
-    for (const hop of forwarded) {
-      if (!this.isProxy(address)) return address;
-      const next = plainAddress(hop.trim());
-      if (isIP(next) === 0) return address;
-      address = next;
-    }
-    return address;
-  }
-
-  private isProxy(address: string): boolean {
-    const family = isIP(address);
-    return family !== 0 && this.proxies.check(address, family === 6 ? 'ipv6' : 'ipv4');
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { parseStatement } from '@margo-trust/statement';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { signSomeArtifact } from '../../../../test/artifact.ts';
 import {
@@ -17,6 +17,7 @@ import {
   Tree,
 } from '../../../../test/independent.mjs';
 import { admitVendor, issueTo, makeCsr } from '../../../../test/pki.ts';
+import { connectTo, databaseOf } from '../../../../test/database.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { Db } from '../db/db.ts';
 import { appendEntries } from './append-entries.ts';
@@ -66,8 +67,7 @@ describe('a log in which something fails between two steps', () => {
     const { chain } = await issueTo(registry, id, pem);
     draw = () => signSomeArtifact(`https://${id}.vendors.registry.localhost/`, key, chain);
     const { database: name } = registry.source.options as { database: string };
-    database = new Client({ host: inject('postgresSocket'), user: 'margo', database: 'postgres' });
-    await database.connect();
+    database = await connectTo(databaseOf(inject('postgres').cluster, 'postgres'));
     const cut = () =>
       database.query('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1', [name]);
     registry.app.get(LogSteps).reached = async (step) => {

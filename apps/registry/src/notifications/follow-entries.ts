@@ -2,10 +2,14 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { FeedFilter } from '../log/search/feed.reader.ts';
 import { showEntry } from '../log/search/show-entry.ts';
 import { EntryFeed } from './entry-feed.ts';
+import type { IncomingMessage } from 'node:http';
+import { Config } from '../config.ts';
+import { CallerAddress } from '../http/caller-address.ts';
+import { networkOf } from '../http/networks.ts';
 import type { EventStream } from './event-stream.ts';
 import { NotificationFault } from './notification.fault.ts';
 
-/** Followers at once: in this process, and from one address. */
+/** Followers at once: in this process, and from one address or network, as rate limits count them. */
 const FOLLOWERS = { all: 1_000, each: 32 };
 const HEARTBEAT_MS = 15_000;
 
@@ -16,10 +20,18 @@ export class FollowEntries implements OnApplicationShutdown {
   private readonly streams = new Set<EventStream>();
   private all = 0;
 
-  constructor(private readonly feed: EntryFeed) {}
+  private readonly callers: CallerAddress;
+
+  constructor(
+    private readonly feed: EntryFeed,
+    config: Config,
+  ) {
+    this.callers = new CallerAddress(config.trustedProxies);
+  }
 
   /** A place for a follower, given back by what it returns. Throws NotificationFault `follow/too-many`. */
-  admit(address: string): () => void {
+  admit(request: IncomingMessage): () => void {
+    const address = networkOf(this.callers.of(request));
     const own = this.byAddress.get(address) ?? 0;
     if (own >= FOLLOWERS.each || this.all >= FOLLOWERS.all) {
       throw new NotificationFault('follow/too-many', 'Too many follow the log already; close a connection first.');

@@ -55,7 +55,7 @@ export class FollowController {
       response.set('Cache-Control', 'no-store').json(await this.page(from, filter));
       return;
     }
-    const leave = this.followers.admit(request.socket.remoteAddress ?? '');
+    const leave = this.followers.admit(request);
     try {
       await this.followers.run(new EventStream(response), filter, from);
     } catch {

@@ -20,7 +20,7 @@ describe('following the log', () => {
   let registry: TestRegistry;
   const open: (ClientRequest | Socket)[] = [];
   beforeAll(async () => {
-    registry = await startTestRegistry();
+    registry = await startTestRegistry({ env: { TRUSTED_PROXIES: '127.0.0.1' } });
   });
   afterEach(() => open.splice(0).forEach((connection) => connection.destroy()));
   afterAll(() => registry?.close());
@@ -184,6 +184,10 @@ describe('following the log', () => {
     expect(refused.response?.headers['retry-after']).toBe('30');
     open[0]?.destroy();
     await until('the place is free', () => streams[0]!.isOver);
+    // Behind a proxy of ours, another caller is another address.
+    const other = await follow('', { 'x-forwarded-for': '198.51.100.7' });
+    expect(other.status).toBe(200);
+    expect((await follow('', { 'x-forwarded-for': '2001:db8::1' })).status).toBe(200);
     let again = await follow('');
     for (let i = 0; i < 20 && again.status === 429; i += 1) again = await follow('');
     expect(again.status).toBe(200);
