@@ -308,8 +308,10 @@ describe('tiles on their way out', () => {
 
       if (isRoot) execFileSync('mount', ['-o', 'remount,size=8m', directory]);
       budget = Infinity;
-      await running.run();
-      expect(running.failure).toBeUndefined();
+      do {
+        await running.run(); // three seconds of work at a time
+        expect(running.failure).toBeUndefined();
+      } while (await running.isDue());
       expect(await outside()).toBe(9_201);
     } finally {
       if (isRoot) execFileSync('umount', ['-l', directory]);
