@@ -1,10 +1,11 @@
 /** zlint on every kind of certificate and CRL that the registry issues. */
 import { X509Certificate } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { developmentLogin } from '@margo-trust/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoOf, fetchBytes, loadChain } from './demo.ts';
-import { client, must, startService, temporaryDirectory, type Service } from './harness.ts';
+import { client, must, repository, startService, temporaryDirectory, type Service } from './harness.ts';
 
 /** The rules for TLS and mail are for other certificates; those of the IETF, of code signing and of the community are for ours. */
 const SOURCES = 'RFC3279,RFC5280,RFC5480,RFC5891,RFC6962,RFC8813,CABF_CS_BR,Community';
@@ -31,6 +32,18 @@ describe('zlint', () => {
   it("finds nothing wrong in a vendor's certificate", async () => {
     const [leaf] = await loadChain(demoOf(service));
     expect(await lint(leaf?.toString() ?? '')).toEqual([]);
+  });
+
+  it('finds nothing wrong in the certificate of a build, which names no CRL', async () => {
+    const env = { HOME: scratch, MARGO_TRUST_REGISTRY: service.address };
+    const margoTrust = (...args: string[]) =>
+      must(join(repository, 'apps/cli/bin/margo-trust.mjs'), args, { cwd: scratch, env });
+    await margoTrust('workload', 'bind', 'victor', '--issuer', `${service.address}/oidc`, '--as', 'victor');
+    const { accessToken } = await developmentLogin({ baseUrl: service.address, account: 'victor' });
+    await writeFile(join(scratch, 'token.jwt'), accessToken);
+    await margoTrust('certificate', 'request', '--identity-token', 'token.jwt');
+    const [leaf = ''] = (await readFile(join(scratch, 'margo-chain.pem'), 'utf8')).split(/(?<=END CERTIFICATE-----\n)/);
+    expect(await lint(leaf)).toEqual([]);
   });
 
   it.each(['root/0', 'issuing-1/0'])('finds nothing wrong in the CRL %s', async (name) => {

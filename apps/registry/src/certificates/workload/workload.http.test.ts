@@ -1,4 +1,5 @@
-import { createSign, generateKeyPairSync, randomUUID, type KeyObject, X509Certificate } from 'node:crypto';
+import { createSign, generateKeyPairSync, randomUUID, type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { FulcioSigner } from '@sigstore/sign';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseBase64 } from '@margo-trust/bytes';
@@ -172,6 +173,18 @@ describe('a build', () => {
     const token = await tokenFor();
     const certificateSigningRequest = Buffer.from(pem).toString('base64');
     expect((await exchange({ bearer: token, body: { certificateSigningRequest } })).status).toBe(200);
+  });
+
+  it('may use Sigstore for JavaScript, which makes its own key', async () => {
+    const signer = new FulcioSigner({
+      fulcioBaseURL: registry.url,
+      identityProvider: { getToken: () => tokenFor() },
+    });
+    const data = Buffer.from('an artifact');
+    const { signature, key } = await signer.sign(data);
+    const certificate = key.$case === 'x509Certificate' ? key.certificate : '';
+    expect(readAssurance(parse(certificate))).toBe('ci');
+    expect(verify('sha256', data, new X509Certificate(certificate).publicKey, signature)).toBe(true);
   });
 
   it('may prove its key by the address in the token, as for a person', async () => {
