@@ -10,9 +10,22 @@ process.once('message', (order) =>
   ),
 );
 
-function run({ url, method, contentType, connections, seconds, bodies, paths, skip = 0, limit = Infinity, expect }) {
+function run({
+  url,
+  method,
+  contentType,
+  connections,
+  seconds,
+  bodies,
+  paths,
+  skip = 0,
+  limit = Infinity,
+  expect,
+  headers = {},
+}) {
   const { hostname, port, pathname } = new URL(url);
-  const headOf = (path) => `${method} ${path} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n`;
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const headOf = (path) => `${method} ${path} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n${more.join('')}`;
   const head = `${headOf(pathname)}Content-Type: ${contentType}\r\n`;
   const fixed = (paths ?? [pathname]).map((path) => Buffer.from(`${headOf(path)}\r\n`));
   const drawBody = bodies === undefined ? undefined : bodyReader(bodies, skip);

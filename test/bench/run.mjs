@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 import { measureAudits } from './audit.mjs';
+import { measureCertificates } from './certificates.mjs';
 import { measureFilter } from './filter.mjs';
 import { measureLog } from './log.mjs';
 import { measurePaths } from './paths.mjs';
@@ -19,6 +20,7 @@ const BENCHES = {
   audits: measureAudits,
   search: measureSearch,
   filter: measureFilter,
+  certificates: measureCertificates,
 };
 
 const isLong = process.argv.includes('--long');

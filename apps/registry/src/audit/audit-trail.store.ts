@@ -17,13 +17,22 @@ export interface AuditEvent {
 export class AuditTrail {
   constructor(private readonly clock: Clock) {}
 
-  async append(tx: Tx, event: AuditEvent): Promise<void> {
-    await tx.query('INSERT INTO audit_event (at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)', [
-      this.clock.now(),
-      event.actor,
-      event.action,
-      event.subject,
-      JSON.stringify(event.detail),
-    ]);
+  append(tx: Tx, event: AuditEvent): Promise<void> {
+    return this.appendAll(tx, [event]);
+  }
+
+  async appendAll(tx: Tx, events: readonly AuditEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    await tx.query(
+      `INSERT INTO audit_event (at, actor, action, subject, detail)
+       SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[])`,
+      [
+        this.clock.now(),
+        events.map(({ actor }) => actor),
+        events.map(({ action }) => action),
+        events.map(({ subject }) => subject),
+        events.map(({ detail }) => JSON.stringify(detail)),
+      ],
+    );
   }
 }

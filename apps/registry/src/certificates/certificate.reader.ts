@@ -230,11 +230,12 @@ export class CertificateReader {
   }
 
   /** Whether governance or the vendor has revoked the key itself, whoever holds it. Once is for good. */
-  async isKeyRevoked(tx: Tx, spkiSha256: Uint8Array): Promise<boolean> {
-    const rows = await tx.query<unknown[]>(`SELECT FROM revocation WHERE kind = 'key' AND target = $1 LIMIT 1`, [
-      encodeHex(spkiSha256),
-    ]);
-    return rows.length > 0;
+  async revokedKeys(tx: Tx, keys: readonly Uint8Array[]): Promise<Set<string>> {
+    const rows = await tx.query<{ target: string }[]>(
+      `SELECT DISTINCT target FROM revocation WHERE kind = 'key' AND target = ANY($1)`,
+      [keys.map((key) => encodeHex(key))],
+    );
+    return new Set(rows.map(({ target }) => target));
   }
 
   /**

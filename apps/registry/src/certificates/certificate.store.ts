@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { parseHex } from '@margo-trust/bytes';
+import { encodeHex, parseHex } from '@margo-trust/bytes';
 import type { Assurance } from '@margo-trust/x509';
 import type { Tx } from '../db/db.ts';
 import type {
@@ -75,69 +75,65 @@ export class CertificateStore {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [ISSUANCE_LOCK]);
   }
 
-  /** Whether a certificate for this key was ever issued, to anybody. */
-  async isKeyUsed(tx: Tx, spkiSha256: Uint8Array): Promise<boolean> {
-    const rows = await tx.query<unknown[]>('SELECT 1 FROM certificate WHERE spki_sha256 = $1', [
-      Buffer.from(spkiSha256),
-    ]);
-    return rows.length > 0;
-  }
-
-  async isIssuerRevoked(tx: Tx, name: AuthorityName): Promise<boolean> {
-    const rows = await tx.query<unknown[]>(`SELECT 1 FROM revocation WHERE kind = 'issuer' AND target = $1`, [name]);
-    return rows.length > 0;
-  }
-
-  /** What was logged for this key, whether or not its certificate was signed. */
-  async findPrecertificate(tx: Tx, spkiSha256: Uint8Array): Promise<Precertificate | undefined> {
-    const [row] = await tx.query<PrecertificateRow[]>('SELECT * FROM precertificate WHERE spki_sha256 = $1', [
-      Buffer.from(spkiSha256),
-    ]);
-    return (
-      row && {
-        ...{ serial: row.serial, spkiSha256, vendorId: row.vendor_id, assurance: row.assurance },
-        ...{ issuer: row.issuer, shard: row.shard },
-        ...{
-          tbs: Uint8Array.from(row.tbs),
-          logIndex: BigInt(row.log_index),
-          entryId: row.entry_id,
-          loggedAt: row.logged_at,
-        },
-      }
+  /** For which of these keys a certificate was ever issued, to anybody; keys are SHA-256 of SubjectPublicKeyInfo, here in hex. */
+  async usedKeys(tx: Tx, keys: readonly Uint8Array[]): Promise<Set<string>> {
+    const rows = await tx.query<{ spki_sha256: Buffer }[]>(
+      'SELECT spki_sha256 FROM certificate WHERE spki_sha256 = ANY($1)',
+      [keys.map((key) => Buffer.from(key))],
     );
+    return new Set(rows.map((row) => encodeHex(row.spki_sha256)));
   }
 
-  async insertPrecertificate(tx: Tx, precertificate: Precertificate): Promise<void> {
-    const { serial, spkiSha256, vendorId, assurance, issuer, shard, tbs, logIndex, entryId, loggedAt } = precertificate;
+  /** Which of these issuing CAs are revoked. */
+  async revokedIssuers(tx: Tx, names: readonly AuthorityName[]): Promise<Set<AuthorityName>> {
+    const rows = await tx.query<{ target: string }[]>(
+      `SELECT target FROM revocation WHERE kind = 'issuer' AND target = ANY($1)`,
+      [[...names]],
+    );
+    return new Set(rows.map(({ target }) => target));
+  }
+
+  /** What was logged for these keys, whether or not a certificate was signed; by hex of the key. */
+  async findPrecertificates(tx: Tx, keys: readonly Uint8Array[]): Promise<Map<string, Precertificate>> {
+    const rows = await tx.query<PrecertificateRow[]>('SELECT * FROM precertificate WHERE spki_sha256 = ANY($1)', [
+      keys.map((key) => Buffer.from(key)),
+    ]);
+    return new Map(rows.map((row) => [encodeHex(row.spki_sha256), toPrecertificate(row)]));
+  }
+
+  async insertPrecertificates(tx: Tx, rows: readonly Precertificate[]): Promise<void> {
+    if (rows.length === 0) return;
     await tx.query(
       `INSERT INTO precertificate (serial, spki_sha256, vendor_id, assurance, issuer, shard, tbs, log_index, entry_id, logged_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+       SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bytea[],
+                            $8::bigint[], $9::text[], $10::timestamptz[])`,
       [
-        ...[serial, Buffer.from(spkiSha256), vendorId, assurance, issuer, shard],
-        ...[Buffer.from(tbs), `${logIndex}`, entryId, loggedAt],
+        ...[rows.map((row) => row.serial), rows.map((row) => Buffer.from(row.spkiSha256))],
+        ...[rows.map((row) => row.vendorId), rows.map((row) => row.assurance), rows.map((row) => row.issuer)],
+        ...[
+          rows.map((row) => row.shard),
+          rows.map((row) => Buffer.from(row.tbs)),
+          rows.map((row) => `${row.logIndex}`),
+        ],
+        ...[rows.map((row) => row.entryId), rows.map((row) => row.loggedAt)],
       ],
     );
   }
 
-  async insert(tx: Tx, certificate: NewCertificate): Promise<void> {
+  async insertAll(tx: Tx, rows: readonly NewCertificate[]): Promise<void> {
+    if (rows.length === 0) return;
     await tx.query(
       `INSERT INTO certificate (serial, fingerprint, spki_sha256, vendor_id, assurance, issuer, shard, der, not_before,
                                 not_after, log_index, entry_id, issued_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+       SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::smallint[],
+                            $8::bytea[], $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::text[],
+                            $13::timestamptz[])`,
       [
-        certificate.serial,
-        Buffer.from(parseHex(certificate.fingerprint)),
-        Buffer.from(certificate.spkiSha256),
-        certificate.vendorId,
-        certificate.assurance,
-        certificate.issuer,
-        certificate.shard,
-        Buffer.from(certificate.der),
-        certificate.notBefore,
-        certificate.notAfter,
-        certificate.logIndex.toString(),
-        certificate.entryId,
-        certificate.issuedAt,
+        ...[rows.map((row) => row.serial), rows.map((row) => Buffer.from(parseHex(row.fingerprint)))],
+        ...[rows.map((row) => Buffer.from(row.spkiSha256)), rows.map((row) => row.vendorId)],
+        ...[rows.map((row) => row.assurance), rows.map((row) => row.issuer), rows.map((row) => row.shard)],
+        ...[rows.map((row) => Buffer.from(row.der)), rows.map((row) => row.notBefore), rows.map((row) => row.notAfter)],
+        ...[rows.map((row) => `${row.logIndex}`), rows.map((row) => row.entryId), rows.map((row) => row.issuedAt)],
       ],
     );
   }
@@ -145,6 +141,7 @@ export class CertificateStore {
 
 interface PrecertificateRow {
   serial: string;
+  spki_sha256: Buffer;
   vendor_id: string;
   assurance: Assurance;
   issuer: AuthorityName;
@@ -157,3 +154,11 @@ interface PrecertificateRow {
 
 const ISSUANCE_LOCK = 0x63657274; // "cert"
 const AUTHORITIES_LOCK = 0x61757468; // "auth"
+
+function toPrecertificate(row: PrecertificateRow): Precertificate {
+  return {
+    ...{ serial: row.serial, spkiSha256: Uint8Array.from(row.spki_sha256), vendorId: row.vendor_id },
+    ...{ assurance: row.assurance, issuer: row.issuer, shard: row.shard, tbs: Uint8Array.from(row.tbs) },
+    ...{ logIndex: BigInt(row.log_index), entryId: row.entry_id, loggedAt: row.logged_at },
+  };
+}

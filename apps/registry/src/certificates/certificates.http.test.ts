@@ -18,7 +18,11 @@ import { startTestRegistry, type TestRegistry } from '../../../../test/registry.
 import { CertificateReader } from './certificate.reader.ts';
 import { CertificateStore } from './certificate.store.ts';
 import { CreateAuthorities } from './create-authorities.ts';
+import { AuditTrail } from '../audit/audit-trail.store.ts';
 import { Db } from '../db/db.ts';
+import { AppendRecord } from '../log/append-record.ts';
+import { SignSct } from '../log/sign-sct.ts';
+import { VendorReader } from '../vendors/vendor.reader.ts';
 import { findMovedAddress } from './publication-address.ts';
 import { SignLeaf } from './sign-leaf.ts';
 
@@ -158,7 +162,7 @@ describe('a certificate', () => {
 
   describe.each([
     ['before the CA signs', SignLeaf, 'issue'],
-    ['before the certificate is stored', CertificateStore, 'insert'],
+    ['before the certificate is stored', CertificateStore, 'insertAll'],
   ] as const)('cut short %s', (_, token, method) => {
     it('is logged, given to nobody, and given to whoever asks again for its key', async () => {
       const own = await admitVendor(registry);
@@ -188,10 +192,83 @@ describe('a certificate', () => {
     });
   });
 
+  describe.each([
+    ['before it is announced', SignLeaf, 'draft', 1, 0],
+    ['before the announcement is logged', AppendRecord, 'runAll', 1, 0],
+    ['before the announcement is stored', CertificateStore, 'insertPrecertificates', 1, 0],
+    ['before the log promises', SignSct, 'run', 1, 1],
+    ['before it is logged', AppendRecord, 'runAll', 2, 1],
+    ['before it is in the audit trail', AuditTrail, 'appendAll', 1, 1],
+  ] as const)('killed %s', (_, token, method, nth, announced) => {
+    it('is either logged and handed out, or neither', async () => {
+      const own = await admitVendor(registry);
+      const step = registry.app.get<Record<string, (...args: unknown[]) => unknown>>(token as never);
+      const real = step[method]!.bind(step);
+      let calls = 0;
+      const crash = vi.spyOn(step, method).mockImplementation((...args) => {
+        calls += 1;
+        return calls === nth ? Promise.reject(new Error('the power went')) : real(...args);
+      });
+      const csr = makeCsr().pem;
+      expect((await ask({ csr }, 'victor', own)).status).toBe(500);
+      crash.mockRestore();
+      const subjects = async () =>
+        (
+          (await call(registry, 'get', `/api/v1/log/entries?vendor=${own}`)).body as { items: { subject: string }[] }
+        ).items.map(({ subject }) => subject.replace(/:.*/, ''));
+      const certificates = async () =>
+        ((await call(registry, 'get', `/api/v1/vendors/${own}/certificates`)).body as { items: object[] }).items;
+      const before = ['vendor', ...Array<string>(announced).fill('precertificate')];
+      expect((await subjects()).reverse()).toEqual(before);
+      expect(await certificates()).toEqual([]);
+
+      const again = await ask({ csr }, 'victor', own);
+      expect(again.status, again.text).toBe(201);
+      expect((await subjects()).reverse()).toEqual(['vendor', 'precertificate', 'certificate']);
+      expect(await certificates()).toMatchObject([{ serial: again.body.serial }]);
+    });
+  });
+
+  it('is refused alone, when it is asked for together with others', async () => {
+    const [own, fallen] = [await admitVendor(registry), await admitVendor(registry)];
+    const [twice, begun] = [makeCsr().pem, makeCsr().pem];
+    const crash = vi.spyOn(registry.app.get(SignLeaf), 'issue').mockRejectedValueOnce(new Error('the power went'));
+    await ask({ csr: begun }, 'victor', own);
+    crash.mockRestore();
+    // The vendor falls between what the request was told and what the transaction sees.
+    const load = vi.spyOn(registry.app.get(VendorReader), 'load');
+    const active = await registry.app.get(VendorReader).load(fallen);
+    await call(registry, 'post', `/api/v1/vendors/${fallen}/suspension`, 'alice', { reason: 'Check.' });
+    load.mockImplementation(async (id) => (id === fallen ? active : { ...active, id: own }));
+    const answers = await Promise.all([
+      ...Array.from({ length: 12 }, () => ask({ csr: makeCsr().pem }, 'victor', own)),
+      ask({ csr: twice }, 'victor', own),
+      ask({ csr: twice }, 'victor', own),
+      ask({ csr: begun }, 'victor', own),
+      ask({ csr: makeCsr().pem, commonName: 'www.example.com' }, 'victor', own),
+      ask({ csr: makeCsr().pem }, 'victor', fallen),
+    ]);
+    load.mockRestore();
+    expect(answers.slice(0, 12).map(({ status }) => status)).toEqual(Array<number>(12).fill(201));
+    expect(
+      answers
+        .slice(12, 14)
+        .map(({ status }) => status)
+        .sort(),
+    ).toEqual([201, 409]);
+    expect(answers.slice(14).map(({ status, body }) => [status, body.code])).toEqual([
+      [201, undefined],
+      [422, 'certificate/profile-violation'],
+      [409, 'certificate/vendor-not-active'],
+    ]);
+    const serials = answers.filter(({ status }) => status === 201).map(({ body }) => body.serial as string);
+    expect(new Set(serials).size).toBe(14);
+  });
+
   it('is promised and signed only while its announcement is there', async () => {
     const own = await admitVendor(registry);
     const issue = vi.spyOn(registry.app.get(SignLeaf), 'issue');
-    const lost = vi.spyOn(registry.app.get(CertificateStore), 'findPrecertificate').mockResolvedValue(undefined);
+    const lost = vi.spyOn(registry.app.get(CertificateStore), 'findPrecertificates').mockResolvedValue(new Map());
     expect((await ask({ csr: makeCsr().pem }, 'victor', own)).status).toBe(500);
     expect(issue).not.toHaveBeenCalled();
     lost.mockRestore();

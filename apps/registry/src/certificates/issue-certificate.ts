@@ -4,8 +4,9 @@ import { sha256 } from '@margo-trust/crypto';
 import type { Certificate } from '@margo-trust/x509';
 import { AuditTrail } from '../audit/audit-trail.store.ts';
 import { Clock } from '../clock.ts';
+import { attempt, Batches, Failed } from '../db/batches.ts';
 import { type Committed, Db, type Tx } from '../db/db.ts';
-import { AppendRecord } from '../log/append-record.ts';
+import { AppendRecord, type LoggedRecord, type RegistryRecord } from '../log/append-record.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
 import { wireTime } from '../wire-time.ts';
 import type { CertificateOrder } from './certificate-order.ts';
@@ -13,6 +14,15 @@ import { CertificateFault } from './certificate.fault.ts';
 import { type AuthorityName, CertificateReader, type Precertificate } from './certificate.reader.ts';
 import { CertificateStore } from './certificate.store.ts';
 import { type LeafDraft, shardOf, SignLeaf } from './sign-leaf.ts';
+
+/** A transaction of so many takes a moment; and whoever waits behind it waits no longer than that. */
+const MAX_BATCH = 64;
+
+/** An order, and what is committed of it. */
+interface Announced {
+  readonly order: CertificateOrder;
+  readonly logged: Committed<Precertificate>;
+}
 
 /**
  * Issues a signing certificate to an active vendor, as ordered. Returns its serial number. Who may order one is for the callers
@@ -24,9 +34,17 @@ import { type LeafDraft, shardOf, SignLeaf } from './sign-leaf.ts';
  *
  * A crash in between leaves a logged precertificate and no certificate that anybody has seen; whoever asks again for the same
  * key gets what was logged then, its name included.
+ *
+ * Orders that come together share their transactions, in batches; one that is refused leaves the others of its batch alone.
  */
 @Injectable()
 export class IssueCertificate {
+  private readonly announcing = new Batches(
+    (orders: readonly CertificateOrder[]) => this.announceAll(orders),
+    MAX_BATCH,
+  );
+  private readonly issuing = new Batches((items: readonly Announced[]) => this.issueAll(items), MAX_BATCH);
+
   constructor(
     private readonly db: Db,
     private readonly reader: CertificateReader,
@@ -40,83 +58,164 @@ export class IssueCertificate {
 
   async run(order: CertificateOrder): Promise<string> {
     if (order.vendor.status !== 'active') throw vendorNotActive();
-    const precertificate = await this.db.commit((tx) => this.announce(tx, order));
-    await this.db.transaction((tx) => this.issue(tx, order, precertificate));
-    return precertificate.serial;
+    const logged = await this.announcing.add(order);
+    await this.issuing.add({ order, logged });
+    return logged.serial;
   }
 
-  /** Puts what the certificate will say on record, or finds what an earlier request has put there. */
-  private async announce(tx: Tx, order: CertificateOrder): Promise<Precertificate> {
-    const { vendor, key, assurance } = order;
-    await this.store.lockIssuance(tx);
-    const spkiSha256 = sha256(key.spki);
-    if (await this.store.isKeyUsed(tx, spkiSha256)) throw keyUsed();
-    const begun = await this.store.findPrecertificate(tx, spkiSha256);
-    if (begun !== undefined) {
-      if (begun.vendorId !== vendor.id || begun.assurance !== assurance) throw keyUsed();
-      return begun;
-    }
+  /** Puts what each certificate will say on record, or finds what an earlier request has put there. */
+  private announceAll(orders: readonly CertificateOrder[]): Promise<readonly (Committed<Precertificate> | Failed)[]> {
+    return this.db.commitEach(async (tx) => {
+      await this.store.lockIssuance(tx);
+      const keys = orders.map(({ key }) => sha256(key.spki));
+      const used = await this.store.usedKeys(tx, keys);
+      const begun = await this.store.findPrecertificates(tx, keys);
+      // Read in this transaction: nothing is announced under a CA that has handed over.
+      const issuer = await this.reader.loadActive('issuing', tx);
 
-    // Read in this transaction: nothing is announced under a CA that has handed over.
-    const issuer = await this.reader.loadActive('issuing', tx);
-    const draft = await this.leaf.draft(issuer, order);
-    const { index, entryId } = await this.logDraft(tx, order, issuer.name, draft);
-    await this.refuseFallen(tx, order, issuer.name);
-    const precertificate = {
-      ...{ serial: draft.serialHex, spkiSha256, vendorId: vendor.id, assurance, issuer: issuer.name },
-      shard: shardOf(parseHex(draft.serialHex)),
-      ...{ tbs: draft.tbs, logIndex: index, entryId, loggedAt: this.clock.now() },
-    };
-    await this.store.insertPrecertificate(tx, precertificate);
-    return precertificate;
+      const results = await mapAlone(orders, async (order, i): Promise<Precertificate | LeafDraft> => {
+        const key = encodeHex(sha256(order.key.spki));
+        if (used.has(key)) throw keyUsed();
+        const found = begun.get(key);
+        if (found === undefined) {
+          used.add(key); // for whoever asks for the same one in this batch
+          return this.leaf.draft(issuer, order);
+        }
+        if (found.vendorId !== order.vendor.id || found.assurance !== order.assurance) throw keyUsed();
+        if (keys.findIndex((other) => encodeHex(other) === key) < i) throw keyUsed();
+        return found;
+      });
+
+      const drafts = orders.flatMap((order, at) => {
+        const draft = results[at];
+        return draft === undefined || draft instanceof Failed || 'entryId' in draft ? [] : [{ at, order, draft }];
+      });
+      const standing = await this.findStanding(tx, drafts, () => issuer.name, results);
+      const logged = await this.record.runAll(
+        tx,
+        standing.map(({ order, draft }) => this.recordDraft(order, issuer.name, draft)),
+      );
+      const now = this.clock.now();
+      const rows = standing.map(({ order, draft }, i): Precertificate => {
+        const { index, entryId } = logged[i] as LoggedRecord;
+        return {
+          ...{ serial: draft.serialHex, spkiSha256: sha256(order.key.spki), vendorId: order.vendor.id },
+          ...{ assurance: order.assurance, issuer: issuer.name, shard: shardOf(parseHex(draft.serialHex)) },
+          ...{ tbs: draft.tbs, logIndex: index, entryId, loggedAt: now },
+        };
+      });
+      await this.store.insertPrecertificates(tx, rows);
+      standing.forEach(({ at }, i) => (results[at] = rows[i] as Precertificate));
+      return results as (Precertificate | Failed)[];
+    });
   }
 
-  private async issue(tx: Tx, order: CertificateOrder, logged: Committed<Precertificate>): Promise<void> {
-    await this.store.lockIssuance(tx);
-    const { serial, spkiSha256, vendorId, assurance, issuer, shard } = logged;
-    if (await this.store.isKeyUsed(tx, spkiSha256)) throw keyUsed();
-    // A database that another one took over from may have lost it since: then nothing is promised about it.
-    if ((await this.store.findPrecertificate(tx, spkiSha256))?.entryId !== logged.entryId)
-      throw new Error('The announcement is gone.');
-    const certificate = await this.leaf.issue(logged);
-    const { index, entryId } = await this.logCertificate(tx, order, logged, certificate);
-    await this.refuseFallen(tx, order, issuer);
+  /** Signs what was announced, and puts the certificates on record: none is stored without, none is handed out before. */
+  private async issueAll(items: readonly Announced[]): Promise<readonly (true | Failed)[]> {
+    // A database that another one took over from may have lost an announcement since: then nothing is promised about it.
+    const known = await this.db.transaction((tx) => this.findAnnounced(tx, items));
+    const signed = await mapAlone(items, async ({ logged }) => {
+      refuseUnannounced(logged, known);
+      return this.leaf.issue(logged);
+    });
 
-    const { fingerprint, der, notBefore, notAfter } = certificate;
-    await this.store.insert(tx, {
-      ...{ serial, fingerprint, spkiSha256, vendorId, assurance, issuer, shard, der, notBefore, notAfter },
-      ...{ logIndex: index, entryId, issuedAt: this.clock.now() },
+    return this.db.transaction(async (tx) => {
+      await this.store.lockIssuance(tx);
+      const used = await this.store.usedKeys(
+        tx,
+        items.map(({ logged }) => logged.spkiSha256),
+      );
+      const still = await this.findAnnounced(tx, items);
+      const results = await mapAlone(items, async ({ logged }, i): Promise<Certificate | true> => {
+        const certificate = signed[i];
+        const key = encodeHex(logged.spkiSha256);
+        if (used.has(key)) throw keyUsed();
+        used.add(key);
+        refuseUnannounced(logged, still);
+        if (certificate instanceof Failed) throw certificate.error;
+        return certificate as Certificate;
+      });
+
+      const made = items.flatMap(({ order, logged }, at) => {
+        const certificate = results[at];
+        return certificate === undefined || certificate instanceof Failed || certificate === true
+          ? []
+          : [{ at, order, logged, certificate }];
+      });
+      const standing = await this.findStanding(tx, made, ({ logged }) => logged.issuer, results);
+      const records = await this.record.runAll(
+        tx,
+        standing.map(({ order, logged, certificate }) => this.recordCertificate(order, logged, certificate)),
+      );
+      const entries = standing.map((one, i) => ({ ...one, ...(records[i] as LoggedRecord) }));
+      await this.store.insertAll(
+        tx,
+        entries.map(({ logged, certificate, index, entryId }) => {
+          const { serial, spkiSha256, vendorId, assurance, issuer, shard } = logged;
+          const { fingerprint, der, notBefore, notAfter } = certificate;
+          return {
+            ...{ serial, fingerprint, spkiSha256, vendorId, assurance, issuer, shard, der, notBefore, notAfter },
+            ...{ logIndex: index, entryId, issuedAt: this.clock.now() },
+          };
+        }),
+      );
+      await this.audit.appendAll(
+        tx,
+        entries.map(({ order, logged: { vendorId, serial, assurance }, certificate, entryId }) => ({
+          actor: order.actor,
+          action: 'certificate-issued',
+          subject: `certificate:${certificate.fingerprint}`,
+          detail: { vendor: vendorId, serial, assurance, ...order.ground, entryId },
+        })),
+      );
+      for (const { at } of standing) results[at] = true;
+      return results as (true | Failed)[];
     });
-    await this.audit.append(tx, {
-      actor: order.actor,
-      action: 'certificate-issued',
-      subject: `certificate:${fingerprint}`,
-      detail: { vendor: vendorId, serial, assurance, ...order.ground, entryId },
-    });
+  }
+
+  private findAnnounced(tx: Tx, items: readonly Announced[]): Promise<ReadonlyMap<string, Precertificate>> {
+    return this.store.findPrecertificates(
+      tx,
+      items.map(({ logged }) => logged.spkiSha256),
+    );
   }
 
   /**
-   * A record holds the head of the log, and a suspension or revocation would need it: asked after one, what stands goes
-   * on to.
+   * Those whose order still stands; the others fail in `results`. A suspension or revocation needs the head of the log for its record:
+   * asked while this transaction holds it, what stands goes on to.
    */
-  private async refuseFallen(tx: Tx, { vendor, key, confirm }: CertificateOrder, issuer: AuthorityName): Promise<void> {
-    if (!(await this.vendors.activeAmong(tx, [vendor.id])).has(vendor.id)) throw vendorNotActive();
-    if (await this.reader.isKeyRevoked(tx, sha256(key.spki))) {
-      throw new CertificateFault('certificate/key-blocked', 'This key is revoked: make a new one.');
+  private async findStanding<T extends { readonly at: number; readonly order: CertificateOrder }>(
+    tx: Tx,
+    candidates: readonly T[],
+    issuerOf: (candidate: T) => AuthorityName,
+    results: unknown[],
+  ): Promise<readonly T[]> {
+    if (candidates.length === 0) return [];
+    await this.record.hold(tx);
+    const ids = [...new Set(candidates.map(({ order }) => order.vendor.id))];
+    const active = await this.vendors.activeAmong(tx, ids);
+    const keys = candidates.map(({ order }) => sha256(order.key.spki));
+    const revokedKeys = await this.reader.revokedKeys(tx, keys);
+    const revokedIssuers = await this.store.revokedIssuers(tx, [...new Set(candidates.map(issuerOf))]);
+    const standing: T[] = [];
+    for (const candidate of candidates) {
+      const { vendor, key, confirm } = candidate.order;
+      const outcome = await attempt(async () => {
+        if (!active.has(vendor.id)) throw vendorNotActive();
+        if (revokedKeys.has(encodeHex(sha256(key.spki)))) throw keyBlocked();
+        if (revokedIssuers.has(issuerOf(candidate))) throw issuerRevoked();
+        await confirm?.(tx);
+      });
+      if (outcome instanceof Failed) results[candidate.at] = outcome;
+      else standing.push(candidate);
     }
-    if (await this.store.isIssuerRevoked(tx, issuer)) {
-      throw new CertificateFault(
-        'certificate/issuer-revoked',
-        'The issuing CA is revoked: it issues nothing any more.',
-      );
-    }
-    await confirm?.(tx);
+    return standing;
   }
 
-  private logDraft(tx: Tx, order: CertificateOrder, issuer: AuthorityName, draft: LeafDraft) {
+  private recordDraft(order: CertificateOrder, issuer: AuthorityName, draft: LeafDraft): RegistryRecord {
     const { assurance, ground, vendor } = order;
     const { tbs, serialHex, notBefore, notAfter, spki } = draft;
-    return this.record.run(tx, {
+    return {
       subject: `precertificate:${encodeHex(sha256(tbs))}`,
       vendorId: vendor.id,
       payload: {
@@ -132,17 +231,16 @@ export class IssueCertificate {
         notAfter: wireTime(notAfter),
         tbsCertificate: encodeBase64(tbs),
       },
-    });
+    };
   }
 
-  private logCertificate(
-    tx: Tx,
+  private recordCertificate(
     { assurance, ground }: CertificateOrder,
     { vendorId: vendor, issuer, entryId }: Precertificate,
     certificate: Certificate,
-  ) {
+  ): RegistryRecord {
     const { fingerprint, serialHex, notBefore, notAfter, der, spki } = certificate;
-    return this.record.run(tx, {
+    return {
       subject: `certificate:${fingerprint}`,
       vendorId: vendor,
       certificate: parseHex(fingerprint),
@@ -161,8 +259,25 @@ export class IssueCertificate {
         announced: entryId,
         certificate: encodeBase64(der),
       },
-    });
+    };
   }
+}
+
+/** Each by itself: what one throws stands in its place. */
+function mapAlone<T, R>(items: readonly T[], map: (item: T, at: number) => Promise<R>): Promise<(R | Failed)[]> {
+  return Promise.all(items.map((item, at) => attempt(() => map(item, at))));
+}
+
+function refuseUnannounced(logged: Precertificate, known: ReadonlyMap<string, Precertificate>): void {
+  if (known.get(encodeHex(logged.spkiSha256))?.entryId !== logged.entryId) throw new Error('The announcement is gone.');
+}
+
+function keyBlocked(): CertificateFault {
+  return new CertificateFault('certificate/key-blocked', 'This key is revoked: make a new one.');
+}
+
+function issuerRevoked(): CertificateFault {
+  return new CertificateFault('certificate/issuer-revoked', 'The issuing CA is revoked: it issues nothing any more.');
 }
 
 function vendorNotActive(): CertificateFault {

@@ -1,23 +1,23 @@
 import { Injectable } from '@nestjs/common';
-import { parsePublicKey } from '@margo-trust/crypto';
+import type { PublicKey } from '@margo-trust/crypto';
+import { checkSignatureOnPool } from '@margo-trust/crypto/async';
 import {
+  assembleSigned,
   type Assurance,
   type Certificate,
+  certificateSignatureAlgorithm,
   embedScts,
-  leafProfile,
-  type LeafContext,
-  lintLeaf,
   encodeTbsCertificate,
+  leafProfile,
+  lintLeaf,
+  parseCertificate,
   shapeSerial,
   verifySct,
 } from '@margo-trust/x509';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import type { Committed } from '../db/db.ts';
-import { generateKey } from '../keys/development-keys.ts';
-import { KeyObjectSigner } from '../keys/key-object-signer.ts';
 import { KeyRing } from '../keys/key-ring.ts';
-import type { Signer } from '../keys/signer.ts';
 import { authoritySlot } from '../keys/slots.ts';
 import { SignSct } from '../log/sign-sct.ts';
 import { Random } from '../random.ts';
@@ -45,6 +45,9 @@ const RETIRED = 'The CA that was to sign this certificate has retired since: mak
 /** For clocks that lag behind ours. */
 const BACK_DATED_MS = 60_000;
 
+/** In place of a signature with P-384, raw: r = s = 1…1. */
+const NOBODYS = new Uint8Array(96).fill(1);
+
 /** A certificate that nobody has signed yet. */
 export type LeafDraft = Pick<Certificate, 'tbs' | 'serialHex' | 'spki' | 'notBefore' | 'notAfter'>;
 
@@ -52,13 +55,12 @@ export type LeafDraft = Pick<Certificate, 'tbs' | 'serialHex' | 'spki' | 'notBef
  * Makes a vendor's certificate that keeps the profile, or none at all, in two steps: what it will say, which must be logged;
  * then the CA's signature, which nobody gets without the log's promise.
  *
- * The lint looks at finished bytes. So the same bytes are first signed with a key that vouches for nothing, and the CA's key
- * signs only what passed: a signature once made can't be taken back. Then it looks at what the CA has signed.
+ * The lint looks at finished bytes. So the same bytes are first rehearsed with something in place of the signature that vouches for
+ * nothing (as RFC 9925), and the CA's key signs only what passed: a signature once made can't be taken back. Then it is
+ * verified, so that a fault in signing is not handed out.
  */
 @Injectable()
 export class SignLeaf {
-  private throwAway: Signer | undefined;
-
   constructor(
     private readonly reader: CertificateReader,
     private readonly keys: KeyRing,
@@ -97,24 +99,25 @@ export class SignLeaf {
     if (state === 'retired') throw new CertificateFault('certificate/ca-retired', RETIRED);
     const promised = embedScts(logged.tbs, [await this.sct.run(logged, issuer.spki)]);
     const log = this.sct.keyAt(logged.loggedAt);
-    verifySct(await this.rehearse(promised, issuer), issuer.spki, log);
+    verifySct(this.rehearse(promised, issuer, log), issuer.spki, log);
     const certificate = await signTbs(promised, this.keys.load(authoritySlot(logged.issuer)));
-    const late = this.lint(certificate, { issuer, log });
-    if (late.length > 0) throw new Error(`The CA signed what it must not hand out: ${late.join('; ')}.`);
+    await this.verify(certificate, issuer);
     return certificate;
   }
 
-  private async rehearse(tbs: Uint8Array, issuer: Certificate): Promise<Certificate> {
-    this.throwAway ??= new KeyObjectSigner(generateKey('P-384'));
-    const { spki } = this.throwAway;
-    const rehearsal = await signTbs(tbs, this.throwAway);
-    const findings = this.lint(rehearsal, { issuer: { ...issuer, publicKey: parsePublicKey(spki), spki } });
+  private rehearse(tbs: Uint8Array, issuer: Certificate, log?: PublicKey): Certificate {
+    const rehearsal = parseCertificate(assembleSigned(tbs, certificateSignatureAlgorithm(issuer.publicKey), NOBODYS));
+    const context = { issuer, registry: this.registry, isRehearsal: true, ...(log && { log }) };
+    const findings = lintLeaf(rehearsal.der, context);
     if (findings.length === 0) return rehearsal;
     throw new CertificateFault('certificate/profile-violation', `This would not do: ${findings.join('; ')}.`);
   }
 
-  private lint({ der }: Certificate, context: Omit<LeafContext, 'registry'>): string[] {
-    return lintLeaf(der, { ...context, registry: this.registry });
+  private async verify({ tbs, signature }: Certificate, { publicKey: key }: Certificate): Promise<void> {
+    const algorithm = certificateSignatureAlgorithm(key);
+    await checkSignatureOnPool({ algorithm, key, data: tbs, signature, encoding: 'der' }).catch((cause: unknown) => {
+      throw new Error('The CA made a signature that does not verify.', { cause });
+    });
   }
 
   private get registry(): string {

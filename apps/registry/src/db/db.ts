@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Client } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
+import type { Failed } from './batches.ts';
 import { asDatabaseFault, DatabaseFault } from './database.fault.ts';
 
 declare const inTransaction: unique symbol;
@@ -61,6 +62,13 @@ export class Db {
   /** As {@link transaction}; the type of the result says that it was committed. */
   async commit<T extends object>(work: (tx: Tx) => Promise<T>): Promise<Committed<T>> {
     return (await this.transaction(work)) as Committed<T>;
+  }
+
+  /** As {@link commit}, for several results, some of which may have failed alone. */
+  async commitEach<T extends object>(
+    work: (tx: Tx) => Promise<readonly (T | Failed)[]>,
+  ): Promise<readonly (Committed<T> | Failed)[]> {
+    return (await this.transaction(work)) as readonly (Committed<T> | Failed)[];
   }
 
   /**

@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { CONTENT, draftStatement, encodeJsonPayload, finishStatement, parseStatement } from '@margo-trust/statement';
+import {
+  CONTENT,
+  draftStatement,
+  encodeJsonPayload,
+  finishStatement,
+  parseStatement,
+  type Statement,
+} from '@margo-trust/statement';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { appendEntries } from './append-entries.ts';
@@ -21,6 +28,13 @@ export interface RegistryRecord {
   readonly certificate?: Uint8Array;
 }
 
+/** Where a record is, from the commit on. */
+export interface LoggedRecord {
+  readonly index: bigint;
+  readonly entryId: string;
+  readonly statement: Uint8Array;
+}
+
 /**
  * Logs a statement of the registry in the caller's transaction, so that a change of trust and its record are one: both
  * are committed, or neither.
@@ -36,24 +50,44 @@ export class AppendRecord {
     private readonly clock: Clock,
   ) {}
 
-  async run(tx: Tx, record: RegistryRecord): Promise<{ index: bigint; entryId: string; statement: Uint8Array }> {
+  async run(tx: Tx, record: RegistryRecord): Promise<LoggedRecord> {
+    const [logged] = await this.runAll(tx, [record]);
+    if (!logged) throw new Error('An append of one entry placed none.');
+    return logged;
+  }
+
+  /**
+   * Holds the log until the transaction ends. What a record of anybody would change does not change from here on; so whoever
+   * looks before {@link runAll} sees what holds at the commit.
+   */
+  async hold(tx: Tx): Promise<void> {
+    await this.guard.lock(tx);
+  }
+
+  /** Several in one append, in this order. */
+  async runAll(tx: Tx, records: readonly RegistryRecord[]): Promise<readonly LoggedRecord[]> {
+    if (records.length === 0) return [];
     const now = this.clock.now();
-    // Held first: which key signs the record depends on where it will be.
+    // Held first: which key signs a record depends on where it will be.
     const locked = await this.guard.lock(tx);
     await this.keys.cover(locked, tx);
-    const statement = await this.sign(record, now, locked.size + 1n);
-    const parsed = parseStatement(statement);
-    const entry = {
-      ...toNewEntry(parsed),
-      ...(record.vendorId !== undefined && { vendorId: record.vendorId }),
-      ...(record.certificate && { certificate: record.certificate }),
-      mentions: record.mentions ?? [],
-    };
-    const { head, placed } = await appendEntries(tx, this.store, this.identity.logId, [entry], now, locked);
+    const statements = await Promise.all(
+      records.map((record, i) => this.sign(record, now, locked.size + BigInt(i) + 1n)),
+    );
+    const parsed = statements.map((statement) => parseStatement(statement));
+    const entries = records.map(({ vendorId, certificate, mentions = [] }, i) => ({
+      ...toNewEntry(parsed[i] as Statement),
+      ...(vendorId !== undefined && { vendorId }),
+      ...(certificate && { certificate }),
+      mentions,
+    }));
+    const { head, placed } = await appendEntries(tx, this.store, this.identity.logId, entries, now, locked);
     this.db.afterCommit(tx, () => this.guard.noteCommitted(head));
-    const [place] = placed;
-    if (!place) throw new Error('An append of one entry placed none.');
-    return { index: place.index, entryId: parsed.entryId, statement };
+    return placed.map(({ index }, i) => {
+      const [statement, found] = [statements[i], parsed[i]];
+      if (!statement || !found) throw new Error('An append placed more than it was given.');
+      return { index, entryId: found.entryId, statement };
+    });
   }
 
   private async sign(record: RegistryRecord, now: Date, size: bigint): Promise<Uint8Array> {

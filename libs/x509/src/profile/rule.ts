@@ -14,6 +14,8 @@ export interface Rule<Subject, Context> {
 /** `issuer` is the certificate itself for a root. */
 export interface IssuedContext {
   readonly issuer: Certificate;
+  /** Nobody has signed it yet: what stands in place of the signature is not verified. */
+  readonly isRehearsal?: boolean;
 }
 
 export interface LeafContext extends IssuedContext {
