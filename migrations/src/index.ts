@@ -20,6 +20,7 @@ import { EvidenceExport0064 } from './0064-evidence-export.ts';
 import { BroadRevocations0066 } from './0066-broad-revocations.ts';
 import { CrlShards0067 } from './0067-crl-shards.ts';
 import { CertificatesInLogOrder0068 } from './0068-certificates-in-log-order.ts';
+import { Canary0069 } from './0069-canary.ts';
 import { StampMark0070 } from './0070-stamp-mark.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
@@ -52,6 +53,7 @@ export const MIGRATIONS = [
   BroadRevocations0066,
   CrlShards0067,
   CertificatesInLogOrder0068,
+  Canary0069,
   StampMark0070,
   AuthorityStates0072,
   CertificateClass0074,

@@ -9,6 +9,7 @@ import { DurabilityLost } from './log/tiles/tile-store.ts';
 import { CollectCosignatures } from './log/witnessing/collect-cosignatures.ts';
 import { DeliverNotifications } from './notifications/deliver-notifications.ts';
 import { UpdateIndexMap } from './log/search/update-index-map.ts';
+import { Canary } from './revocation/canary.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 import { RenewTargets } from './trust-root/renew-targets.ts';
@@ -36,6 +37,7 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
   const cosignatures = app.get(CollectCosignatures);
   const transitions = app.get(KeepTransitions);
   const notify = app.get(DeliverNotifications);
+  const canary = app.get(Canary);
   const db = app.get(Db);
   const workers = [
     new Worker(db, [
@@ -66,6 +68,7 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
       { name: 'key transitions', lock: 61, isDue: () => transitions.isDue(), run: () => transitions.run() },
       { name: 'cosignatures', lock: 45, isDue: () => cosignatures.isDue(), run: () => cosignatures.run() },
     ]),
+    new Worker(db, [{ name: 'canary', lock: 66, isDue: () => canary.isDue(), run: () => canary.run() }]),
     new Worker(db, [{ name: 'notifications', lock: 5, isDue: () => notify.isDue(), run: () => notify.run() }]),
   ];
   for (const worker of workers) worker.start();

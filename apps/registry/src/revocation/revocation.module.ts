@@ -7,6 +7,8 @@ import { KeysModule } from '../keys/keys.module.ts';
 import { LogModule } from '../log/log.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { AffectedReader } from './affected.reader.ts';
+import { Canary } from './canary.ts';
+import { CanaryStore } from './canary.store.ts';
 import { CrlFreshness } from './crl-freshness.ts';
 import { IssueCrl } from './issue-crl.ts';
 import { PreviewRevocation } from './preview-revocation.ts';
@@ -31,6 +33,8 @@ import { WeighOrder } from './weigh-order.ts';
   controllers: [RevocationsController],
   providers: [
     AffectedReader,
+    Canary,
+    CanaryStore,
     CrlFreshness,
     IssueCrl,
     PreviewRevocation,
@@ -40,10 +44,11 @@ import { WeighOrder } from './weigh-order.ts';
     SignCrls,
     WeighOrder,
   ],
-  exports: [IssueCrl],
+  exports: [Canary, IssueCrl],
 })
 export class RevocationModule {
-  constructor(readiness: Readiness, freshness: CrlFreshness) {
+  constructor(readiness: Readiness, freshness: CrlFreshness, canary: Canary) {
     readiness.add('crl', () => freshness.complaint());
+    readiness.add('outputs', () => canary.complaint());
   }
 }
