@@ -1,8 +1,8 @@
 import { encodeBase64, encodeBase64Url, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
-import { CONTENT } from '@margo-trust/statement';
-import { TEST_WORKLOAD, World, type TestVendor } from '@margo-trust/testkit';
+import { CONTENT, encodeJsonPayload } from '@margo-trust/statement';
+import { makeKey, TEST_WORKLOAD, World, type TestVendor } from '@margo-trust/testkit';
 import { describe, expect, it } from 'vitest';
 import { AdmissionReplay, LogCheck, type ReplayReport } from '../src/index.ts';
 import { idOf, WorldLog } from './world-log.ts';
@@ -37,6 +37,63 @@ describe('AdmissionReplay', () => {
     log.publish(zeta);
     log.record('tuf-published', 'tuf:timestamp:2', { roles: {} }, undefined as unknown as string);
     expect(replay(log)).toEqual({ admissions: 4, records: 12, raw: 0, erased: 0, policies: 2 });
+  });
+
+  describe('of decisions about the log itself', () => {
+    const own = (log: WorldLog, record: string, subject: string, members: object) =>
+      log.own(
+        `${subject}:${log.world.origin}`,
+        CONTENT.record,
+        encodeJsonPayload({ record, at: log.now.toISOString(), log: log.world.origin, approvals: 2, ...members }),
+      );
+    const rotate = (log: WorldLog, members: object = {}) =>
+      own(log, 'log-key', 'log-key', {
+        purpose: 'receipt',
+        key: encodeBase64(makeKey('P-256').publicKey.spki),
+        replaces: encodeBase64(log.world.keys.receipt.publicKey.spki),
+        fromSize: String(log.rows.length + 2),
+        ...members,
+      });
+
+    it('follows a key that is replaced', () => {
+      const log = new WorldLog();
+      rotate(log);
+      log.publish(log.admit('acme'));
+      expect(replay(log).admissions).toBe(1);
+      const [checked, again] = [new LogCheck(log.world.origin), new AdmissionReplay(log.key)];
+      for (const bundle of log.bundles()) again.add(checked.add(bundle));
+      expect(again.logKeys?.receiptKeys.map(({ fromSize, untilSize }) => [fromSize, untilSize])).toEqual([
+        [undefined, 4n],
+        [4n, undefined],
+      ]);
+    });
+
+    it.each([
+      ['by one member', { approvals: 1 }],
+      ['from another size on', { fromSize: '3' }],
+      ['that does not sign', { replaces: encodeBase64(makeKey('P-256').publicKey.spki) }],
+      ['of another log', { log: 'log.elsewhere' }],
+      ['by what is no key', { key: 'AAAA' }],
+    ])('refuses a key that is replaced %s', (_, members) => {
+      const log = new WorldLog();
+      rotate(log, members);
+      expect(() => replay(log)).toThrow(code('wrong-admission'));
+    });
+
+    it('refuses a record under a record key that was replaced', () => {
+      const log = new WorldLog();
+      rotate(log, { purpose: 'record', replaces: encodeBase64(log.world.keys.record.publicKey.spki) });
+      log.admit('acme'); // still signed with the key before
+      expect(() => replay(log)).toThrow(code('wrong-signature'));
+    });
+
+    it('refuses an entry after the record that froze the log', () => {
+      const log = new WorldLog();
+      own(log, 'log-frozen', 'log', {});
+      expect(replay(log).records).toBe(3);
+      log.admit('acme');
+      expect(() => replay(log)).toThrow(code('after-freeze'));
+    });
   });
 
   it.each<[string, RegExp, string, (log: WorldLog) => void]>([
