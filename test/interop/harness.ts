@@ -13,6 +13,7 @@ import {
   readyLine,
   repository,
   startProgram,
+  type ServiceOptions,
   startService as startRegistry,
   stopProgram,
 } from '../service.ts';
@@ -81,8 +82,8 @@ export async function must(
 }
 
 /** The service from this checkout, with its story played. */
-export async function startService(): Promise<Service> {
-  const { url, dataDir, stop } = await startRegistry();
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const { url, dataDir, stop } = await startRegistry(options);
   return { address: url, dataDir, stop };
 }
 
