@@ -5,6 +5,7 @@ import { measureFilter } from './filter.mjs';
 import { measureLog } from './log.mjs';
 import { measurePaths } from './paths.mjs';
 import { measureReads } from './reads.mjs';
+import { measureRevocation } from './revocation.mjs';
 import { measureSearch } from './search.mjs';
 import { measureStart } from './start.mjs';
 import { measureTimestamps } from './timestamps.mjs';
@@ -20,6 +21,7 @@ const BENCHES = {
   audits: measureAudits,
   search: measureSearch,
   filter: measureFilter,
+  revocation: measureRevocation,
   certificates: measureCertificates,
 };
 
