@@ -10,6 +10,8 @@ import type { Head } from '../log.store.ts';
 
 const CHECK_EVERY_MS = 60_000;
 const ASK_FOR_MS = 2_000;
+/** At start nobody has said anything yet that could count instead: who is late is asked again. */
+const ASKED_AT_START = 3;
 
 /** Why nothing is appended and no newer head signed. */
 interface Shut {
@@ -48,7 +50,7 @@ export class RollbackLatch implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.check();
+    await this.check(ASKED_AT_START);
     this.timer = setInterval(() => {
       this.check().catch((error: unknown) =>
         this.logger.error({ msg: 'The log could not be held against its past', err: error }),
@@ -98,9 +100,9 @@ export class RollbackLatch implements OnApplicationBootstrap, OnApplicationShutd
     this.refuseWrites();
   }
 
-  /** Asks everybody. Opens the log again when nothing speaks against it any more. */
-  async check(): Promise<void> {
-    await Promise.all(this.sources.map((source) => this.ask(source)));
+  /** Asks everybody, and who does not answer up to `attempts` times. Opens the log again when nothing speaks against it any more. */
+  async check(attempts = 1): Promise<void> {
+    await Promise.all(this.sources.map((source) => this.ask(source, attempts)));
     // Read after they were asked: a head that they saw was committed before.
     const head = await this.reader.findHead();
     if (head === undefined && this.marks.size === 0) return;
@@ -126,7 +128,7 @@ export class RollbackLatch implements OnApplicationBootstrap, OnApplicationShutd
     }
   }
 
-  private async ask(source: HighWater): Promise<void> {
+  private async ask(source: HighWater, attempts: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     try {
       const late = new Promise<never>((_, reject) => {
@@ -136,6 +138,7 @@ export class RollbackLatch implements OnApplicationBootstrap, OnApplicationShutd
       const known = this.marks.get(source.name);
       if (seen && seen.size > 0n && (known === undefined || seen.size >= known.size)) this.marks.set(source.name, seen);
     } catch (error) {
+      if (attempts > 1) return await this.ask(source, attempts - 1);
       this.logger.warn({ msg: `It is not known how much of the log ${source.name} has seen`, err: error });
     } finally {
       clearTimeout(timer);
