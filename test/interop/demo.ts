@@ -38,8 +38,8 @@ export async function loadChain(demo: Demo): Promise<X509Certificate[]> {
   );
 }
 
-/** A vendor's member revokes the certificate that signed everything in the demo; returns once the next CRL is out. */
-export async function revokeDemoCertificate(service: Service): Promise<void> {
+/** A vendor's member revokes the certificate that signed everything in the demo; returns once the next CRL is out. With a date, signatures from before it stand. */
+export async function revokeDemoCertificate(service: Service, invalidityDate?: Date): Promise<void> {
   const [leaf] = await loadChain(demoOf(service));
   if (leaf === undefined) throw new Error('The demo has no certificate.');
   const crl = crlUrlOf(leaf);
@@ -50,7 +50,10 @@ export async function revokeDemoCertificate(service: Service): Promise<void> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ reason: 'keyCompromise' }),
+    body: JSON.stringify({
+      reason: 'keyCompromise',
+      ...(invalidityDate && { invalidityDate: `${invalidityDate.toISOString().slice(0, 19)}Z` }),
+    }),
   });
   if (!response.ok) throw new Error(`POST ${url} answered ${response.status}: ${await response.text()}`);
   await waitUntil('a new CRL is published', async () => !before.equals(await fetchBytes(crl)), 15);

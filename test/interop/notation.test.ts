@@ -17,6 +17,7 @@ import {
   startGoRegistry,
   startService,
   temporaryDirectory,
+  waitUntil,
   type Finished,
   type Running,
   type Service,
@@ -122,8 +123,18 @@ describe('notation verify', () => {
   });
 
   // Last: nothing in this service verifies afterwards.
-  it('refuses everything once the certificate is revoked', async () => {
-    await revokeDemoCertificate(service);
+  it('refuses everything once the certificate is revoked, whatever its date, where our verifier goes by the date', async () => {
+    await revokeDemoCertificate(service, new Date()); // after all that it has signed
+    const home = await temporaryDirectory();
+    const margo = (...args: string[]) =>
+      run(process.execPath, [join(repository, 'apps/cli/dist/margo-trust.js'), ...args], { env: { HOME: home } });
+    await waitUntil('the trust root names the revocation', async () => {
+      const { output } = await margo('root', 'init', '--root', demo.root, '--registry', service.address);
+      return output.includes('1 certificates');
+    });
+    const [release] = await loadSigned(demo.layout, 'package');
+    expectAccepted(await margo('verify', `${demo.layout}@${release}`, '--offline'));
+    await rm(home, { recursive: true, force: true });
     for (const kind of SIGNED) {
       const [digest] = await loadSigned(demo.layout, kind);
       for (const place of Object.values(places)) {
