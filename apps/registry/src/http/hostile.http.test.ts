@@ -588,7 +588,8 @@ describe('hostile input over HTTP', () => {
       const harmed = damage(call, query, below);
       const { answer, flaw: cost } = await sendMeasured(registry, harmed);
       const isStamp = call.path === '/tsa' && answer.status === 200;
-      for (const flaw of [isStamp ? undefined : flawOfAnswer(harmed, answer), cost]) {
+      const isNotOurs = answer.status === 431; // Node.js itself, for lines and headers of more than 16 kB
+      for (const flaw of [isStamp || isNotOurs ? undefined : flawOfAnswer(harmed, answer), cost]) {
         if (flaw !== undefined) found.push(`${JSON.stringify(printable(harmed))}: ${flaw}`);
       }
     }
