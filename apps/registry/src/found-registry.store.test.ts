@@ -78,19 +78,25 @@ function dyingAfter<T extends object>(real: T): T {
   });
 }
 
+/** This clock stands still far from the database's, which is rightly said and nothing to this file. */
+async function failures(): Promise<Record<string, string>> {
+  const { clock: _, ...others } = await app.get(Readiness).failures();
+  return others;
+}
+
 describe('genesis', () => {
   it('makes a registry that is ready, and only once', async () => {
     await foundRegistry(app);
     const tables = ['genesis', 'authority', 'log_entry', 'tuf_metadata', 'crl', 'published_file'];
     const before = await Promise.all(tables.map(count));
     expect(before.slice(0, -1)).toEqual([1, 4, 4, 5, 129]);
-    expect(await app.get(Readiness).failures()).toEqual({});
+    expect(await failures()).toEqual({});
     await foundRegistry(app);
     expect(await Promise.all(tables.map(count))).toEqual(before);
   });
 
   it('is not ready before', async () => {
-    expect(Object.keys(await app.get(Readiness).failures())).toContain('trust root');
+    expect(Object.keys(await failures())).toContain('trust root');
     await app.get(PublishTrustRoot).run();
     expect(await app.get(PublishTrustRoot).isDue()).toBe(false);
     expect(await count('tuf_metadata')).toBe(0);
@@ -109,7 +115,7 @@ describe('genesis', () => {
         expect(await count(table), table).toBe(0);
       }
       await foundRegistry(app);
-      expect(await app.get(Readiness).failures()).toEqual({});
+      expect(await failures()).toEqual({});
     },
   );
 
@@ -185,7 +191,7 @@ describe('the trust root of a quiet registry', () => {
   it('is reported when nobody signs it', async () => {
     clock.moveTo(hoursLater(48));
     await app.get(IssueCrl).run();
-    expect(await app.get(Readiness).failures()).toEqual({
+    expect(await failures()).toEqual({
       'trust root': 'The trust root was last published at 2026-11-20T12:00:00Z: is the worker running?',
     });
   });

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import type { RevocationOrder } from '@margo-trust/wire';
 import { CallerFault } from '../callers/caller.fault.ts';
 import type { Identity } from '../callers/identity.ts';
-import { CertificateFault } from '../certificates/certificate.fault.ts';
 import { CertificateReader } from '../certificates/certificate.reader.ts';
 import { Clock } from '../clock.ts';
 import type { Tx } from '../db/db.ts';
@@ -93,12 +92,9 @@ export class WeighOrder {
     switch (selector.by) {
       case 'serials': {
         const found = await this.affected.certificates(selector, selector.serials.length);
-        if (found.length < selector.serials.length) {
-          throw new CertificateFault(
-            'certificate/not-found',
-            'No certificate with this serial number was issued here.',
-          );
-        }
+        // Throws for the one that was never issued.
+        if (found.length < selector.serials.length)
+          for (const serial of selector.serials) await this.certificates.load(serial);
         for (const { vendorId } of found) refuseStranger(caller, vendorId);
         return found.length === 1 ? found[0]?.notBefore : undefined;
       }
