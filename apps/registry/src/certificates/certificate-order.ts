@@ -12,6 +12,11 @@ export interface CertificateOrder {
   readonly assurance: Assurance;
   /** The build that asks; with assurance `ci`, and only then. */
   readonly workload?: WorkloadFields;
+  /**
+   * Whether an issuance for this key that was cut short may be finished. Not for somebody else's: what was announced then names
+   * another build. True unless said otherwise.
+   */
+  readonly mayResume?: boolean;
   /** How the audit trail names whoever asks. */
   readonly actor: string;
   /** What both records say of the ground for the order, besides what they say of every certificate. */

@@ -81,7 +81,8 @@ export class IssueCertificate {
           used.add(key); // for whoever asks for the same one in this batch
           return this.leaf.draft(issuer, order);
         }
-        if (found.vendorId !== order.vendor.id || found.assurance !== order.assurance) throw keyUsed();
+        const isSame = found.vendorId === order.vendor.id && found.assurance === order.assurance;
+        if (!isSame || order.mayResume === false) throw keyUsed();
         if (keys.findIndex((other) => encodeHex(other) === key) < i) throw keyUsed();
         return found;
       });

@@ -55,6 +55,7 @@ export class ExchangeToken {
       commonName: 'CI signing',
       assurance: 'ci',
       workload: readWorkloadFields(token),
+      mayResume: earlier !== undefined,
       actor: `${issuer}#${subject}`,
       ground: { binding: binding.entryId, workload: { issuer, subject } },
       confirm: (tx) => this.confirm(tx, binding, token, spkiSha256),

@@ -222,6 +222,9 @@ describe('a build', () => {
     expect((await exchange({ token, key })).status).toBe(500);
     crash.mockRestore();
     expect((await exchange({ token })).code).toBe('workload/token-used');
+    expect((await exchange({ token: await tokenFor(), key })).code, 'what is begun names another token’s build').toBe(
+      'certificate/key-used',
+    );
     expect((await exchange({ token, key })).status).toBe(200);
   });
 });
