@@ -36,7 +36,7 @@ describe('readAttestation', () => {
     ['of another key', () => read(rsa + intermediate), /another key/],
     ['of a key that is not there', () => read(p256 + intermediate, makeKey('P-256').publicKey), /another key/],
     ['without the intermediate certificate', () => read(p256), /no maker/],
-    ['of a maker that is not known', () => read(p256 + intermediate, keyOf(p256), [der(p256)]), /no maker/],
+    ['of a maker that is not known', () => read(p256 + intermediate, keyOf(p256), [der(rsa)]), /no maker/],
     ['where no maker is known', () => read(p256 + intermediate, keyOf(p256), []), /knows no maker/],
     [
       'from before the device was born',
