@@ -42,10 +42,10 @@ export interface LegacyComponent {
  * `helm.v3`, a missing `kind`, components still named by `packageLocation`. Whatever departs from the specification is
  * among the findings. Without an id and a version there is nothing to sign, and the text is refused.
  *
- * At most 256 KiB and 20,000 tokens. References are tags, which pin nothing.
+ * At most 256 KiB and 10,000 tokens. References are tags, which pin nothing.
  */
 export function parseApplicationDescription(yaml: Uint8Array): ApplicationDescription {
-  const root = parseYaml(yaml, { ...YAML_LIMITS, maxBytes: 262_144, maxItems: 20_000 });
+  const root = parseYaml(yaml, { ...YAML_LIMITS, maxBytes: 262_144, maxItems: 10_000 });
   if (!isYamlMap(root)) throw notADescription('It is not a mapping.');
   const findings: string[] = [];
   checkHead(root, findings);
