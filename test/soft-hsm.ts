@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -22,8 +22,6 @@ export interface SoftHsm {
   readonly uri: (object: string, token?: string) => string;
   /** `pkcs11-tool` (opensc) with the module and the PIN; its standard output. */
   tool(...args: readonly string[]): string;
-  /** Takes the tokens away, as far as that goes with files; the result puts them back. */
-  takeOut(): () => void;
   remove(): void;
 }
 
@@ -54,15 +52,6 @@ export function makeSoftHsm(...labels: readonly string[]): SoftHsm {
     uri: (object, token = 'margo') => `pkcs11:token=${token};object=${object}?module-path=${module}`,
     tool: (...args) =>
       run('pkcs11-tool', ['--module', module, '--token-label', 'margo', '--login', '--pin', 'env:PIN', ...args]),
-    takeOut: () => {
-      const [tokens, drawer] = [join(directory, 'tokens'), join(directory, 'drawer')];
-      renameSync(tokens, drawer);
-      mkdirSync(tokens);
-      return () => {
-        rmSync(tokens, { recursive: true });
-        renameSync(drawer, tokens);
-      };
-    },
     remove: () => rmSync(directory, { recursive: true }),
   };
 }

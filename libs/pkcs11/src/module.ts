@@ -10,17 +10,11 @@ export interface Module {
   readonly call: Functions;
   /** Address of a buffer, for the pointers inside of structures. */
   readonly addressOf: (buffer: Buffer) => bigint;
-  /**
-   * Ends the module and initialises it again: some see a token that has come back in no other way. All sessions are lost, those
-   * with other tokens too, so it is done once a second at most. Calls under way are waited for, new ones wait.
-   */
-  readonly restart: () => Promise<void>;
 }
 
 /** Place in CK_FUNCTION_LIST, and the types of the arguments: n for CK_ULONG and handles, p for pointers. */
 const FUNCTIONS = {
   Initialize: [0, 'p'],
-  Finalize: [1, 'p'],
   GetSlotList: [4, 'bpp'],
   GetTokenInfo: [6, 'np'],
   OpenSession: [12, 'nnppp'],
@@ -42,7 +36,8 @@ const modules = new Map<string, Promise<Module>>();
 /**
  * Loads a module and initialises it, once per process: PKCS#11 knows one application per process.
  *
- * Its code runs in this process with all its rights. Unix only: on Windows the structures of PKCS#11 are packed.
+ * It is never ended and initialised again, though some modules see a token that was away in no other way: those that are ended while a
+ * thread is still in them take the process along. Its code runs in this process with all its rights. Unix only: on Windows the structures of PKCS#11 are packed.
  */
 export function loadModule(path: string): Promise<Module> {
   let module = modules.get(path);
@@ -56,7 +51,6 @@ export function loadModule(path: string): Promise<Module> {
 
 async function open(path: string): Promise<Module> {
   const koffi = await importKoffi();
-  const gate = new Gate();
   let functions: Functions;
   try {
     const library = koffi.load(path);
@@ -71,8 +65,7 @@ async function open(path: string): Promise<Module> {
         [...types].map((type) => TYPES[type] as string),
       );
       const native = koffi.decode(pointer, signature) as NativeFunction;
-      const isGuard = name === 'Initialize' || name === 'Finalize';
-      const invoke: Call = (...args) =>
+      return (...args) =>
         new Promise((resolve, reject) => {
           // The callback holds the arguments, so that no buffer is collected while another thread writes into it.
           native.async(...args, (error: Error | null, result: number) => {
@@ -82,7 +75,6 @@ async function open(path: string): Promise<Module> {
             void args;
           });
         });
-      return isGuard ? invoke : (...args) => gate.pass(() => invoke(...args));
     };
     functions = Object.fromEntries(
       Object.entries(FUNCTIONS).map(([name, entry]) => [name, bind(name, entry)]),
@@ -93,47 +85,8 @@ async function open(path: string): Promise<Module> {
     });
   }
   await initialize(functions, path);
-  const restart = () =>
-    gate.close(async () => {
-      await functions.Finalize(null).catch(() => undefined); // not initialised: nothing to end
-      await initialize(functions, path);
-    });
-  return { call: functions, addressOf: (buffer) => koffi.address(buffer), restart };
+  return { call: functions, addressOf: (buffer) => koffi.address(buffer) };
 }
-
-/** Many may pass at once, but nobody while it is closed: PKCS#11 leaves open what a call does that is under way at the end. */
-class Gate {
-  private inside = 0;
-  private closed: Promise<void> | undefined;
-  private closedAt = -Infinity;
-  private onEmpty: (() => void) | undefined;
-
-  async pass<T>(work: () => Promise<T>): Promise<T> {
-    while (this.closed !== undefined) await this.closed;
-    this.inside++;
-    try {
-      return await work();
-    } finally {
-      this.inside--;
-      if (this.inside === 0) this.onEmpty?.();
-    }
-  }
-
-  close(work: () => Promise<void>): Promise<void> {
-    if (this.closed !== undefined) return this.closed;
-    if (performance.now() - this.closedAt < MIN_OPEN_MS) return Promise.resolve();
-    const run = async (): Promise<void> => {
-      if (this.inside > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
-      await work();
-    };
-    this.closed = run().finally(() => {
-      [this.closed, this.onEmpty, this.closedAt] = [undefined, undefined, performance.now()];
-    });
-    return this.closed;
-  }
-}
-
-const MIN_OPEN_MS = 1_000;
 
 /** Somebody else in this process may have initialised it: that is as good. */
 async function initialize(call: Functions, path: string): Promise<void> {

@@ -107,10 +107,7 @@ export class Token {
   /** Finds the slot the token is in now, and logs in. */
   private async connect(): Promise<bigint> {
     if (this.refusal !== undefined) throw this.refusal; // a token counts wrong PINs, and locks itself
-    const slot = await findSlot(this.module, this.uri).catch(async () => {
-      await this.module.restart();
-      return findSlot(this.module, this.uri);
-    });
+    const slot = await findSlot(this.module, this.uri);
     const session = await this.openSession(slot);
     const pin = Buffer.from(this.readPin());
     try {
