@@ -32,10 +32,10 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
     const domain = await findFoundedDomain(tx);
     if (domain !== undefined) {
       refuseOtherDomain(domain, config);
+      await refuseOtherKeys(app, tx);
       await app.get(RestoreLogKeys).run(tx, app.get(ServedLog));
       await app.get(LogKeys).refresh(tx);
-      refuseMissingKeys(app.get(LogIdentity), config);
-      return refuseOtherKeys(app, tx);
+      return refuseMissingKeys(app.get(LogIdentity), config);
     }
     if (config.mode === 'development') await found(app, tx);
   });
