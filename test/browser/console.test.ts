@@ -84,6 +84,20 @@ describe.skipIf(chromium === undefined)('the console', because('there is no Chro
       }
     });
 
+    it('narrows down by version and by day of registration', async () => {
+      const { applicationId } = story.release;
+      const found = page.locator(`.entries a[href="/entry/${story.entry.index}"]`);
+      await page.goto('/');
+      await search(page, `${applicationId} since:2020-01-01`);
+      await found.waitFor();
+      for (const bound of ['version:0.0.0-none', 'until:2020-01-01']) {
+        await page.goto('/');
+        await search(page, `${applicationId} ${bound}`);
+        await page.getByText('No entry matches').waitFor();
+        expect(await found.count()).toBe(0);
+      }
+    });
+
     it('says of an unknown digest that nobody signed it', async () => {
       await page.goto('/');
       await search(page, `sha256:${'0'.repeat(64)}`);

@@ -23,6 +23,10 @@ export interface EntryFilter {
   q?: string;
   vendor?: string;
   applicationId?: string;
+  version?: string;
+  /** Times of registration, RFC 3339; `until` itself is outside. */
+  since?: string;
+  until?: string;
   digest?: string;
   reference?: string;
   /** SHA-256 of a certificate, hex. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { directAddress, parseQuery } from './search.ts';
+import { directAddress, parseQuery, parseSearch } from './search.ts';
 
 const hex = 'ab'.repeat(32);
 
@@ -46,5 +46,34 @@ describe('directAddress', () => {
     expect(directAddress({ kind: 'index', index: 7 })).toBe('/entry/7');
     expect(directAddress({ kind: 'vendor', id: 'x' })).toBe('/vendor/x');
     expect(directAddress({ kind: 'text', text: 'x' })).toBeUndefined();
+  });
+});
+
+describe('parseSearch', () => {
+  it.each([
+    ['com.example.app version:1.2.0', { version: '1.2.0' }, 'com.example.app'],
+    ['since:2026-11-01 until:2026-11-30', { since: '2026-11-01T00:00:00Z', until: '2026-12-01T00:00:00Z' }, ''],
+    ['a version:2 b', { version: '2' }, 'a b'],
+    ['since:2026-02-30', {}, 'since:2026-02-30'],
+    ['since:yesterday', {}, 'since:yesterday'],
+    ['version:1 version:2', { version: '1' }, 'version:2'],
+    ['conversion:1', {}, 'conversion:1'],
+  ])('reads %j', (typed, bounds, words) => {
+    const found = parseSearch(typed);
+    expect({ ...found, words: found.words.replace(/\s+/g, ' ') }).toMatchObject({ bounds, words });
+  });
+
+  it('keeps what is left for what it is', () => {
+    expect(parseSearch('com.example.app version:1').query).toEqual({
+      kind: 'applicationId',
+      applicationId: 'com.example.app',
+    });
+    expect(parseSearch('since:2026-11-01').query).toEqual({ kind: 'empty' });
+  });
+
+  it('lists what a vendor registered within bounds instead of showing the vendor', () => {
+    const { query, bounds } = parseSearch('vendor:01kb3s4c7pxkq6jx5e9v8w2m3n since:2026-11-01');
+    expect(directAddress(query)).toBe('/vendor/01kb3s4c7pxkq6jx5e9v8w2m3n');
+    expect(directAddress(query, bounds)).toBeUndefined();
   });
 });

@@ -7,12 +7,12 @@ import { LogStrip } from '../parts/log-strip.tsx';
 import { SearchForm } from '../parts/search-form.tsx';
 import { SearchResults } from '../parts/search-results.tsx';
 import { navigate, SHOWS, type Show } from '../router.ts';
-import { directAddress, parseQuery } from '../search.ts';
+import { directAddress, isNarrowed, parseSearch } from '../search.ts';
 
 export function ExplorerPage({ query, show }: { query: string; show: Show }) {
   const now = useNow();
-  const parsed = parseQuery(query);
-  const direct = directAddress(parsed);
+  const { query: parsed, bounds, words } = parseSearch(query);
+  const direct = directAddress(parsed, bounds);
   useEffect(() => {
     if (direct !== undefined) navigate(direct, { replace: true });
   }, [direct]);
@@ -25,7 +25,7 @@ export function ExplorerPage({ query, show }: { query: string; show: Show }) {
         decision is an entry in a log that nobody can change unnoticed, and your browser checks that for itself.
       </p>
       <SearchForm query={query} />
-      {parsed.kind === 'empty' || direct !== undefined ? (
+      {(parsed.kind === 'empty' && !isNarrowed(bounds)) || direct !== undefined ? (
         <>
           <LogStrip now={now} />
           <section aria-labelledby="recent">
@@ -48,7 +48,7 @@ export function ExplorerPage({ query, show }: { query: string; show: Show }) {
           </section>
         </>
       ) : (
-        <SearchResults query={parsed} typed={query} now={now} />
+        <SearchResults query={parsed} bounds={bounds} typed={query} words={words} now={now} />
       )}
     </>
   );

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { navigate } from '../router.ts';
-import { directAddress, parseQuery } from '../search.ts';
+import { directAddress, parseSearch } from '../search.ts';
 
 export function SearchForm({ query }: { query: string }) {
   const [typed, type] = useState(query);
@@ -12,7 +12,8 @@ export function SearchForm({ query }: { query: string }) {
       action="/"
       onSubmit={(event) => {
         event.preventDefault();
-        navigate(directAddress(parseQuery(typed)) ?? `/?q=${encodeURIComponent(typed.trim())}`);
+        const { query: parsed, bounds } = parseSearch(typed);
+        navigate(directAddress(parsed, bounds) ?? `/?q=${encodeURIComponent(typed.trim())}`);
       }}
     >
       <label for="q">Search the log</label>
@@ -32,7 +33,8 @@ export function SearchForm({ query }: { query: string }) {
       </div>
       <p id="q-hint" class="hint">
         A digest, an OCI reference, an application id, a vendor’s name or id, a certificate’s serial number, an EntryID
-        or an entry’s number.
+        or an entry’s number. Narrow it down with <code>version:1.2.0</code>, <code>since:2026-11-01</code> and{' '}
+        <code>until:2026-11-30</code>.
       </p>
     </form>
   );

@@ -2,24 +2,34 @@ import type { LogEntryPage } from '@margo-trust/wire';
 import { loadCertificate, loadEntries, loadVendors, type EntryFilter } from '../api.ts';
 import { reasonWords } from '../decode.ts';
 import { useLoaded } from '../hooks.ts';
-import type { Query } from '../search.ts';
+import { isNarrowed, type Bounds, type Query } from '../search.ts';
 import { dateWords, dayWords, shortened } from '../words.ts';
 import { EntryFeed } from './entry-feed.tsx';
 import { Facts } from './facts.tsx';
 import { Failed, Waiting } from './notice.tsx';
 
-export function SearchResults({ query, typed, now }: { query: Query; typed: string; now: Date }) {
+interface Search {
+  query: Query;
+  bounds: Bounds;
+  /** Everything, and what is left of it without the bounds. */
+  typed: string;
+  words: string;
+  now: Date;
+}
+
+export function SearchResults({ query, bounds, typed, words, now }: Search) {
   return (
     <section aria-labelledby="results">
       <h2 id="results">{headingOf(query)}</h2>
+      {isNarrowed(bounds) && <p class="hint">{boundsWords(bounds)}</p>}
       {query.kind === 'serial' ? (
         <CertificateResult serial={query.serial} />
       ) : (
         <>
-          {(query.kind === 'text' || query.kind === 'applicationId') && <VendorResults words={typed} />}
+          {(query.kind === 'text' || query.kind === 'applicationId') && <VendorResults words={words} />}
           <EntryFeed
             feedKey={`${query.kind} ${typed}`}
-            load={(before) => find(query, before)}
+            load={(before) => find(query, { ...bounds, ...before })}
             now={now}
             empty={<NothingFound query={query} />}
           />
@@ -30,12 +40,12 @@ export function SearchResults({ query, typed, now }: { query: Query; typed: stri
 }
 
 /** 64 hex digits may also be a certificate’s fingerprint: asked only when no artifact has this digest. */
-async function find(query: Query, before: { before?: string }): Promise<LogEntryPage> {
+async function find(query: Query, more: EntryFilter): Promise<LogEntryPage> {
   // The log’s names are ASCII, and it refuses to search for others.
   if (query.kind === 'text' && /[^ -~]/.test(query.text)) return { items: [] };
-  const page = await loadEntries({ ...filterOf(query), ...before, limit: 20 });
+  const page = await loadEntries({ ...filterOf(query), ...more, limit: 20 });
   if (page.items.length > 0 || query.kind !== 'digest') return page;
-  return loadEntries({ certificate: query.digest.slice('sha256:'.length), ...before, limit: 20 });
+  return loadEntries({ certificate: query.digest.slice('sha256:'.length), ...more, limit: 20 });
 }
 
 function filterOf(query: Query): EntryFilter {
@@ -46,6 +56,8 @@ function filterOf(query: Query): EntryFilter {
       return { reference: query.reference };
     case 'applicationId':
       return { applicationId: query.applicationId };
+    case 'vendor':
+      return { vendor: query.id };
     case 'text':
       return { q: query.text };
     default:
@@ -61,11 +73,23 @@ function headingOf(query: Query): string {
       return `Entries about ${query.reference}`;
     case 'applicationId':
       return `Entries about the application ${query.applicationId}`;
+    case 'vendor':
+      return 'Entries of this vendor';
     case 'serial':
       return `Certificate with serial number ${shortened(query.serial, 8, 6)}`;
     default:
       return 'Results';
   }
+}
+
+function boundsWords({ version, since, until }: Bounds): string {
+  const lastDay = until === undefined ? undefined : new Date(Date.parse(until) - 1);
+  const parts = [
+    version === undefined ? '' : `of version ${version}`,
+    since === undefined ? '' : `registered from ${dayWords(new Date(since))} on`,
+    lastDay === undefined ? '' : `registered until ${dayWords(lastDay)}`,
+  ];
+  return `Only entries ${parts.filter(Boolean).join(', ')}.`;
 }
 
 function NothingFound({ query }: { query: Query }) {
