@@ -18,7 +18,12 @@ interface OpenTransaction {
   readonly client: Client;
   /** For after the commit. */
   readonly effects: (() => void)[];
+  /** Of the statement that failed last for a reason of its own. */
+  failure?: unknown;
 }
+
+/** Statements after the failed one are refused for that alone; they may well have been sent with it. */
+const IN_FAILED_TRANSACTION = '25P02';
 
 @Injectable()
 export class Db {
@@ -82,14 +87,21 @@ export class Db {
   /**
    * One statement of the transaction, as `tx.query` would run it, but parsed and planned once for each connection: for what runs
    * with every batch. `sql` is one of a few fixed texts, and names the columns that it returns: another replica may add
-   * one while this connection lives. Rows come as node-postgres gives them.
+   * one while this connection lives. Rows come as node-postgres gives them. Of several that run at once each failure says
+   * what was wrong with the first, whichever is noticed first.
    */
   async prepared<Row extends object>(tx: Tx, sql: string, parameters: readonly unknown[]): Promise<Row[]> {
-    const { client } = this.opened(tx);
+    const opened = this.opened(tx);
     let name = this.names.get(sql);
     if (name === undefined) this.names.set(sql, (name = `margo_${this.names.size}`));
-    const { rows } = await client.query<Row>({ name, text: sql, values: [...parameters] });
-    return rows;
+    try {
+      const { rows } = await opened.client.query<Row>({ name, text: sql, values: [...parameters] });
+      return rows;
+    } catch (error) {
+      if ((error as { code?: unknown }).code === IN_FAILED_TRANSACTION) throw opened.failure ?? error;
+      opened.failure = error;
+      throw error;
+    }
   }
 
   private opened(tx: Tx): OpenTransaction {
