@@ -179,17 +179,21 @@ async function flipBit(table: string, column: string) {
   const [place] = await db.query<{ id: Record<string, unknown> }>(
     `SELECT to_jsonb(t) - '${column}' AS id FROM ${table} t WHERE ctid = '${row.at}'`,
   );
+  let { at } = row;
+  // Each write moves the row. By its value it cannot be found: one flipped bit may make it another row's.
   const write = (value: Buffer) =>
     db.transaction(async (tx) => {
       await tx.query('SET LOCAL session_replication_role = replica');
-      // Each write moves the row, so it is found by its value.
-      await tx.query(`UPDATE ${table} SET ${column} = $1 WHERE ${column} = $2`, [value, flipped ? flipped : row.value]);
+      const [moved] = await tx.query<[{ at: string }[], number]>(
+        `UPDATE ${table} SET ${column} = $1 WHERE ctid = $2 RETURNING ctid::text AS at`,
+        [value, at],
+      );
+      if (moved.length !== 1 || !moved[0]) throw new Error('The row is somewhere else.');
+      ({ at } = moved[0]);
     });
-  let flipped: Buffer | undefined;
   const value = Buffer.from(row.value);
   value.writeUInt8(value.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
   await write(value);
-  flipped = value;
   const index = place?.id['index'];
   const indexes = table === 'log_entry' ? [BigInt(Number(index))] : await indexesOf(table, row.value, place?.id);
   return {
