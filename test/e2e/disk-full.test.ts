@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'cborg';
@@ -89,10 +89,20 @@ describe.skipIf(!canMount())('a disk that is full under the database', because('
   });
 });
 
-/** Writes a file that leaves as good as nothing. */
+/** Writes a file that leaves as good as nothing. The database goes on writing meanwhile, so the disk may be full before that. */
 async function fill(disk: string, path: string): Promise<void> {
   const { bavail, bsize } = await statfs(disk);
-  await writeFile(path, Buffer.alloc(Math.max(0, bavail * bsize - LEFT_BYTES)));
+  const part = Buffer.alloc(1 << 20);
+  const file = await open(path, 'w');
+  try {
+    for (let left = bavail * bsize - LEFT_BYTES; left > 0; left -= part.length) {
+      await file.write(part, 0, Math.min(left, part.length));
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  } finally {
+    await file.close();
+  }
 }
 
 function mountDisk(): string {
