@@ -10,6 +10,7 @@ import { openDatabase } from './db/data-source.ts';
 import { findDatabase } from './db/find-database.ts';
 import { runGenesis } from './genesis.ts';
 import { FrontDoor } from './http/front-door.ts';
+import { holdRequests } from './http/hold-requests.ts';
 import { createDevelopmentKeys } from './keys/development-keys.ts';
 import { PublishTiles } from './log/tiles/publish-tiles.ts';
 import { createLogger } from './logger.ts';
@@ -44,6 +45,7 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string
   try {
     readConfig(env); // refuses bad settings before anything is touched
     const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000, keepAliveTimeout: 65_000 });
+    const handOver = holdRequests(server);
     const { config, secrets } = readConfig(env, await listen(server, readHost(env), readPort(env)));
     closers.push(() => drain(server));
     if (config.mode === 'development') await makeStateDirectory(config.dataDirectory);
@@ -51,7 +53,7 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string
     const logger = createLogger(config);
     closers.push(() => new Promise<void>((resolve) => logger.flush(() => resolve())));
     const door = new FrontDoor(config, random, logger);
-    server.on('request', door.handle);
+    handOver(door.handle);
 
     const address = await findDatabase(config, secrets, closers, onLost);
     if (config.mode === 'development') createDevelopmentKeys(config.keysDirectory, secrets.keysPassphrase);
