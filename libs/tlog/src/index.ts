@@ -46,7 +46,7 @@ export {
   type SignSubtree,
   type WitnessedTree,
 } from './witness.ts';
-export { bundlePath, parseTilePath, tilePath, type BundleRef, type TileRef } from './tile.ts';
+export { bundlePath, parseTilePath, rootOfTile, tilePath, type BundleRef, type TileRef } from './tile.ts';
 export { encodeEntryBundle, parseEntryBundle } from './bundle.ts';
 export { hashesForConsistency, hashesForInclusion, hashesForRoot, type TreeNode } from './nodes.ts';
 export {

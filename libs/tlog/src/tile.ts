@@ -72,6 +72,11 @@ export function rootOfFull(hashes: readonly Hash[]): Hash {
   return root;
 }
 
+/** The root of a full tile, which is one hash of the level above. Other bytes are `tlog/bad-tile`. */
+export function rootOfTile(tile: Uint8Array): Hash {
+  return rootOfFull(tileHashes(tile, 0, FULL_WIDTH));
+}
+
 function tileWidth(bytes: Uint8Array): number {
   const width = bytes.length / HASH_BYTES;
   if (!Number.isInteger(width) || width < 1 || width > FULL_WIDTH) {

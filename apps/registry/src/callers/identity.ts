@@ -25,6 +25,11 @@ export class Identity {
     return `${this.issuer}#${this.subject}`;
   }
 
+  /** Whether these are one person: what somebody began another one must finish. */
+  isSameAs({ issuer, subject }: { readonly issuer: string; readonly subject: string }): boolean {
+    return this.issuer === issuer && this.subject === subject;
+  }
+
   get isGovernance(): boolean {
     return this.memberships.some(({ role }) => role === 'governance');
   }

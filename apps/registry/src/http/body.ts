@@ -28,10 +28,6 @@ export const RawBody = createParamDecorator((rule: BodyRule, context: ExecutionC
   readBody(context.switchToHttp().getRequest<IncomingMessage>(), rule),
 );
 
-/** A COSE message as sent. */
-export const CoseBody = (maxBytes = DEFAULT_MAX_BYTES): ParameterDecorator =>
-  RawBody({ mediaTypes: ['application/cose'], maxBytes });
-
 /** Reads a body whole, refusing other media types, any content coding, and more than `maxBytes`. */
 export async function readBody(request: IncomingMessage, rule: BodyRule): Promise<Uint8Array> {
   if (!rule.mediaTypes.includes(mediaTypeOf(request))) {

@@ -1,6 +1,7 @@
 import type { EvidenceRow, Seal, Tile } from '@margo-trust/auditor';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
-import { appendLeaves, emptyRange, rootOfRange, type CompactRange } from '@margo-trust/merkle';
+import { rootOfRange, type CompactRange } from '@margo-trust/merkle';
+import { rootOfTile } from '@margo-trust/tlog';
 import type { Tx } from '../db/db.ts';
 import { chainId } from '@margo-trust/policy';
 
@@ -137,11 +138,6 @@ export class LogRebuildStore {
     this.chains.set(chain, id);
     return id;
   }
-}
-
-function rootOfTile(bytes: Uint8Array): Uint8Array {
-  const hashes = Array.from({ length: bytes.length / 32 }, (_, i) => bytes.subarray(i * 32, i * 32 + 32));
-  return rootOfRange(appendLeaves(emptyRange(), hashes));
 }
 
 function buffer(bytes: Uint8Array | undefined): Buffer | null {

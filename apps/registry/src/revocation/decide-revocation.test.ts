@@ -1,13 +1,27 @@
 import fc from 'fast-check';
 import { REVOCATION_REASONS } from '@margo-trust/wire';
 import { describe, expect, it } from 'vitest';
-import { checkInvalidityDate, isNewDecision, isOnCrl, type Verdict } from './decide-revocation.ts';
+import {
+  checkInvalidityDate,
+  compareVerdicts,
+  type HeldVerdict,
+  isOnCrl,
+  narrower,
+  type Verdict,
+} from './decide-revocation.ts';
 
 const day = (n: number) => new Date(Date.UTC(2026, 0, n));
 const revokedAt = day(20);
 const refusal = expect.objectContaining({ code: 'revocation/narrower' }) as Error;
 
-describe('isNewDecision', () => {
+/** Whether `asked` is to be decided (true) or holds already (false), when nobody asks for a quorum. */
+function isNewDecision(asked: Verdict, before: HeldVerdict | undefined): boolean {
+  const change = compareVerdicts(asked, before);
+  if (change === 'narrower') throw narrower();
+  return change !== 'same';
+}
+
+describe('a verdict beside the one that holds', () => {
   it('decides once, and takes a repetition for what it is', () => {
     for (const reason of REVOCATION_REASONS) {
       expect(isNewDecision({ reason }, undefined)).toBe(true);

@@ -31,13 +31,6 @@ export function compareVerdicts(asked: Verdict, before: HeldVerdict | undefined)
   return isTakenOff || from > fromBefore ? 'narrower' : 'wider';
 }
 
-/** Whether `asked` is to be decided (true) or holds already (false). Narrower verdicts are `revocation/narrower`. */
-export function isNewDecision(asked: Verdict, before: HeldVerdict | undefined): boolean {
-  const change = compareVerdicts(asked, before);
-  if (change === 'narrower') throw narrower();
-  return change !== 'same';
-}
-
 export function narrower(): RevocationFault {
   return new RevocationFault(
     'revocation/narrower',

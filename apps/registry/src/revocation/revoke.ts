@@ -98,7 +98,7 @@ export class Revoke {
       at: this.clock.now(),
     };
     const voters = await this.store.votersFor(tx, vote);
-    if (voters.some((voter) => voter.issuer === issuer && voter.subject === subject)) {
+    if (voters.some((voter) => member.isSameAs(voter))) {
       throw new RevocationFault('revocation/already-voted', 'You have voted for this; another member must be next.');
     }
     await this.store.insertVote(tx, vote);

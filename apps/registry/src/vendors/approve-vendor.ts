@@ -41,7 +41,7 @@ export class ApproveVendor {
       if (vendor.status !== 'submitted')
         throw new VendorFault('vendor/wrong-status', 'This vendor is already admitted.');
       const earlier = await this.vendors.approvalsOf(tx, id);
-      if (earlier.some(({ issuer, subject }) => issuer === member.issuer && subject === member.subject)) {
+      if (earlier.some((voter) => member.isSameAs(voter))) {
         throw new VendorFault('vendor/already-approved', 'You have approved this vendor; another member must be next.');
       }
 

@@ -38,7 +38,7 @@ export class ApprovePolicy {
       if (proposal.version !== current + 1) {
         throw new PolicyDecisionFault('policy/passed-over', `Version ${current} was adopted since; propose anew.`);
       }
-      if (proposal.issuer === member.issuer && proposal.subject === member.subject) {
+      if (member.isSameAs(proposal)) {
         throw new PolicyDecisionFault('policy/own-proposal', 'You have proposed this: another member must approve it.');
       }
       await this.adopt(tx, proposal, member, note);

@@ -58,7 +58,7 @@ export class DecideLogChange {
       await this.store.lockDecisions(tx);
       const proposal = await this.store.findOpen(tx, id);
       if (!proposal) throw new LogChangeFault('log/no-such-proposal', 'No proposal with this id waits for a decision.');
-      if (proposal.issuer === member.issuer && proposal.subject === member.subject) {
+      if (member.isSameAs(proposal)) {
         throw new LogChangeFault('log/own-proposal', 'You have proposed this: another member must approve it.');
       }
       const { change } = proposal;

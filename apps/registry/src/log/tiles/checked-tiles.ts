@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { areEqualBytes } from '@margo-trust/bytes';
-import { appendLeaves, emptyRange, type Hash, hashLeaf, rootOfRange } from '@margo-trust/merkle';
+import { type Hash, hashLeaf } from '@margo-trust/merkle';
 import {
   bundlePath,
   type BundleRef,
@@ -9,6 +9,7 @@ import {
   parseEntryBundle,
   partialTiles,
   rootFromTiles,
+  rootOfTile,
   tilePath,
   type TileRef,
   tilesForNodes,
@@ -82,15 +83,6 @@ export class CheckedTiles {
 
 function pathOf(ref: BundleRef | TileRef): string {
   return 'bundle' in ref ? bundlePath(ref.index, ref.width) : tilePath(ref);
-}
-
-function rootOfTile(tile: Uint8Array): Hash {
-  return rootOfRange(
-    appendLeaves(
-      emptyRange(),
-      Array.from({ length: TILE_WIDTH }, (_, i) => hashAt(tile, i)),
-    ),
-  );
 }
 
 function hashAt(tile: Uint8Array, position: number): Hash {

@@ -3,6 +3,7 @@ import type { EvidenceRow, Seal } from '@margo-trust/auditor';
 import { compareBytes, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { Db } from '../../db/db.ts';
 import { LogIdentity } from '../log-identity.ts';
+import type { EntryRow } from '../log.reader.ts';
 
 /** A row whose statement is still to be loaded; a raw leaf is part of the entry. */
 export interface EvidenceItem extends EvidenceRow {
@@ -10,17 +11,7 @@ export interface EvidenceItem extends EvidenceRow {
   readonly bodyBytes: number;
 }
 
-interface ItemRecord {
-  entry: Buffer;
-  content_type: string;
-  issuer: string;
-  subject: string;
-  vendor_id: string | null;
-  application_id: string | null;
-  version: string | null;
-  certificate: Buffer | null;
-  registered_at: Date;
-  raw: Buffer | null;
+interface ItemRecord extends Omit<EntryRow, 'index'> {
   mentions: string[];
   body_bytes: number | null;
   chain_id: Buffer | null;

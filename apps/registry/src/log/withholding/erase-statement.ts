@@ -41,7 +41,7 @@ export class EraseStatement {
       await this.withholdings.lockVotes(tx);
       const earlier = await this.withholdings.votesFor(tx, entry.entry);
       if (earlier.length >= QUORUM) throw new LogFault('log/statement-erased', 'This statement was erased before.');
-      if (earlier.some(({ issuer, subject }) => issuer === member.issuer && subject === member.subject)) {
+      if (earlier.some((voter) => member.isSameAs(voter))) {
         throw new LogFault('log/already-voted', 'You have voted to erase this; another member must be next.');
       }
       const { issuer, subject: voter } = member;
