@@ -1,6 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import { measureAudits } from './audit.mjs';
 import { measureCertificates } from './certificates.mjs';
+import { measureDevice } from './device.mjs';
 import { measureFilter } from './filter.mjs';
 import { measureLog } from './log.mjs';
 import { measurePaths } from './paths.mjs';
@@ -23,6 +24,7 @@ const BENCHES = {
   filter: measureFilter,
   revocation: measureRevocation,
   certificates: measureCertificates,
+  device: measureDevice,
 };
 
 const isLong = process.argv.includes('--long');

@@ -59,6 +59,7 @@ const BY_CODE: Readonly<Record<string, number>> = {
 
   'policy/stale': EXIT.stale,
   'tuf/expired': EXIT.stale,
+  'tuf/missing-target': EXIT.stale,
   'verify/not-logged': EXIT.notLogged,
   'verify/not-witnessed': EXIT.notWitnessed,
   'verify/forked': EXIT.rollback,

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   artifactFinder,
@@ -290,6 +290,73 @@ describe('verify', () => {
     expect(update.stdout).toContain('No news.');
     const show = await cli.run(['root', 'show', ...at, '--json'], { now: NOW });
     expect(show.json()).toMatchObject({ registry: 'https://registry.example', initialRoot: fingerprint, stale: [] });
+  });
+});
+
+describe('a trust root that holds what some vendors take', () => {
+  const other = world.vendor('01jd5x7m8n9p0q1r2s3t4v5w6b');
+  const both = [published, world.published(other, { applicationIdPrefixes: ['com-other-'], ociNamespaces: [] })];
+  const initialRoot = cli.path('their-root.json');
+  let at: string[];
+  const run = async (...args: string[]) => cli.run([...args, ...at, '--json'], { now: NOW });
+  const shards = () => readdirSync(join(at[1]!, 'targets')).filter((name) => name.includes('.live.vendors.'));
+
+  beforeEach(async () => {
+    const set = world.trustRoot(both);
+    registry.publish(set);
+    writeFileSync(initialRoot, set.initialRoot);
+    at = ['--trust-root', cli.path(`some-${++cases}`), '--registry', registry.url];
+  });
+
+  it('fetches the file of a vendor when its signature is met, and has it from then on', async () => {
+    expect((await run('root', 'init', '--root', initialRoot, '--vendor')).code).toBe(0);
+    expect(shards()).toEqual([]);
+    const offline = await run('verify', `${signed}:1.0.0`, '--offline', '--release');
+    expect(offline.code, offline.stdout).toBe(22);
+    expect(offline.json()).toMatchObject({ trusted: false, code: 'tuf/missing-target' });
+
+    expect((await run('verify', `${signed}:1.0.0`, '--release')).code).toBe(0);
+    expect(shards()).toHaveLength(1);
+    expect((await run('verify', `${signed}:1.0.0`, '--release', '--offline')).code).toBe(0);
+  });
+
+  it('makes a bundle, whose vendor it did not hold, and judges a bundle by what the bundle holds', async () => {
+    await run('root', 'init', '--root', initialRoot, '--vendor');
+    const file = cli.path('met.bundle');
+    const made = await run('bundle', 'create', signed, '--output', file);
+    expect(made.code, made.stdout).toBe(0);
+
+    registry.publish(secondVersion(world.trustRoot(both)));
+    const empty = ['--trust-root', cli.path(`some-${++cases}`), '--registry', registry.url];
+    const newer = await cli.run(['root', 'init', '--root', initialRoot, '--vendor', ...empty], { now: NOW });
+    expect(newer.code, newer.stderr).toBe(0);
+    const judged = await cli.run(['bundle', 'verify', file, ...empty], { now: NOW });
+    expect(judged.code, judged.stdout).toBe(0);
+  });
+
+  it('fetches what a bundle tells of a vendor when that has changed since', async () => {
+    await run('root', 'init', '--root', initialRoot);
+    const file = cli.path('before.bundle');
+    expect((await run('bundle', 'create', signed, '--output', file)).code).toBe(0);
+
+    const suspended = world.published(vendor, claims, { status: 'suspended' });
+    registry.publish(secondVersion(world.trustRoot([suspended])));
+    at[1] = cli.path(`some-${++cases}`);
+    await run('root', 'init', '--root', initialRoot, '--vendor');
+    expect((await run('bundle', 'verify', file)).json()).toMatchObject({ code: 'tuf/missing-target' });
+    expect((await run('verify', file)).json()).toMatchObject({ code: 'verify/vendor-suspended', exitCode: 25 });
+  });
+
+  it('holds the vendors that it is told of, and says when one is unknown', async () => {
+    await run('root', 'init', '--root', initialRoot, '--vendor', vendor.uri);
+    expect(shards()).toHaveLength(1);
+    expect((await run('root', 'update', '--vendor', other.id)).code).toBe(0);
+    expect(shards()).toHaveLength(2);
+    const unknown = await run('root', 'update', '--vendor', 'nobody');
+    expect(unknown.code).toBe(11);
+    expect((await run('root', 'update', '--vendor', 'no body')).code).toBe(2);
+    expect((await run('root', 'update', '--everything')).code).toBe(0);
+    expect(existsSync(join(at[1]!, 'kept-targets.json'))).toBe(false);
   });
 });
 

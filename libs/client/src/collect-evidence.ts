@@ -3,11 +3,10 @@ import { OciFault, type OciTarget } from '@margo-trust/oci';
 import { bareReference, type ReleaseItem } from '@margo-trust/statement';
 import type { TufSnapshot } from '@margo-trust/tuf';
 import {
+  COMMON_TARGETS,
   parseTrustRoot,
   Verifier,
-  REVOCATION_FILTER,
-  revokedShard,
-  vendorShard,
+  vendorTargets,
   type BundledArtifact,
   type EvidenceBundle,
   type Verdict,
@@ -123,14 +122,7 @@ function nameOf({ reference, digest }: ReleaseItem): string {
 /** What a verdict on one vendor reads; leaving the others out keeps the bundle small. */
 function neededFiles(trustRoot: TufSnapshot, vendorId: string): EvidenceBundle['trustRoot'] {
   const { initialRoot: _given, files, ...metadata } = trustRoot.set;
-  const ofVendor = [vendorShard(vendorId), revokedShard(vendorId)];
-  const needed = [
-    'margo.trust-root.v1.json',
-    'live.revocations.v1.json',
-    REVOCATION_FILTER,
-    'live.checkpoint',
-    ...ofVendor,
-  ];
+  const needed = [...COMMON_TARGETS, ...vendorTargets(vendorId)];
   const kept = needed.flatMap((name) => (files[name] ? [[name, files[name]] as const] : []));
   return { ...metadata, files: Object.fromEntries(kept) };
 }

@@ -7,9 +7,11 @@ export {
   loadTrustRoot,
   readTufDirectory,
   updateTrustRoot,
+  watchMissing,
   type TrustRootLoad,
   type TrustRootUpdate,
   type UpdatedTrustRoot,
+  type WatchedSnapshot,
 } from './trust-root.ts';
 
 export { RegistryApi, type CompleteQuery, type LogQuery, type PageQuery, type RegistryApiOptions } from './api.ts';

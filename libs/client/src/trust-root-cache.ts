@@ -18,6 +18,9 @@ import { isLeftover, readFileWithin, syncDirectory, writeFileWhole } from './fil
 /** The root file that everything else leads back to, under a name that no file of a repository has. */
 const INITIAL_ROOT = 'initial.root.json';
 
+/** Names the targets that a directory keeps beside those that every verdict reads. Without it the directory keeps all. */
+const KEPT_TARGETS = 'kept-targets.json';
+
 /**
  * A directory with a device's trust root, laid out as a repository, so that any web server makes it a mirror.
  *
@@ -53,6 +56,28 @@ export class TrustRootCache {
       const known = await this.find(path, MAX_BYTES.root);
       if (!known || !areEqualBytes(known, initialRoot)) await this.write(path, initialRoot);
     }
+  }
+
+  /**
+   * The targets that the directory keeps beside those that every verdict reads; undefined if it keeps all. A damaged list is as
+   * good as none: then more is fetched than is needed.
+   */
+  async findKeptTargets(): Promise<readonly string[] | undefined> {
+    const bytes = await this.find(KEPT_TARGETS, MAX_KEPT_BYTES);
+    if (!bytes) return undefined;
+    try {
+      const { targets } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { targets?: unknown };
+      return Array.isArray(targets) && targets.every((name) => typeof name === 'string') ? targets : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** From now on these targets are kept; undefined means all. Written before them: a crash in between leaves more to fetch. */
+  async keepTargets(targets: readonly string[] | undefined): Promise<void> {
+    if (targets === undefined) return this.change(() => rm(join(this.directory, KEPT_TARGETS), { force: true }));
+    const text = JSON.stringify({ type: 'margo.kept-targets.v1', targets: [...targets].sort() });
+    await this.write(KEPT_TARGETS, new Uint8Array(Buffer.from(`${text}\n`)));
   }
 
   /** Damaged is as good as absent: then it has to be given again. */
@@ -131,6 +156,8 @@ export class TrustRootCache {
     }
   }
 }
+
+const MAX_KEPT_BYTES = 64 << 10;
 
 async function list(directory: string): Promise<string[]> {
   return readdir(directory).catch(() => []);

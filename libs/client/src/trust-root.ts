@@ -13,6 +13,7 @@ import {
   type TufSnapshot,
   type TufStart,
 } from '@margo-trust/tuf';
+import { COMMON_TARGETS } from '@margo-trust/verifier';
 import { TrustRootCache } from './trust-root-cache.ts';
 import { openDirectorySource, openTrustRootSource, type TrustRootSource } from './trust-root-source.ts';
 
@@ -24,6 +25,12 @@ export interface TrustRootUpdate {
   /** The root file that was given out of band. Needed the first time, and if the copy in the directory is damaged. */
   readonly initialRoot?: Uint8Array;
   readonly now: Date;
+  /**
+   * What the directory is to hold from now on: all targets, so that it is a mirror; or those that every verdict reads and these
+   * beside them (see `vendorTargets`), which add up from call to call. Default: as before, and all in a new directory. A
+   * directory that holds all goes on to.
+   */
+  readonly keep?: 'everything' | readonly string[];
   /** Default `report`: what has expired is in `snapshot.stale`. */
   readonly expired?: ExpiryPolicy['expired'];
   /** For one file. Default 30. */
@@ -53,6 +60,8 @@ export async function updateTrustRoot(update: TrustRootUpdate): Promise<UpdatedT
   const initialRoot = await cache.loadInitialRoot(update.initialRoot);
   await cache.keepInitialRoot(initialRoot);
   const before = await cache.findMetadata();
+  const kept = await chooseTargets(cache, before, update.keep);
+  const isWanted = (name: string): boolean => kept === undefined || kept.has(name) || COMMON_TARGETS.includes(name);
   const written: string[] = [];
   const keep = async (path: string, bytes: Uint8Array): Promise<void> => {
     await cache.write(path, bytes);
@@ -62,9 +71,10 @@ export async function updateTrustRoot(update: TrustRootUpdate): Promise<UpdatedT
   const keeper = { keep, forgetOnlineRoles: () => cache.forgetOnlineRoles() };
   const trusted = await refresh(from, { initialRoot, kept: before }, { now, expired }, keeper);
   const files = await collectTargets(trusted, async (name, target) => {
+    if (!isWanted(name)) return undefined;
     const path = targetPath(name, target);
-    const kept = await cache.find(path, target.length);
-    if (kept && isListed(kept, target)) return kept;
+    const held = await cache.find(path, target.length);
+    if (held && isListed(held, target)) return held;
     const bytes = await from.read(path, target.length);
     if (!bytes) throw new TufFault('tuf/missing-target', `The file of target ${name} is missing.`);
     verifyListedBytes(bytes, target, `target ${name}`);
@@ -79,6 +89,23 @@ export async function updateTrustRoot(update: TrustRootUpdate): Promise<UpdatedT
   }
   if (written.length > 0) await cache.prune(before, trusted);
   return { snapshot: openTargets(trusted, files), written };
+}
+
+/** The targets that the directory keeps beside the common ones, as it is told from now on; undefined if all. */
+async function chooseTargets(
+  cache: TrustRootCache,
+  before: ReadonlyMap<string, Uint8Array>,
+  keep: TrustRootUpdate['keep'],
+): Promise<ReadonlySet<string> | undefined> {
+  const known = await cache.findKeptTargets();
+  const isNew = !before.has(metadataPath('timestamp', 0));
+  if (keep === 'everything' || (known === undefined && (keep === undefined || !isNew))) {
+    if (known !== undefined) await cache.keepTargets(undefined);
+    return undefined;
+  }
+  const kept = new Set([...(known ?? []), ...(keep ?? [])]);
+  if (known === undefined || kept.size > known.length) await cache.keepTargets([...kept]);
+  return kept;
 }
 
 export interface TrustRootLoad {
@@ -111,6 +138,23 @@ export async function readTufDirectory(directory: string, initialRoot?: Uint8Arr
   // Without a clock nothing expires, and the bundle's reader has its own.
   const load = { now: new Date(0), ...(initialRoot ? { initialRoot } : {}) };
   return (await loadTrustRoot(directory, load)).set;
+}
+
+/** A snapshot that notes which targets it is asked for in vain. */
+export interface WatchedSnapshot {
+  readonly snapshot: TufSnapshot;
+  /** Names that the trust root vouches for, whose files are not at hand. Grows while the snapshot is read. */
+  readonly missing: ReadonlySet<string>;
+}
+
+/** Watches what a verdict misses in a trust root that does not hold everything, so that it can be fetched: `keep`. */
+export function watchMissing(snapshot: TufSnapshot): WatchedSnapshot {
+  const missing = new Set<string>();
+  const target = (name: string): Uint8Array => {
+    if (snapshot.findTarget(name) && !Object.hasOwn(snapshot.set.files, name)) missing.add(name);
+    return snapshot.target(name);
+  };
+  return { snapshot: { ...snapshot, target }, missing };
 }
 
 interface Keeper {

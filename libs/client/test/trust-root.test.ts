@@ -4,7 +4,13 @@ import { dirname, join } from 'node:path';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadTrustRoot, readTufDirectory, updateTrustRoot, type TrustRootUpdate } from '@margo-trust/client';
+import {
+  loadTrustRoot,
+  readTufDirectory,
+  updateTrustRoot,
+  watchMissing,
+  type TrustRootUpdate,
+} from '@margo-trust/client';
 import { lintRepository, openTufSnapshot } from '@margo-trust/tuf';
 import { LATER, makeSigner, NOW, Simulator, text } from '../../tuf/test/simulator.ts';
 import {
@@ -318,6 +324,79 @@ describe('a damaged directory', () => {
       return !path.endsWith('root.json') || JSON.stringify(signedOf(is)) !== JSON.stringify(signedOf(was));
     });
   }
+});
+
+describe('a directory that does not hold everything', () => {
+  const shards = ['live.vendors.00.json', 'live.vendors.01.json', 'live.revoked.00.json'];
+  const held = async (): Promise<string[]> =>
+    (await readdir(join(directory, 'targets'))).map((name) => name.replace(/^[0-9a-f]{64}\./, '')).sort();
+  const common = ['live.checkpoint', 'live.revocations.v1.json', 'live.revoked.filter', 'margo.trust-root.v1.json'];
+  beforeEach(() => {
+    for (const name of [...shards, ...common, 'live.crl.issuing-1.0.crl', 'ca.root.pem']) {
+      repository.targets.set(name, text(`{"of":"${name}"}`));
+    }
+    repository.publishNext();
+  });
+
+  it('has what every verdict reads, and adds what it is told to keep', async () => {
+    const { snapshot } = await start({ keep: [] });
+    expect(await held()).toEqual(common);
+    expect(() => snapshot.target('live.vendors.00.json')).toThrow(
+      expect.objectContaining({ code: 'tuf/missing-target' }),
+    );
+
+    await update({ keep: ['live.vendors.00.json', 'live.revoked.00.json', 'live.revoked.77.json'] });
+    expect(await held()).toEqual(['live.vendors.00.json', 'live.revoked.00.json', ...common].sort());
+    expect((await load()).target('live.vendors.00.json')).toEqual(text('{"of":"live.vendors.00.json"}'));
+  });
+
+  it('keeps that up to date, a file that appears later too, without being told again', async () => {
+    await start({ keep: ['live.vendors.00.json', 'live.revoked.77.json'] });
+    repository.targets.set('live.vendors.00.json', text('{"of":"news"}'));
+    repository.targets.set('live.vendors.01.json', text('{"of":"other news"}'));
+    repository.targets.set('live.revoked.77.json', text('{"of":"the first"}'));
+    repository.publishNext();
+    server.requests.length = 0;
+    const { snapshot } = await update();
+    expect(snapshot.target('live.vendors.00.json')).toEqual(text('{"of":"news"}'));
+    expect(snapshot.target('live.revoked.77.json')).toEqual(text('{"of":"the first"}'));
+    expect(server.requests.filter((path) => path.startsWith('targets/'))).toHaveLength(2);
+  });
+
+  it('holds everything once it is told so, and then goes on to, whatever it is told', async () => {
+    await start({ keep: [] });
+    await update({ keep: 'everything' });
+    expect(await held()).toHaveLength(common.length + shards.length + 2);
+    repository.targets.set('live.vendors.02.json', text('{"of":"a new one"}'));
+    repository.publishNext();
+    const { snapshot } = await update({ keep: [] });
+    expect(snapshot.target('live.vendors.02.json')).toEqual(text('{"of":"a new one"}'));
+  });
+
+  it('fetches more than it needs when its list is damaged, never less', async () => {
+    for (const damage of ['x', '{}', '{"targets":[1]}', '']) {
+      await start({ keep: [] });
+      await writeFile(join(directory, 'kept-targets.json'), damage);
+      await update();
+      expect(await held(), damage).toHaveLength(common.length + shards.length + 2);
+      await rm(directory, { recursive: true });
+    }
+    await start();
+  });
+
+  it('notes what was missed, and only what the trust root vouches for', async () => {
+    await start({ keep: [] });
+    const { snapshot, missing } = watchMissing(await load());
+    snapshot.target('margo.trust-root.v1.json');
+    expect(() => snapshot.target('live.vendors.99.json')).toThrow(
+      expect.objectContaining({ code: 'tuf/unknown-target' }),
+    );
+    expect(missing.size).toBe(0);
+    expect(() => snapshot.target('live.vendors.01.json')).toThrow(
+      expect.objectContaining({ code: 'tuf/missing-target' }),
+    );
+    expect([...missing]).toEqual(['live.vendors.01.json']);
+  });
 });
 
 describe('loadTrustRoot', () => {

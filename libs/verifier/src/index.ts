@@ -9,12 +9,14 @@ export {
   type EvidenceBundle,
 } from './bundle.ts';
 export {
+  COMMON_TARGETS,
   isRecordKeyAt,
   parseTrustRoot,
   parseTrustRootDocument,
   REVOCATION_FILTER,
   revokedShard,
   vendorShard,
+  vendorTargets,
   type Anchor,
   type PublishedVendor,
   type RecordKey,

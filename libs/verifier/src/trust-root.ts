@@ -208,6 +208,14 @@ export function revokedShard(vendorId: string): string {
 /** The target that tells which certificates are revoked. */
 export const REVOCATION_FILTER = 'live.revoked.filter';
 
+/** The targets that every verdict reads. */
+export const COMMON_TARGETS: readonly string[] = [TRUST_ROOT, REVOCATIONS, REVOCATION_FILTER, CHECKPOINT];
+
+/** The targets that a verdict on this vendor reads beside them; either may be missing where it would say nothing. */
+export function vendorTargets(vendorId: string): readonly string[] {
+  return [vendorShard(vendorId), revokedShard(vendorId)];
+}
+
 function openFilter(tuf: TufSnapshot): RevocationFilter | undefined {
   if (!tuf.findTarget(REVOCATION_FILTER) || !Object.hasOwn(tuf.set.files, REVOCATION_FILTER)) return undefined;
   try {

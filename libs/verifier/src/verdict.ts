@@ -80,6 +80,8 @@ export function adviceFor(code: string): string {
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
+  'tuf/missing-target':
+    'This machine holds nothing about the vendor: margo-trust root update --vendor <vendor> fetches it. Or use an evidence bundle.',
   'verify/bad-trust-root': 'Refresh the trust root: margo-trust root update.',
   'verify/bad-bundle': 'The file is damaged or is no evidence bundle. Copy it again.',
   'verify/not-logged':

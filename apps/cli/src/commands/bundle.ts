@@ -8,7 +8,7 @@ import { judgeBundle } from '../judge-bundle.ts';
 import { factLines, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
 import { openArtifact } from '../target.ts';
-import { openTrustRoot, readInitialRoot } from '../trust-root.ts';
+import { withTrustRoot, readInitialRoot } from '../trust-root.ts';
 import { applyPolicy, verdictOutcome } from '../verdict-outcome.ts';
 import { witnessOptions } from '../witness-options.ts';
 
@@ -42,16 +42,17 @@ async function create(
   { output, offline = false, root }: { output: string; offline?: boolean; root?: string },
 ): Promise<Outcome> {
   const { place, descriptor } = await openArtifact(artifact, { ...session.registryOptions, offline });
-  const trustRoot = await openTrustRoot(session, { offline, root });
-  session.printer.progress('collecting evidence');
   const find = artifactFinder(place, session.registryOptions);
-  const evidence = await collectEvidence({
-    place,
-    packageDigest: descriptor.digest,
-    find,
-    trustRoot,
-    witnesses: witnessOptions(),
-    ...(!offline && { findProof: proofFinder(await session.registryUrl()) }),
+  const evidence = await withTrustRoot(session, { offline, root }, async (trustRoot) => {
+    session.printer.progress('collecting evidence');
+    return collectEvidence({
+      place,
+      packageDigest: descriptor.digest,
+      find,
+      trustRoot,
+      witnesses: witnessOptions(),
+      ...(!offline && { findProof: proofFinder(await session.registryUrl()) }),
+    });
   });
   const bytes = encodeEvidenceBundle(evidence.bundle);
   await writeOutput(output, bytes);

@@ -11,7 +11,7 @@ import { factLines, timeText, type Outcome } from '../outcome.ts';
 import { collectNotationCrls } from '../notation-crls.ts';
 import type { Session } from '../session.ts';
 import { encodeSigstoreFiles } from '../sigstore-files.ts';
-import { readInitialRoot } from '../trust-root.ts';
+import { readInitialRoot, readVendorId, targetsOfVendors, withTrustRoot } from '../trust-root.ts';
 
 export function addRoot(program: Command, run: Run): void {
   const root = program.command('root').description('the trust root: whom this machine believes');
@@ -22,11 +22,14 @@ export function addRoot(program: Command, run: Run): void {
     .option('--fingerprint <sha256>', 'take the registry’s first root if its SHA-256 is this')
     .option('--trust-first-use', 'take the registry’s first root unseen: to try things out, never on a device')
     .option('--source <place>', 'repository or mirror: a URL or a directory (default: the registry)')
+    .option('--vendor [vendor...]', 'hold what judging these vendors takes, and others once they are met; no mirror')
     .action(run(init));
   root
     .command('update')
     .description('bring the trust root up to date')
     .option('--source <place>', 'repository or mirror: a URL or a directory (default: the registry)')
+    .option('--vendor <vendor...>', 'these vendors too, where the trust root does not hold everything: id or URI')
+    .option('--everything', 'hold everything from now on, as a mirror does')
     .action(run(update));
   root
     .command('export')
@@ -48,16 +51,29 @@ interface InitOptions {
   fingerprint?: string;
   trustFirstUse?: boolean;
   source?: string;
+  /** True without a value. */
+  vendor?: readonly string[] | true;
 }
 
 async function init(session: Session, options: InitOptions): Promise<Outcome> {
   const source = await sourceOf(session, options.source);
   const initialRoot = await chooseInitialRoot(source, options);
-  return refresh(session, source, initialRoot);
+  const vendors = options.vendor === true ? [] : options.vendor;
+  return refresh(session, { source, initialRoot, ...(vendors && { vendors }) });
 }
 
-async function update(session: Session, options: { source?: string }): Promise<Outcome> {
-  return refresh(session, await sourceOf(session, options.source));
+interface UpdateOptions {
+  source?: string;
+  vendor?: readonly string[];
+  everything?: boolean;
+}
+
+async function update(session: Session, { source, vendor: vendors, everything }: UpdateOptions): Promise<Outcome> {
+  return refresh(session, {
+    source: await sourceOf(session, source),
+    ...(vendors && { vendors }),
+    ...(everything === true && { everything }),
+  });
 }
 
 async function show(session: Session): Promise<Outcome> {
@@ -91,7 +107,9 @@ async function exportRoot(session: Session, { sigstore, notationCrls }: ExportOp
   if (notationCrls === undefined) return { data: { files: paths }, lines: inDetail };
 
   const progress = (text: string): void => session.printer.progress(text);
-  const crls = await collectNotationCrls(snapshot, { registry, now: now(), progress });
+  const crls = await withTrustRoot(session, { offline: false }, (current) =>
+    collectNotationCrls(current, { registry, now: now(), progress }),
+  );
   await write(notationCrls, crls);
   return {
     data: { files: paths },
@@ -99,15 +117,30 @@ async function exportRoot(session: Session, { sigstore, notationCrls }: ExportOp
   };
 }
 
-async function refresh(session: Session, source: string, initialRoot?: Uint8Array): Promise<Outcome> {
+interface Refresh {
+  readonly source: string;
+  readonly initialRoot?: Uint8Array;
+  readonly vendors?: readonly string[];
+  readonly everything?: boolean;
+}
+
+async function refresh(session: Session, { source, initialRoot, vendors, everything }: Refresh): Promise<Outcome> {
   const directory = session.trustRootDirectory;
+  const keep = everything ? 'everything' : vendors && targetsOfVendors(vendors);
   session.printer.progress('updating the trust root');
   const { snapshot, written } = await updateTrustRoot({
     source,
     directory,
     now: session.io.now(),
     ...(initialRoot && { initialRoot }),
+    ...(keep && { keep }),
   });
+  const trustRoot = parseTrustRoot(snapshot);
+  const unknown = vendors?.find((vendor) => trustRoot.findVendor(readVendorId(vendor)) === undefined);
+  if (unknown !== undefined) {
+    const advice = 'Check how it is spelt. The trust root is up to date, and will hold the vendor once it is admitted.';
+    throw new CliFault('cli/not-found', `The trust root knows no vendor ${unknown}.`, advice);
+  }
   const { data, lines } = describe(directory, snapshot);
   return {
     data: { ...data, written },

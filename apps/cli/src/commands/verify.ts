@@ -25,7 +25,7 @@ import { judgeBundle } from '../judge-bundle.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
 import { openTarget, type ArtifactTarget } from '../target.ts';
-import { openTrustRoot } from '../trust-root.ts';
+import { withTrustRoot } from '../trust-root.ts';
 import { applyPolicy, refusal, verdictOutcome } from '../verdict-outcome.ts';
 import { witnessOptions } from '../witness-options.ts';
 
@@ -66,14 +66,17 @@ interface Basis {
 async function verify(session: Session, text: string, options: VerifyOptions): Promise<Outcome> {
   const offline = options.offline ?? false;
   const target = await openTarget(text, { ...session.registryOptions, offline });
-  const snapshot = await openTrustRoot(session, { offline, root: options.root });
-  session.printer.progress(`verifying ${text}`);
-  const verifier = new Verifier(parseTrustRoot(snapshot), witnessOptions(options));
-  for (const path of options.proof ?? []) verifier.addProof(await readInput(path, 'proof', 256 << 10));
-  const findProof = offline ? undefined : proofFinder(await session.registryUrl());
-  const basis = { session, snapshot, verifier, options, ...(findProof && { findProof }) };
-  const { verdict, notes = [] } =
-    target.kind === 'file' ? { verdict: await judgeFile(basis, target.path) } : await judgeArtifact(basis, target);
+  const judge = async (snapshot: TufSnapshot): Promise<Judged> => {
+    session.printer.progress(`verifying ${text}`);
+    const verifier = new Verifier(parseTrustRoot(snapshot), witnessOptions(options));
+    for (const path of options.proof ?? []) verifier.addProof(await readInput(path, 'proof', 256 << 10));
+    const findProof = offline ? undefined : proofFinder(await session.registryUrl());
+    const basis = { session, snapshot, verifier, options, ...(findProof && { findProof }) };
+    return target.kind === 'file'
+      ? { verdict: await judgeFile(basis, target.path) }
+      : await judgeArtifact(basis, target);
+  };
+  const { verdict, notes = [] } = await withTrustRoot(session, { offline, root: options.root }, judge);
   const policy = {
     ...(options.vendor !== undefined && { vendor: options.vendor }),
     ...(options.maxAge !== undefined && { maxAgeSeconds: options.maxAge }),
