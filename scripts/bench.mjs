@@ -7,6 +7,8 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 await run(join(root, 'scripts/prepare.mjs'));
+// The test kit has nothing that runs by itself, so that `prepare` leaves it out.
+await run(join(root, 'node_modules/typescript/bin/tsc'), '-b', 'libs/testkit');
 await run(join(root, 'test/bench/run.mjs'), ...process.argv.slice(2));
 
 function run(script, ...args) {

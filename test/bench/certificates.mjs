@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { developmentLogin, encodeCertificateRequest, openPrivateKey } from '@margo-trust/client';
+import { cpuPerRequest, readCpu } from './cpu.mjs';
 import { describe, load, writeBodies } from './load.mjs';
 import { withService } from './service.mjs';
 
@@ -13,7 +13,8 @@ const CONNECTIONS = 32;
  */
 export function measureCertificates({ isLong }) {
   const count = Number(process.env.CERTIFICATES ?? (isLong ? 20_000 : 3_000));
-  return withService(async ({ url, pid }) => {
+  return withService(async (service) => {
+    const { url } = service;
     const { accessToken } = await developmentLogin({ baseUrl: url, account: 'victor' });
     const me = await (await fetch(`${url}/api/v1/me`, { headers: { authorization: `Bearer ${accessToken}` } })).json();
     const { organisation } = me.memberships.find(({ organisation }) => organisation !== 'margo');
@@ -32,13 +33,16 @@ export function measureCertificates({ isLong }) {
     try {
       await load({ ...order, connections: CONNECTIONS, limit: 200 });
       const alone = await load({ ...order, connections: 1, skip: 200, limit: 50 });
-      const before = cpuSeconds(pid);
+      if (process.env.PROF) process.kill(service.pid, 'SIGUSR2');
+      const before = readCpu(service);
       const many = await load({ ...order, connections: CONNECTIONS, skip: 250 });
-      const cpu = (cpuSeconds(pid) - before) / many.count;
+      const cpu = cpuPerRequest(before, readCpu(service), many);
+      if (process.env.PROF) process.kill(service.pid, 'SIGUSR2');
+      if (process.env.PROF) await new Promise((resolve) => setTimeout(resolve, 3000));
       return [
         ['one connection', `p50 ${alone.p50.toFixed(1)} ms, p99 ${alone.p99.toFixed(1)} ms`],
         [`${CONNECTIONS} connections, P-256 CSR, P-384 CA, SCT, two log entries`, describe(many)],
-        ['  CPU of the service for each, without the database', `${(cpu * 1_000).toFixed(2)} ms`],
+        ['  CPU: main thread, other threads, PostgreSQL, client', describeCpu(cpu)],
       ];
     } finally {
       bodies.remove();
@@ -46,10 +50,7 @@ export function measureCertificates({ isLong }) {
   });
 }
 
-/** Processor time that a process has taken, in seconds (proc(5), utime and stime at 100 a second). */
-function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+function describeCpu({ main, others, postgres, client, all }) {
+  const parts = [main, others, postgres, client].map((microseconds) => Math.round(microseconds));
+  return `${parts.join(' + ')} = ${Math.round(all)} µs each`;
 }
