@@ -1,5 +1,6 @@
 import { parseCertificate } from './certificate.ts';
 import { parseCrl } from './crl.ts';
+import type { Certificate } from './model.ts';
 import { caConstrainsNames } from './profile/ca-constrains-names.ts';
 import { caHasOnePurpose } from './profile/ca-has-one-purpose.ts';
 import { caKeyIsP384 } from './profile/ca-key-is-p384.ts';
@@ -47,10 +48,10 @@ import { tsaOnlyStamps } from './profile/tsa-only-stamps.ts';
 /**
  * What is wrong with a vendor's certificate, as `rule: finding (source)`; empty when it keeps the profile.
  *
- * Looks at the finished bytes and not at what they were made from. To lint before the CA signs, sign with a throw-away key
- * of the same kind and give `issuer` with that key.
+ * Looks at the finished bytes, or at what {@link parseCertificate} has read from them, and not at what they were made from. To
+ * lint before the CA signs, sign with a throw-away key of the same kind and give `issuer` with that key.
  */
-export function lintLeaf(der: Uint8Array, context: LeafContext): string[] {
+export function lintLeaf(der: Uint8Array | Certificate, context: LeafContext): string[] {
   return applyRules(
     [
       ...ISSUED,
@@ -70,7 +71,7 @@ export function lintLeaf(der: Uint8Array, context: LeafContext): string[] {
       leafIsLogged,
       leafHasNoOtherExtension,
     ],
-    parseCertificate(der),
+    der instanceof Uint8Array ? parseCertificate(der) : der,
     context,
   );
 }

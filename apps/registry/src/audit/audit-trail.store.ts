@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../clock.ts';
-import type { Tx } from '../db/db.ts';
+import { Db, type Tx } from '../db/db.ts';
 
 export interface AuditEvent {
   /** `issuer#subject` of a person, or the part of the service that acted. */
@@ -15,7 +15,10 @@ export interface AuditEvent {
 /** Who changed what, in the transaction of the change itself. Append-only: see migrations/0001-ground.ts. */
 @Injectable()
 export class AuditTrail {
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly db: Db,
+    private readonly clock: Clock,
+  ) {}
 
   append(tx: Tx, event: AuditEvent): Promise<void> {
     return this.appendAll(tx, [event]);
@@ -23,7 +26,8 @@ export class AuditTrail {
 
   async appendAll(tx: Tx, events: readonly AuditEvent[]): Promise<void> {
     if (events.length === 0) return;
-    await tx.query(
+    await this.db.prepared(
+      tx,
       `INSERT INTO audit_event (at, actor, action, subject, detail)
        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[])`,
       [

@@ -231,7 +231,8 @@ export class CertificateReader {
 
   /** Whether governance or the vendor has revoked the key itself, whoever holds it. Once is for good. */
   async revokedKeys(tx: Tx, keys: readonly Uint8Array[]): Promise<Set<string>> {
-    const rows = await tx.query<{ target: string }[]>(
+    const rows = await this.db.prepared<{ target: string }>(
+      tx,
       `SELECT DISTINCT target FROM revocation WHERE kind = 'key' AND target = ANY($1)`,
       [keys.map((key) => encodeHex(key))],
     );

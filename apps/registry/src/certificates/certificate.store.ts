@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { encodeHex, parseHex } from '@margo-trust/bytes';
 import type { Assurance } from '@margo-trust/x509';
-import type { Tx } from '../db/db.ts';
+import { Db, type Tx } from '../db/db.ts';
 import type {
   Authority,
   AuthorityName,
@@ -26,6 +26,8 @@ export interface Decision {
 /** Writes certificates. Every method takes the caller's transaction; nothing is ever changed. */
 @Injectable()
 export class CertificateStore {
+  constructor(private readonly db: Db) {}
+
   /** One change of authorities at a time. */
   async lockAuthorities(tx: Tx): Promise<void> {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [AUTHORITIES_LOCK]);
@@ -72,12 +74,13 @@ export class CertificateStore {
 
   /** One issuance at a time, so that a key found unused is still unused when its certificate is stored. */
   async lockIssuance(tx: Tx): Promise<void> {
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [ISSUANCE_LOCK]);
+    await this.db.prepared(tx, 'SELECT pg_advisory_xact_lock($1)', [ISSUANCE_LOCK]);
   }
 
   /** For which of these keys a certificate was ever issued, to anybody; keys are SHA-256 of SubjectPublicKeyInfo, here in hex. */
   async usedKeys(tx: Tx, keys: readonly Uint8Array[]): Promise<Set<string>> {
-    const rows = await tx.query<{ spki_sha256: Buffer }[]>(
+    const rows = await this.db.prepared<{ spki_sha256: Buffer }>(
+      tx,
       'SELECT spki_sha256 FROM certificate WHERE spki_sha256 = ANY($1)',
       [keys.map((key) => Buffer.from(key))],
     );
@@ -86,7 +89,8 @@ export class CertificateStore {
 
   /** Which of these issuing CAs are revoked. */
   async revokedIssuers(tx: Tx, names: readonly AuthorityName[]): Promise<Set<AuthorityName>> {
-    const rows = await tx.query<{ target: string }[]>(
+    const rows = await this.db.prepared<{ target: string }>(
+      tx,
       `SELECT target FROM revocation WHERE kind = 'issuer' AND target = ANY($1)`,
       [[...names]],
     );
@@ -95,15 +99,19 @@ export class CertificateStore {
 
   /** What was logged for these keys, whether or not a certificate was signed; by hex of the key. */
   async findPrecertificates(tx: Tx, keys: readonly Uint8Array[]): Promise<Map<string, Precertificate>> {
-    const rows = await tx.query<PrecertificateRow[]>('SELECT * FROM precertificate WHERE spki_sha256 = ANY($1)', [
-      keys.map((key) => Buffer.from(key)),
-    ]);
+    const rows = await this.db.prepared<PrecertificateRow>(
+      tx,
+      `SELECT serial, spki_sha256, vendor_id, assurance, issuer, shard, tbs, log_index, entry_id, logged_at
+       FROM precertificate WHERE spki_sha256 = ANY($1)`,
+      [keys.map((key) => Buffer.from(key))],
+    );
     return new Map(rows.map((row) => [encodeHex(row.spki_sha256), toPrecertificate(row)]));
   }
 
   async insertPrecertificates(tx: Tx, rows: readonly Precertificate[]): Promise<void> {
     if (rows.length === 0) return;
-    await tx.query(
+    await this.db.prepared(
+      tx,
       `INSERT INTO precertificate (serial, spki_sha256, vendor_id, assurance, issuer, shard, tbs, log_index, entry_id, logged_at)
        SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bytea[],
                             $8::bigint[], $9::text[], $10::timestamptz[])`,
@@ -122,7 +130,8 @@ export class CertificateStore {
 
   async insertAll(tx: Tx, rows: readonly NewCertificate[]): Promise<void> {
     if (rows.length === 0) return;
-    await tx.query(
+    await this.db.prepared(
+      tx,
       `INSERT INTO certificate (serial, fingerprint, spki_sha256, vendor_id, assurance, issuer, shard, der, not_before,
                                 not_after, log_index, entry_id, issued_at)
        SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::smallint[],

@@ -54,9 +54,9 @@ export class CertificatesController {
     @JsonBody(CertificateRequest) request: CertificateRequest,
     @Res({ passthrough: true }) response: Response,
   ): Promise<Certificate> {
-    const serial = await this.request.run(caller, id, request);
-    response.setHeader('Location', `/api/v1/certificates/${serial}`);
-    return this.show(await this.reader.load(serial));
+    const certificate = await this.request.run(caller, id, request);
+    response.setHeader('Location', `/api/v1/certificates/${certificate.serial}`);
+    return this.show(certificate);
   }
 
   @Get('vendors/:id/certificates')

@@ -11,8 +11,13 @@ import { VendorReader } from '../vendors/vendor.reader.ts';
 import { wireTime } from '../wire-time.ts';
 import type { CertificateOrder } from './certificate-order.ts';
 import { CertificateFault } from './certificate.fault.ts';
-import { type AuthorityName, CertificateReader, type Precertificate } from './certificate.reader.ts';
-import { CertificateStore } from './certificate.store.ts';
+import {
+  type AuthorityName,
+  CertificateReader,
+  type IssuedCertificate,
+  type Precertificate,
+} from './certificate.reader.ts';
+import { CertificateStore, type NewCertificate } from './certificate.store.ts';
 import { type LeafDraft, shardOf, SignLeaf } from './sign-leaf.ts';
 
 /** A transaction of so many takes a moment; and whoever waits behind it waits no longer than that. */
@@ -25,8 +30,8 @@ interface Announced {
 }
 
 /**
- * Issues a signing certificate to an active vendor, as ordered. Returns its serial number. Who may order one is for the callers
- * to know: RequestCertificate, and ExchangeToken for builds.
+ * Issues a signing certificate to an active vendor, as ordered. Who may order one is for the callers to know: RequestCertificate,
+ * and ExchangeToken for builds.
  *
  * Log, then SCT, then certificate: no other order has the types. What the certificate will say is logged and committed; only
  * then does the log promise that it is, and only with that promise does the CA sign. Certificate, its own record and its row
@@ -56,22 +61,23 @@ export class IssueCertificate {
     private readonly clock: Clock,
   ) {}
 
-  async run(order: CertificateOrder): Promise<string> {
+  async run(order: CertificateOrder): Promise<IssuedCertificate> {
     if (order.vendor.status !== 'active') throw vendorNotActive();
     const logged = await this.announcing.add(order);
-    await this.issuing.add({ order, logged });
-    return logged.serial;
+    return this.issuing.add({ order, logged });
   }
 
   /** Puts what each certificate will say on record, or finds what an earlier request has put there. */
   private announceAll(orders: readonly CertificateOrder[]): Promise<readonly (Committed<Precertificate> | Failed)[]> {
     return this.db.commitEach(async (tx) => {
-      await this.store.lockIssuance(tx);
       const keys = orders.map(({ key }) => sha256(key.spki));
-      const used = await this.store.usedKeys(tx, keys);
-      const begun = await this.store.findPrecertificates(tx, keys);
-      // Read in this transaction: nothing is announced under a CA that has handed over.
-      const issuer = await this.reader.loadActive('issuing', tx);
+      const [, used, begun, issuer] = await Promise.all([
+        this.store.lockIssuance(tx), // first of all, and PostgreSQL takes them one after the other
+        this.store.usedKeys(tx, keys),
+        this.store.findPrecertificates(tx, keys),
+        // Read in this transaction: nothing is announced under a CA that has handed over.
+        this.reader.loadActive('issuing', tx),
+      ]);
 
       const results = await mapAlone(orders, async (order, i): Promise<Precertificate | LeafDraft> => {
         const key = encodeHex(sha256(order.key.spki));
@@ -112,65 +118,59 @@ export class IssueCertificate {
   }
 
   /** Signs what was announced, and puts the certificates on record: none is stored without, none is handed out before. */
-  private async issueAll(items: readonly Announced[]): Promise<readonly (true | Failed)[]> {
+  private async issueAll(items: readonly Announced[]): Promise<readonly (IssuedCertificate | Failed)[]> {
     // A database that another one took over from may have lost an announcement since: then nothing is promised about it.
     const known = await this.db.transaction((tx) => this.findAnnounced(tx, items));
+    await this.leaf.prepare();
     const signed = await mapAlone(items, async ({ logged }) => {
       refuseUnannounced(logged, known);
       return this.leaf.issue(logged);
     });
 
     return this.db.transaction(async (tx) => {
-      await this.store.lockIssuance(tx);
-      const used = await this.store.usedKeys(
-        tx,
-        items.map(({ logged }) => logged.spkiSha256),
-      );
-      const still = await this.findAnnounced(tx, items);
-      const results = await mapAlone(items, async ({ logged }, i): Promise<Certificate | true> => {
-        const certificate = signed[i];
-        const key = encodeHex(logged.spkiSha256);
-        if (used.has(key)) throw keyUsed();
-        used.add(key);
-        refuseUnannounced(logged, still);
-        if (certificate instanceof Failed) throw certificate.error;
-        return certificate as Certificate;
-      });
-
+      const keys = items.map(({ logged }) => logged.spkiSha256);
+      const [, used, still] = await Promise.all([
+        this.store.lockIssuance(tx),
+        this.store.usedKeys(tx, keys),
+        this.findAnnounced(tx, items),
+      ]);
+      const results: (IssuedCertificate | Failed | undefined)[] = items.map(() => undefined);
       const made = items.flatMap(({ order, logged }, at) => {
-        const certificate = results[at];
-        return certificate === undefined || certificate instanceof Failed || certificate === true
-          ? []
-          : [{ at, order, logged, certificate }];
+        const certificate = attemptNow(() => {
+          const key = encodeHex(logged.spkiSha256);
+          if (used.has(key)) throw keyUsed();
+          used.add(key);
+          refuseUnannounced(logged, still);
+          return signed[at];
+        });
+        if (certificate instanceof Failed) results[at] = certificate;
+        return certificate === undefined || certificate instanceof Failed ? [] : [{ at, order, logged, certificate }];
       });
       const standing = await this.findStanding(tx, made, ({ logged }) => logged.issuer, results);
       const records = await this.record.runAll(
         tx,
         standing.map(({ order, logged, certificate }) => this.recordCertificate(order, logged, certificate)),
       );
-      const entries = standing.map((one, i) => ({ ...one, ...(records[i] as LoggedRecord) }));
-      await this.store.insertAll(
-        tx,
-        entries.map(({ logged, certificate, index, entryId }) => {
-          const { serial, spkiSha256, vendorId, assurance, issuer, shard } = logged;
-          const { fingerprint, der, notBefore, notAfter } = certificate;
-          return {
-            ...{ serial, fingerprint, spkiSha256, vendorId, assurance, issuer, shard, der, notBefore, notAfter },
-            ...{ logIndex: index, entryId, issuedAt: this.clock.now() },
-          };
-        }),
-      );
-      await this.audit.appendAll(
-        tx,
-        entries.map(({ order, logged: { vendorId, serial, assurance }, certificate, entryId }) => ({
-          actor: order.actor,
-          action: 'certificate-issued',
-          subject: `certificate:${certificate.fingerprint}`,
+      const issuedAt = this.clock.now();
+      const rows = standing.map(({ logged, certificate }, i): NewCertificate => {
+        const { serial, spkiSha256, vendorId, assurance, issuer, shard } = logged;
+        const { fingerprint, der, notBefore, notAfter } = certificate;
+        const { index, entryId } = records[i] as LoggedRecord;
+        return {
+          ...{ serial, fingerprint, spkiSha256, vendorId, assurance, issuer, shard, der, notBefore, notAfter },
+          ...{ logIndex: index, entryId, issuedAt },
+        };
+      });
+      const events = standing.map(({ order }, i) => {
+        const { vendorId, serial, assurance, fingerprint, entryId } = rows[i] as NewCertificate;
+        return {
+          ...{ actor: order.actor, action: 'certificate-issued', subject: `certificate:${fingerprint}` },
           detail: { vendor: vendorId, serial, assurance, ...order.ground, entryId },
-        })),
-      );
-      for (const { at } of standing) results[at] = true;
-      return results as (true | Failed)[];
+        };
+      });
+      await Promise.all([this.store.insertAll(tx, rows), this.audit.appendAll(tx, events)]);
+      standing.forEach(({ at }, i) => (results[at] = rows[i] as NewCertificate));
+      return results as (IssuedCertificate | Failed)[];
     });
   }
 
@@ -192,12 +192,15 @@ export class IssueCertificate {
     results: unknown[],
   ): Promise<readonly T[]> {
     if (candidates.length === 0) return [];
-    await this.record.hold(tx);
     const ids = [...new Set(candidates.map(({ order }) => order.vendor.id))];
-    const active = await this.vendors.activeAmong(tx, ids);
     const keys = candidates.map(({ order }) => sha256(order.key.spki));
-    const revokedKeys = await this.reader.revokedKeys(tx, keys);
-    const revokedIssuers = await this.store.revokedIssuers(tx, [...new Set(candidates.map(issuerOf))]);
+    const issuers = [...new Set(candidates.map(issuerOf))];
+    const [, active, revokedKeys, revokedIssuers] = await Promise.all([
+      this.record.hold(tx), // first, as above
+      this.vendors.activeAmong(tx, ids),
+      this.reader.revokedKeys(tx, keys),
+      this.store.revokedIssuers(tx, issuers),
+    ]);
     const standing: T[] = [];
     for (const candidate of candidates) {
       const { vendor, key, confirm } = candidate.order;
@@ -267,6 +270,15 @@ export class IssueCertificate {
 /** Each by itself: what one throws stands in its place. */
 function mapAlone<T, R>(items: readonly T[], map: (item: T, at: number) => Promise<R>): Promise<(R | Failed)[]> {
   return Promise.all(items.map((item, at) => attempt(() => map(item, at))));
+}
+
+/** As {@link attempt}, of what is known at once. */
+function attemptNow<T>(work: () => T): T | Failed {
+  try {
+    return work();
+  } catch (error) {
+    return new Failed(error);
+  }
 }
 
 function refuseUnannounced(logged: Precertificate, known: ReadonlyMap<string, Precertificate>): void {

@@ -5,12 +5,13 @@ import type { Identity } from '../callers/identity.ts';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
+import type { IssuedCertificate } from './certificate.reader.ts';
 import { IssueCertificate } from './issue-certificate.ts';
 import { readAttestation } from './read-attestation.ts';
 import { readRequest } from './read-request.ts';
 
 /** A member of a vendor asks for a signing certificate, to be used for about a year. Whoever proves that the key lies in
- * hardware gets one that says so. Returns its serial number. */
+ * hardware gets one that says so. */
 @Injectable()
 export class RequestCertificate {
   constructor(
@@ -20,12 +21,16 @@ export class RequestCertificate {
     private readonly clock: Clock,
   ) {}
 
-  async run(caller: Identity, vendorId: string, { csr, commonName, attestation }: CertificateRequest): Promise<string> {
+  async run(
+    caller: Identity,
+    vendorId: string,
+    { csr, commonName, attestation }: CertificateRequest,
+  ): Promise<IssuedCertificate> {
     const vendor = await this.vendors.load(vendorId);
     if (!caller.hasRole(vendorId, 'owner', 'publisher')) {
       throw new CallerFault('caller/forbidden', "Only the vendor's owners and publishers may ask for certificates.");
     }
-    const key = readRequest(csr);
+    const key = await readRequest(csr);
     const { attestationRoots } = this.config;
     const attested =
       attestation === undefined ? undefined : readAttestation(attestation, key, attestationRoots, this.clock.now());

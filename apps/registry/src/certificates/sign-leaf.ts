@@ -12,7 +12,6 @@ import {
   lintLeaf,
   parseCertificate,
   shapeSerial,
-  verifySct,
 } from '@margo-trust/x509';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
@@ -93,22 +92,27 @@ export class SignLeaf {
     return this.rehearse(encodeTbsCertificate(spec), issuer);
   }
 
-  /** The certificate itself, with the log's promise in it. */
+  /** Sees to it that this process knows the keys that promise now: once before those of a batch. */
+  async prepare(): Promise<void> {
+    await this.sct.prepare();
+  }
+
+  /** The certificate itself, with the log's promise in it; after {@link prepare}. */
   async issue(logged: Committed<Precertificate>): Promise<Certificate> {
     const { certificate: issuer, state } = await this.reader.loadAuthority(logged.issuer);
     if (state === 'retired') throw new CertificateFault('certificate/ca-retired', RETIRED);
     const promised = embedScts(logged.tbs, [await this.sct.run(logged, issuer.spki)]);
-    const log = this.sct.keyAt(logged.loggedAt);
-    verifySct(this.rehearse(promised, issuer, log), issuer.spki, log);
+    this.rehearse(promised, issuer, this.sct.keyAt(logged.loggedAt));
     const certificate = await signTbs(promised, this.keys.load(authoritySlot(logged.issuer)));
     await this.verify(certificate, issuer);
     return certificate;
   }
 
+  /** With `log` the lint verifies its promise too. */
   private rehearse(tbs: Uint8Array, issuer: Certificate, log?: PublicKey): Certificate {
     const rehearsal = parseCertificate(assembleSigned(tbs, certificateSignatureAlgorithm(issuer.publicKey), NOBODYS));
     const context = { issuer, registry: this.registry, isRehearsal: true, ...(log && { log }) };
-    const findings = lintLeaf(rehearsal.der, context);
+    const findings = lintLeaf(rehearsal, context);
     if (findings.length === 0) return rehearsal;
     throw new CertificateFault('certificate/profile-violation', `This would not do: ${findings.join('; ')}.`);
   }

@@ -29,6 +29,38 @@ describe('Batches', () => {
     expect(seen).toEqual([[0], [2, 4, 6], [8]]);
   });
 
+  it('works on as many batches at once as it has lanes', async () => {
+    const begun: number[][] = [];
+    const opened: (() => void)[] = [];
+    const wide = new Batches<number, number>(
+      async (items) => {
+        begun.push([...items]);
+        await new Promise<void>((resolve) => opened.push(resolve));
+        return items;
+      },
+      8,
+      2,
+    );
+    const answers: Promise<number>[] = [];
+    for (const item of [1, 2, 3, 4]) {
+      answers.push(wide.add(item));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(begun).toEqual([[1], [2]]);
+    opened[1]!();
+    expect(await answers[1]).toBe(2); // while the first one hangs
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(begun).toEqual([[1], [2], [3, 4]]);
+    for (const each of opened) each();
+    expect(await Promise.all(answers)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('takes what somebody asks for as soon as he is answered', async () => {
+    const echo = new Batches<number, number>(async (items) => items, 3);
+    const both = echo.add(1).then((one) => echo.add(one + 1));
+    expect(await Promise.race([both, new Promise((resolve) => setTimeout(resolve, 1_000, 'never'))])).toBe(2);
+  });
+
   it('fails one without the others, or all when the work itself fails', async () => {
     open = [];
     const mixed = Promise.allSettled([batches.add(2), batches.add(3)]);

@@ -14,24 +14,28 @@ export async function attempt<T>(work: () => Promise<T>): Promise<T | Failed> {
 
 /**
  * Does together what arrives meanwhile: while one batch is worked on, the next one gathers. Alone one does not wait; in a crowd
- * a transaction serves all. One batch at a time, in the order of arrival.
+ * a transaction serves all. One batch at a time, in the order of arrival, or as many as `lanes` says, for what only reads: then one
+ * that hangs does not stop the others.
  *
- * `work` answers for each item in its place; when it throws, all of the batch fail.
+ * `work` answers for each item in its place; when it throws, all of the batch fail. It begins after its items were added.
  */
 export class Batches<Item, Result> {
   private waiting: { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
-  private working: Promise<void> | undefined;
+  private working = 0;
   private readonly work: (items: readonly Item[]) => Promise<readonly (Result | Failed)[]>;
   private readonly most: number;
+  private readonly lanes: number;
 
-  constructor(work: (items: readonly Item[]) => Promise<readonly (Result | Failed)[]>, most: number) {
-    [this.work, this.most] = [work, most];
+  constructor(work: (items: readonly Item[]) => Promise<readonly (Result | Failed)[]>, most: number, lanes = 1) {
+    [this.work, this.most, this.lanes] = [work, most, lanes];
   }
 
   add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
-      this.working ??= this.workOff().finally(() => (this.working = undefined));
+      if (this.working === this.lanes) return;
+      this.working += 1;
+      void this.workOff();
     });
   }
 
@@ -46,5 +50,6 @@ export class Batches<Item, Result> {
         else resolve(result as Result);
       });
     }
+    this.working -= 1; // at once: who is answered now may ask again in the same turn
   }
 }

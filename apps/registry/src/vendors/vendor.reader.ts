@@ -2,6 +2,7 @@ import type { VendorClaims, VendorStatus } from '@margo-trust/wire';
 import { Injectable } from '@nestjs/common';
 import { In, LessThan } from 'typeorm';
 import { Config } from '../config.ts';
+import { Batches } from '../db/batches.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { groupClaims } from './claims.ts';
 import { VendorApprovalRow } from './vendor-approval.row.ts';
@@ -33,8 +34,14 @@ export interface VendorFile extends PublishingVendor {
   approvals: readonly Readonly<VendorApprovalRow>[];
 }
 
+const MAX_BATCH = 256;
+const LANES = 2;
+
 @Injectable()
 export class VendorReader {
+  /** Vendors that are asked for together are read together. */
+  private readonly asking = new Batches((ids: readonly string[]) => this.readAll(ids), MAX_BATCH, LANES);
+
   constructor(
     private readonly db: Db,
     private readonly config: Config,
@@ -47,9 +54,7 @@ export class VendorReader {
   }
 
   async find(id: string): Promise<VendorFile | undefined> {
-    if (!isVendorId(id)) return undefined;
-    const row = await this.db.manager.findOne(VendorRow, { where: { id } });
-    return row === null ? undefined : (await this.fill([row]))[0];
+    return isVendorId(id) ? this.asking.add(id) : undefined;
   }
 
   async load(id: string): Promise<VendorFile> {
@@ -94,6 +99,12 @@ export class VendorReader {
   async page(limit: number, before?: string): Promise<VendorFile[]> {
     const where = before === undefined ? {} : { id: LessThan(before) };
     return this.fill(await this.db.manager.find(VendorRow, { where, order: { id: 'DESC' }, take: limit }));
+  }
+
+  private async readAll(ids: readonly string[]): Promise<readonly (VendorFile | undefined)[]> {
+    const found = await this.fill(await this.db.manager.find(VendorRow, { where: { id: In([...new Set(ids)]) } }));
+    const byId = new Map(found.map((vendor) => [vendor.id, vendor]));
+    return ids.map((id) => byId.get(id));
   }
 
   private async fill(rows: readonly VendorRow[], tx?: Tx): Promise<VendorFile[]> {

@@ -42,14 +42,14 @@ export class ExchangeToken {
     if (vendor.status !== 'active') {
       throw new CertificateFault('certificate/vendor-not-active', 'Only an active vendor gets certificates.');
     }
-    const key = readKey(request, token);
+    const key = await readKey(request, token);
     const spkiSha256 = sha256(key.spki);
     const earlier = await this.store.findExchange(token.sha256);
     if (earlier && !areEqualBytes(earlier.spkiSha256, spkiSha256)) throw spent();
     if (earlier?.serial !== undefined) return earlier.serial;
 
     const { issuer, subject } = token;
-    return this.issue.run({
+    const { serial } = await this.issue.run({
       vendor,
       key,
       commonName: 'CI signing',
@@ -60,6 +60,7 @@ export class ExchangeToken {
       ground: { binding: binding.entryId, workload: { issuer, subject } },
       confirm: (tx) => this.confirm(tx, binding, token, spkiSha256),
     });
+    return serial;
   }
 
   /** The binding that lets the build in. Those of other vendors than the token's audience do not count. */
@@ -94,7 +95,7 @@ export class ExchangeToken {
 }
 
 /** The key to be certified, whose owner has proven to hold its private half. */
-function readKey(request: SigningCertRequest['key'], token: WorkloadToken): PublicKey {
+async function readKey(request: SigningCertRequest['key'], token: WorkloadToken): Promise<PublicKey> {
   if ('csr' in request) return readRequest(request.csr);
   const key = parsePublicKey(parsePem('PUBLIC KEY', request.publicKey)[0] ?? new Uint8Array());
   const weakness = findKeyWeakness(key);
