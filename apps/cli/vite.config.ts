@@ -1,9 +1,12 @@
 import { defineConfig } from 'vite';
 
-/** One file without dependencies, made of the libraries' sources; it runs on Node alone. */
+/**
+ * One file without dependencies, made of the libraries' sources; it runs on Node alone. openpgp.js stays a package of its own, which is
+ * looked for when the first OpenPGP signature is met.
+ */
 export default defineConfig({
   root: import.meta.dirname,
-  ssr: { noExternal: true, resolve: { conditions: ['source', 'module', 'node'] } },
+  ssr: { noExternal: true, external: ['openpgp'], resolve: { conditions: ['source', 'module', 'node'] } },
   build: {
     ssr: 'src/main.ts',
     target: 'node20',

@@ -16,6 +16,7 @@ export const EXIT = {
   rollback: 24,
   policy: 25,
   notWitnessed: 26,
+  verifiedWeakly: 27,
   incomplete: 30,
   changed: 31,
   backDated: 32,
@@ -52,10 +53,15 @@ const BY_CODE: Readonly<Record<string, number>> = {
   'verify/key-revoked': EXIT.revoked,
   'verify/vendor-revoked': EXIT.revoked,
   'x509/revoked': EXIT.revoked,
+  'openpgp/key-revoked': EXIT.revoked,
 
   'verify/signature-expired': EXIT.expired,
   'x509/expired': EXIT.expired,
   'x509/not-yet-valid': EXIT.expired,
+  'openpgp/key-expired': EXIT.expired,
+  'openpgp/signature-expired': EXIT.expired,
+
+  'openpgp/unavailable': EXIT.other,
 
   'policy/stale': EXIT.stale,
   'tuf/expired': EXIT.stale,
@@ -117,7 +123,7 @@ const UNVERIFIED: ReadonlySet<string> = new Set([
   'verify/target-mismatch',
   'verify/wrong-content',
 ]);
-const UNVERIFIED_AREAS = /^(?:cbor|cose|crypto|statement|x509)\//;
+const UNVERIFIED_AREAS = /^(?:cbor|cose|crypto|openpgp|statement|x509)\//;
 
 /** The exit code of a command that could not do its work. */
 export function exitCodeOf({ code }: Pick<Fault, 'code'>): number {

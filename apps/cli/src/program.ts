@@ -14,6 +14,7 @@ import { addSign } from './commands/sign.ts';
 import { addVendor } from './commands/vendor.ts';
 import { addVerify } from './commands/verify.ts';
 import { addWitness } from './commands/witness.ts';
+import { addOpenpgp } from './commands/openpgp.ts';
 import { addWorkload } from './commands/workload.ts';
 import { VERSION } from './version.ts';
 
@@ -40,6 +41,7 @@ const COMMANDS = [
   addVendor,
   addCert,
   addWorkload,
+  addOpenpgp,
   addRevoke,
   addSign,
   addRegister,

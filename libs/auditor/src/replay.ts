@@ -91,6 +91,8 @@ export class AdmissionReplay {
   private readonly certificates = new Map<string, IssuedCertificate>();
   private readonly keys = new Set<string>();
   private readonly bindings = new WorkloadBindings();
+  /** By fingerprint; without `entryId` once withdrawn. */
+  private readonly openpgpKeys = new Map<string, { readonly vendor: string; readonly entryId?: string }>();
   /** By `certificate:<fingerprint>`, `key:…`, `issuer:…`, `vendor:…`, `digest:…`, the last with ` of <vendor>` where only its signatures are meant. */
   private readonly revocations = new Map<string, Revocation>();
   /** Vendor of announced certificates and digest of what they say, by EntryID of the announcement. */
@@ -317,6 +319,9 @@ export class AdmissionReplay {
       'digest-revoked': (record, { index }) => this.revokeDigest(record, index),
       'workload-bound': (record, { index, row }) => this.bindWorkload(record, index, encodeBase64Url(row.entry)),
       'workload-unbound': (record, { index }) => this.unbindWorkload(record, index),
+      'openpgp-key-registered': (record, { index, row }) =>
+        this.registerOpenpgpKey(record, index, encodeBase64Url(row.entry)),
+      'openpgp-key-withdrawn': (record, { index }) => this.withdrawOpenpgpKey(record, index),
       'statement-restricted': (record, { index }) => this.withhold(record, index),
       'statement-released': (record, { index }) => this.release(record, index),
       'statement-erased': (record, { index }) => this.erase(record, index),
@@ -428,6 +433,26 @@ export class AdmissionReplay {
     const vendor = this.loadVendor(record, index);
     const flaw = this.bindings.unbind(record.text('binding'), vendor.id);
     if (flaw !== undefined) throw wrong(index, flaw);
+    return vendor.id;
+  }
+
+  /** No decision rests on it; but it is of one vendor, and comes back for nobody. */
+  private registerOpenpgpKey(record: RecordPayload, index: bigint, entryId: string): string {
+    const vendor = this.loadVendor(record, index);
+    if (!isActive(vendor)) throw wrong(index, `registers an OpenPGP key of ${vendor.id}, which is not active`);
+    const fingerprint = record.text('fingerprint');
+    if (this.openpgpKeys.has(fingerprint)) throw wrong(index, `registers the OpenPGP key ${fingerprint} a second time`);
+    this.openpgpKeys.set(fingerprint, { vendor: vendor.id, entryId });
+    return vendor.id;
+  }
+
+  private withdrawOpenpgpKey(record: RecordPayload, index: bigint): string {
+    const vendor = this.loadVendor(record, index);
+    const key = this.openpgpKeys.get(record.text('fingerprint'));
+    if (key?.vendor !== vendor.id || key.entryId !== record.text('registered')) {
+      throw wrong(index, 'withdraws an OpenPGP key that the vendor does not have');
+    }
+    this.openpgpKeys.set(record.text('fingerprint'), { vendor: vendor.id });
     return vendor.id;
   }
 

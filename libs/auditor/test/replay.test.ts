@@ -297,6 +297,60 @@ describe('AdmissionReplay', () => {
     expect(() => replay(log)).toThrow(/not announced before/);
   });
 
+  describe('an OpenPGP key', () => {
+    const register = (log: WorldLog, name = 'acme', fingerprint = 'f0'.repeat(20)) => {
+      const more = { vendor: idOf(name), fingerprint, keySha256: '00'.repeat(32) };
+      log.record('openpgp-key-registered', `vendor:${idOf(name)}`, more, idOf(name));
+      return encodeBase64Url(log.rows.at(-1)!.entry);
+    };
+    const withdraw = (log: WorldLog, registered: string, name = 'acme', fingerprint = 'f0'.repeat(20)) =>
+      log.record(
+        'openpgp-key-withdrawn',
+        `vendor:${idOf(name)}`,
+        { vendor: idOf(name), fingerprint, registered },
+        idOf(name),
+      );
+
+    it('is registered and withdrawn', () => {
+      const log = new WorldLog();
+      log.admit('acme');
+      withdraw(log, register(log));
+      register(log, 'acme', 'f1'.repeat(20));
+      expect(replay(log)).toMatchObject({ admissions: 0 });
+    });
+
+    it.each<[RegExp, string, (log: WorldLog) => void]>([
+      [/a second time/, 'registered twice', (log) => [register(log), register(log)]],
+      [/a second time/, 'back after it was withdrawn', (log) => [withdraw(log, register(log)), register(log)]],
+      [/a second time/, 'of two vendors', (log) => [register(log), register(log, 'zeta')]],
+      [/does not have/, 'that another vendor withdraws', (log) => withdraw(log, register(log), 'zeta')],
+      [
+        /does not have/,
+        'withdrawn twice',
+        (log) => [register(log)].map((entry) => [withdraw(log, entry), withdraw(log, entry)]),
+      ],
+      [
+        /does not have/,
+        'by the entry of another',
+        (log) => [register(log), withdraw(log, register(log, 'acme', 'f1'.repeat(20)))],
+      ],
+      [
+        /not active/,
+        'of a suspended vendor',
+        (log) => {
+          log.record('vendor-suspended', `vendor:${idOf('acme')}`, { vendor: idOf('acme') }, idOf('acme'));
+          register(log);
+        },
+      ],
+    ])('%s: is refused %s', (reason, _what, write) => {
+      const log = new WorldLog();
+      log.admit('acme');
+      log.admit('zeta');
+      write(log);
+      expect(() => replay(log)).toThrow(reason);
+    });
+  });
+
   describe('a certificate of a build', () => {
     const builds = (log: WorldLog, name: string, lasts = 86_400) =>
       log.world.vendor(idOf(name), {

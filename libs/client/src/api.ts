@@ -23,6 +23,9 @@ import type {
   LogSummary,
   Me,
   PolicyDocument,
+  OpenpgpKey,
+  OpenpgpKeyList,
+  OpenpgpKeyRequest,
   PolicyProposal,
   PolicyProposalList,
   PolicyState,
@@ -185,6 +188,18 @@ export class RegistryApi {
 
   async unbindWorkload(vendorId: string, binding: string): Promise<void> {
     await this.call('DELETE', `vendors/${segment(vendorId)}/workload-bindings/${segment(binding)}`);
+  }
+
+  registerOpenpgpKey(vendorId: string, request: OpenpgpKeyRequest): Promise<OpenpgpKey> {
+    return this.call('POST', `vendors/${segment(vendorId)}/openpgp-keys`, request);
+  }
+
+  listOpenpgpKeys(vendorId: string): Promise<OpenpgpKeyList> {
+    return this.call('GET', `vendors/${segment(vendorId)}/openpgp-keys`);
+  }
+
+  async withdrawOpenpgpKey(vendorId: string, fingerprint: string): Promise<void> {
+    await this.call('DELETE', `vendors/${segment(vendorId)}/openpgp-keys/${segment(fingerprint)}`);
   }
 
   revokeCertificate(serial: string, request: RevocationRequest): Promise<Revocation> {

@@ -12,3 +12,4 @@ export { composeImages, chartImages, type FoundImages } from './images.ts';
 export { encodeImageName, parseImageName, type ImageName } from './image-name.ts';
 export { parseChartArchive, parseComposeArchive, type ChartArchive, type ComposeArchive } from './archive.ts';
 export { encodeTar, parseTar, type TarEntry, type TarFile } from './tar.ts';
+export { parseYaml, YAML_LIMITS, type Yaml, type YamlLimits, type YamlMap } from './yaml.ts';

@@ -311,7 +311,7 @@ export class World {
   published(
     vendor: TestVendor,
     claims: Claims,
-    change: { status?: string; record?: Uint8Array; claims?: Claims } = {},
+    change: { status?: string; record?: Uint8Array; claims?: Claims; openpgpKeys?: readonly object[] } = {},
   ) {
     const admitted = this.record(`vendor:${vendor.id}`, {
       record: 'vendor-admitted',
@@ -330,7 +330,17 @@ export class World {
       subject: { C: 'DE', ST: 'Hessen', O: `Vendor ${vendor.id}` },
       claims: change.claims ?? claims,
       record: encodeBase64(change.record ?? this.log(admitted)),
+      ...(change.openpgpKeys && { openpgpKeys: change.openpgpKeys }),
     };
+  }
+
+  /** An OpenPGP key as a vendor's record holds it; `named` is the digest in the record of its registration, and `about` its subject. */
+  openpgpKey(vendorId: string, key: Uint8Array, { named = encodeHex(sha256(key)), about = `vendor:${vendorId}` } = {}) {
+    const record = this.record(about, {
+      ...{ record: 'openpgp-key-registered', at: encodeTufTime(this.now), vendor: vendorId },
+      ...{ fingerprint: 'f0'.repeat(20), keySha256: named },
+    });
+    return { key: encodeBase64(key), record: encodeBase64(this.log(record)) };
   }
 
   /** The TUF repository as a set of files, with these vendors and revocations. */

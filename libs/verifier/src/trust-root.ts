@@ -81,6 +81,15 @@ export interface PublishedVendor {
   readonly claims: Claims;
   /** Transparent statement of the admission. */
   readonly record: Uint8Array;
+  /** OpenPGP keys, which no verdict of ours rests on; each counts with its own evidence. */
+  readonly openpgpKeys: readonly PublishedOpenpgpKey[];
+}
+
+/** An OpenPGP key that a vendor has registered. */
+export interface PublishedOpenpgpKey {
+  readonly key: Uint8Array;
+  /** Transparent statement of the registration. */
+  readonly record: Uint8Array;
 }
 
 /** One revocation. Without `from`, every signature is refused whatever its time. */
@@ -252,7 +261,12 @@ function readVendor(json: JsonReader): PublishedVendor {
     status: json.get('status').oneOf('active', 'suspended'),
     claims: readClaims(claims),
     record: json.get('record').bytes(1 << 20),
+    openpgpKeys: json.get('openpgpKeys').optional((list) => list.list(64).map(readOpenpgpKey)) ?? [],
   };
+}
+
+function readOpenpgpKey(json: JsonReader): PublishedOpenpgpKey {
+  return { key: json.get('key').bytes(1 << 16), record: json.get('record').bytes(1 << 20) };
 }
 
 export function readClaims(json: JsonReader): Claims {

@@ -1,4 +1,5 @@
-import { areEqualBytes } from '@margo-trust/bytes';
+import { areEqualBytes, encodeHex } from '@margo-trust/bytes';
+import { sha256 } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
 import { parseStatement, verifyStatementSignature, type Claims, type Statement } from '@margo-trust/statement';
 import { VerifyFault } from './fault.ts';
@@ -35,14 +36,45 @@ export class VendorDirectory {
     return vendor;
   }
 
+  /**
+   * The OpenPGP keys of the vendor, by the fingerprints that their records give. The online role alone cannot add one either: the
+   * record of its registration must be signed by the registry's record key, be in the log, and name these bytes.
+   */
+  openpgpKeys(vendor: PublishedVendor): ReadonlyMap<string, Uint8Array> {
+    const keys = vendor.openpgpKeys.map(({ key, record }) => {
+      const unproven = (message: string, cause?: unknown) =>
+        new VerifyFault('verify/vendor-unproven', `An OpenPGP key of ${vendor.legalName} is not proven: ${message}`, {
+          cause,
+        });
+      const payload = this.verifyRecord(record, `vendor:${vendor.id}`, unproven);
+      payload.get('record').oneOf('openpgp-key-registered');
+      if (payload.get('keySha256').text(64) !== encodeHex(sha256(key))) throw unproven('its record names another key.');
+      return [payload.get('fingerprint').text(64), key] as const;
+    });
+    return new Map(keys);
+  }
+
   private verifyAdmission(vendor: PublishedVendor): void {
     const unproven = (message: string, cause?: unknown) =>
       new VerifyFault('verify/vendor-unproven', `The approval of ${vendor.legalName} is not proven: ${message}`, {
         cause,
       });
+    const payload = this.verifyRecord(vendor.record, `vendor:${vendor.id}`, unproven);
+    payload.get('record').oneOf('vendor-admitted');
+    if (payload.get('uri').value !== vendor.uri) throw unproven('its record is about somebody else.');
+    if (!isSubset(vendor.claims, readClaims(payload.get('claims'))))
+      throw unproven('it publishes claims that were not granted.');
+  }
+
+  /** What a record of the registry says about a subject, once its signature and its place in the log are proven. */
+  private verifyRecord(
+    bytes: Uint8Array,
+    subject: string,
+    unproven: (message: string, cause?: unknown) => VerifyFault,
+  ): JsonReader {
     let record: Statement;
     try {
-      record = parseStatement(vendor.record);
+      record = parseStatement(bytes);
       const signer = this.trust.records.find(({ kid }) => record.kid && areEqualBytes(kid, record.kid));
       if (!signer || record.issuer !== this.trust.registry)
         throw unproven('its record is signed by a key we do not know.');
@@ -56,12 +88,8 @@ export class VendorDirectory {
       if (error instanceof Fault && !isOurs) throw unproven(error.message, error);
       throw error;
     }
-    const payload = JsonReader.parse(record.payload, 'record', { maxBytes: 65536 }, unproven);
-    payload.get('record').oneOf('vendor-admitted');
-    const isSame = record.subject === `vendor:${vendor.id}` && payload.get('uri').value === vendor.uri;
-    if (!isSame) throw unproven('its record is about somebody else.');
-    if (!isSubset(vendor.claims, readClaims(payload.get('claims'))))
-      throw unproven('it publishes claims that were not granted.');
+    if (record.subject !== subject) throw unproven('its record is about somebody else.');
+    return JsonReader.parse(record.payload, 'record', { maxBytes: 65536 }, unproven);
   }
 }
 

@@ -109,6 +109,24 @@ export class Verifier {
     });
   }
 
+  /**
+   * The OpenPGP keys that a vendor has registered, by fingerprint, to hold a signature over `digest` against. Nothing here judges such
+   * signatures, and nothing becomes trusted by one; but who would be refused anyway is refused here, by a Fault with the code of the
+   * verdict: a vendor unknown, unproven, suspended or revoked, and a digest that was withdrawn.
+   */
+  openpgpKeys(vendorId: string, digest: string): { vendor: PublishedVendor; keys: ReadonlyMap<string, Uint8Array> } {
+    const { domain, revocations } = this.trust;
+    const vendor = this.vendors.load(`https://${vendorId}.vendors.${domain}/`);
+    refuseSuspended(vendor);
+    // There is no trusted time that a date could be compared with.
+    const atAnyTime = (revocation: Revocation | undefined) => revocation && { reason: revocation.reason };
+    const withdrawn = (revocations.digests.get(digest) ?? []).find(({ vendorId: of = vendor.id }) => of === vendor.id);
+    refuseIf(atAnyTime(withdrawn), new Date(0), 'verify/digest-revoked', `${digest} was withdrawn`);
+    const revoked = atAnyTime(revocations.vendors.get(vendor.id));
+    refuseIf(revoked, new Date(0), 'verify/vendor-revoked', `${vendor.legalName} is no longer trusted`);
+    return { vendor, keys: this.vendors.openpgpKeys(vendor) };
+  }
+
   /** Runs `decide`, turning its Fault into the refusal it is. A bug of ours must not look like a verdict. */
   judge(decide: (checks: Check[]) => { finding: Finding; release?: Release }): Verdict {
     const checks: Check[] = [];
@@ -188,12 +206,7 @@ export class Verifier {
     });
     const { vendor } = step(checks, 'vendor', () => {
       const vendor = this.vendors.load(statement.issuer);
-      if (vendor.status === 'suspended') {
-        throw new VerifyFault(
-          'verify/vendor-suspended',
-          `${vendor.legalName} is suspended: nothing of it may be installed now.`,
-        );
-      }
+      refuseSuspended(vendor);
       return { vendor, detail: `${vendor.legalName}, approved by ${this.trust.registry}.` };
     });
     step(checks, 'claims', () => {
@@ -372,6 +385,11 @@ function refuseUnclaimed(claims: Claims, { applicationId, claimedReferences }: S
       );
     }
   }
+}
+
+function refuseSuspended({ status, legalName }: PublishedVendor): void {
+  if (status !== 'suspended') return;
+  throw new VerifyFault('verify/vendor-suspended', `${legalName} is suspended: nothing of it may be installed now.`);
 }
 
 function refuseIf(revocation: Revocation | undefined, time: Date, code: VerifyFaultCode, message: string): void {

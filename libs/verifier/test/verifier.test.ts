@@ -563,3 +563,66 @@ describe('the verdict on an evidence bundle', () => {
     expect(text).toContain(encodeBase64(manifest));
   });
 });
+
+describe('the OpenPGP keys of a vendor', () => {
+  const key = encodeUtf8('a key');
+  const none = `sha256:${'00'.repeat(32)}`;
+  const withKeys = ({ world, vendor }: ReturnType<typeof walk>, ...openpgpKeys: object[]) =>
+    world.published(vendor, claims, { openpgpKeys });
+
+  it('are those whose registration is on record', () => {
+    const made = walk();
+    const verifier = verifierOf(made.world.trustRoot([withKeys(made, made.world.openpgpKey(ID, key))]));
+    const { vendor, keys } = verifier.openpgpKeys(ID, none);
+    expect(vendor.id).toBe(ID);
+    expect([...keys]).toEqual([['f0'.repeat(20), key]]);
+  });
+
+  it('are none where none are registered', () => {
+    const { world, published } = walk();
+    expect(verifierOf(world.trustRoot([published])).openpgpKeys(ID, none).keys.size).toBe(0);
+  });
+
+  it.each([
+    ['another key', (world: World) => ({ ...world.openpgpKey(ID, key), key: encodeBase64(encodeUtf8('other')) })],
+    ['another vendor', (world: World) => world.openpgpKey(ID, key, { about: 'vendor:01jd5x7m8n9p0q1r2s3t4v5w6y' })],
+    [
+      'an admission',
+      (world: World) => ({ key: encodeBase64(key), record: world.published(world.vendor(ID), claims).record }),
+    ],
+    ['nothing', () => ({ key: encodeBase64(key), record: encodeBase64(key) })],
+  ])('do not count with a record of %s', (_what, make) => {
+    const made = walk();
+    const verifier = verifierOf(made.world.trustRoot([withKeys(made, make(made.world))]));
+    expect(() => verifier.openpgpKeys(ID, none)).toThrow(expect.objectContaining({ code: 'verify/vendor-unproven' }));
+    expect(codeOf(verifier.verifyArtifact(target, [made.signature])), 'our own verdict').toBe('trusted');
+  });
+
+  it('are refused with whoever is', () => {
+    const { world, vendor, published } = walk();
+    const revoked = (id: string) => ({
+      [id === ID ? 'vendors' : 'digests']: [
+        { id, digest: id, reason: 'keyCompromise', revokedAt: '2026-11-21T00:00:00Z' },
+      ],
+    });
+    const codes = [
+      world.trustRoot([]),
+      world.trustRoot([world.published(vendor, claims, { status: 'suspended' })]),
+      world.trustRoot([published], revoked(ID)),
+      world.trustRoot([published], revoked(none)),
+    ].map((set) => {
+      try {
+        verifierOf(set).openpgpKeys(ID, none);
+        return 'none';
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    });
+    expect(codes).toEqual([
+      'verify/unknown-vendor',
+      'verify/vendor-suspended',
+      'verify/vendor-revoked',
+      'verify/digest-revoked',
+    ]);
+  });
+});

@@ -58,6 +58,7 @@ export {
   RevocationRequest,
   Workload,
 } from './certificates.ts';
+export { OpenpgpKey, OpenpgpKeyList, OpenpgpKeyRequest } from './openpgp.ts';
 export { ClaimConstraint, WorkloadBinding, WorkloadBindingList, WorkloadBindingRequest } from './workload.ts';
 export {
   Admission,

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
 import { addAuthority, addMember, makeCsr, makeRoot } from '../../../../test/pki.ts';
+import { makeOpenpgpKey } from '../../../../test/openpgp.ts';
 import { type Answer, codeOf, routesOf, send } from '../../../../test/probe.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { generateKey, writeKey } from '../keys/development-keys.ts';
@@ -43,6 +44,9 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'POST /api/v1/vendors/:id/workload-bindings': ['owner', IN_BOTH],
   'GET /api/v1/vendors/:id/workload-bindings': ANYONE,
   'DELETE /api/v1/vendors/:id/workload-bindings/:binding': ['owner', 'security', ...GOVERNANCE],
+  'POST /api/v1/vendors/:id/openpgp-keys': ['owner', IN_BOTH],
+  'GET /api/v1/vendors/:id/openpgp-keys': ANYONE,
+  'DELETE /api/v1/vendors/:id/openpgp-keys/:fingerprint': ['owner', 'security', ...GOVERNANCE],
   'GET /api/v1/blocked-keys': GOVERNANCE,
   'GET /api/v1/certificates/:serial': ANYONE,
   'POST /api/v1/certificates/:serial/revocation': ['owner', 'publisher', 'security', ...GOVERNANCE],
@@ -251,6 +255,17 @@ describe('who may call what', () => {
     return id;
   }
 
+  /** An OpenPGP key of the vendor, and the only one. */
+  async function registerOpenpgpKey(): Promise<string> {
+    await registry.source.query(
+      `UPDATE openpgp_key SET key = NULL, withdrawn_at = now(), withdrawal_entry_id = fingerprint WHERE withdrawn_at IS NULL`,
+    );
+    const { fingerprint = '' } = await must('owner', 'POST', `/api/v1/vendors/${vendor.id}/openpgp-keys`, {
+      key: await makeOpenpgpKey(),
+    });
+    return fingerprint;
+  }
+
   /** A build's own token, and a key that it has. */
   async function buildRequest(): Promise<object> {
     await bind('build');
@@ -293,6 +308,13 @@ describe('who may call what', () => {
     },
     'DELETE /api/v1/vendors/:id/workload-bindings/:binding': async () => ({
       path: `/api/v1/vendors/${vendor.id}/workload-bindings/${await bind('build')}`,
+    }),
+    'POST /api/v1/vendors/:id/openpgp-keys': async () => {
+      await registerOpenpgpKey();
+      return asJson({ key: await makeOpenpgpKey() });
+    },
+    'DELETE /api/v1/vendors/:id/openpgp-keys/:fingerprint': async () => ({
+      path: `/api/v1/vendors/${vendor.id}/openpgp-keys/${await registerOpenpgpKey()}`,
     }),
     'POST /api/v2/signingCert': async () => asJson(await buildRequest()),
     'POST /api/v1/vendors/:id/certificates': () => asJson({ csr: makeCsr().pem }),
@@ -357,6 +379,7 @@ describe('who may call what', () => {
       .replace('/log/entries/:id', '/log/entries/0')
       .replace(':id', vendor.id)
       .replace(':serial', vendor.serial)
+      .replace(':fingerprint', '0'.repeat(40))
       .replace(':name', 'root')
       .replace(':entryId', vendor.entryId)
       .replace(':kid', vendor.kid)
@@ -368,7 +391,8 @@ describe('who may call what', () => {
   const traces = () =>
     registry.source.query<unknown[]>(
       `SELECT (SELECT count(*) FROM audit_event) AS events, (SELECT count(*) FROM log_entry) AS entries,
-         (SELECT count(*) FROM vendor) AS vendors, (SELECT count(*) FROM workload_binding) AS bindings, (SELECT count(*) FROM certificate) AS certificates`,
+         (SELECT count(*) FROM vendor) AS vendors, (SELECT count(*) FROM workload_binding) AS bindings, (SELECT count(*) FROM certificate) AS certificates,
+         (SELECT count(*) FROM openpgp_key) AS keys`,
     );
 
   it('is said here for every route there is', () => {

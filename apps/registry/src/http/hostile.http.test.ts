@@ -20,6 +20,7 @@ import {
   deepDer,
 } from '../../../../test/hostile-input.ts';
 import { addAuthority, admitVendor, call as callApi, issueTo, makeCsr, makeRoot } from '../../../../test/pki.ts';
+import { makeOpenpgpKey } from '../../../../test/openpgp.ts';
 import {
   type Answer,
   type Call,
@@ -115,6 +116,7 @@ const BODIES: Record<string, Record<string, unknown>> = {
     subject: 'repo:hostile/app:ref:refs/heads/main',
     claims: [{ name: 'repository_id', value: '42' }],
   },
+  OpenpgpKeyRequest: { key: undefined },
   RevocationRequest: { reason: 'superseded', invalidityDate: undefined },
   RevocationOrder: {
     target: { digest: `sha256:${'0'.repeat(64)}` },
@@ -171,6 +173,7 @@ describe('hostile input over HTTP', () => {
     }
 
     BODIES['WorkloadBindingRequest']!['issuer'] = registry.config.oidcIssuer;
+    BODIES['OpenpgpKeyRequest']!['key'] = await makeOpenpgpKey();
 
     statement = signSomeArtifact(`https://${vendor}.vendors.registry.localhost/`, key, issued.chain);
     const registered = await ask({ method: 'POST', path: '/entries', headers: COSE, body: statement });
@@ -219,6 +222,7 @@ describe('hostile input over HTTP', () => {
       .replace('{id}', id)
       .replace('{serial}', segment ?? serial)
       .replace('{binding}', segment !== undefined && segment.length < 4_000 ? segment : '0'.repeat(26))
+      .replace('{fingerprint}', segment !== undefined && segment.length < 4_000 ? segment : '0'.repeat(40))
       .replace('{name}', segment ?? name);
   }
 

@@ -3,6 +3,7 @@ import type { CborFault } from '@margo-trust/cbor';
 import type { CoseFault } from '@margo-trust/cose';
 import type { CryptoFault } from '@margo-trust/crypto';
 import type { Fault } from '@margo-trust/fault';
+import type { OpenpgpFault } from '@margo-trust/openpgp';
 import type { AdmissionFault, PolicyFault } from '@margo-trust/policy';
 import type { SigstoreFault } from '@margo-trust/sigstore';
 import type { StatementFault } from '@margo-trust/statement';
@@ -16,6 +17,7 @@ import type { KeyFault } from '../keys/key.fault.ts';
 import type { LogChangeFault, LogFault, PolicyDecisionFault, RegistrationFault } from '../log/log.fault.ts';
 import type { NotificationFault } from '../notifications/notification.fault.ts';
 import type { RevocationFault } from '../revocation/revocation.fault.ts';
+import type { OpenpgpKeyFault } from '../vendors/openpgp/openpgp-key.fault.ts';
 import type { VendorFault } from '../vendors/vendor.fault.ts';
 import type { HttpFault } from './http.fault.ts';
 import type { RateLimitFault } from './rate-limit.fault.ts';
@@ -37,6 +39,8 @@ type AnyFault =
   | KeyFault
   | BytesFault
   | VendorFault
+  | OpenpgpKeyFault
+  | OpenpgpFault
   | AuthorityFault
   | CertificateFault
   | WorkloadFault
@@ -86,6 +90,25 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'bytes/lone-surrogate': { status: 400, title: 'Malformed text' },
   'bytes/too-deep': { status: 400, title: 'Nested too deeply' },
   'bytes/too-large': { status: 413, title: 'Body too large' },
+
+  'openpgp/bad-signature': { status: 422, title: 'OpenPGP signature refused' },
+  'openpgp/key-expired': { status: 422, title: 'OpenPGP key has expired' },
+  'openpgp/key-not-found': { status: 404, title: 'No such OpenPGP key' },
+  'openpgp/key-revoked': { status: 422, title: 'OpenPGP key is revoked' },
+  'openpgp/key-taken': { status: 409, title: 'OpenPGP key is taken' },
+  'openpgp/not-a-key': { status: 422, title: 'Not an OpenPGP key' },
+  'openpgp/not-a-signature': { status: 422, title: 'Not an OpenPGP signature' },
+  'openpgp/not-provenance': { status: 422, title: 'Not a provenance file' },
+  'openpgp/other-file': { status: 422, title: 'Another file was signed' },
+  'openpgp/private-key': { status: 422, title: 'Private key' },
+  'openpgp/signature-expired': { status: 422, title: 'OpenPGP signature has expired' },
+  'openpgp/too-large': { status: 422, title: 'Too large for OpenPGP' },
+  'openpgp/too-many-keys': { status: 409, title: 'Too many OpenPGP keys' },
+  'openpgp/unavailable': { status: 500, title: 'OpenPGP is not installed' },
+  'openpgp/vendor-not-active': { status: 409, title: 'Vendor is not active' },
+  'openpgp/weak-key': { status: 422, title: 'OpenPGP key is too weak' },
+  'openpgp/weak-signature': { status: 422, title: 'OpenPGP signature is too weak' },
+  'openpgp/wrong-key': { status: 422, title: 'Not a key of the vendor' },
 
   'vendor/already-approved': { status: 409, title: 'Already approved by you' },
   'vendor/claim-taken': { status: 409, title: 'Claim belongs to another vendor' },

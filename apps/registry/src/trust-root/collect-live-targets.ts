@@ -8,6 +8,7 @@ import { PublishedFiles } from '../http/published-files.store.ts';
 import { LogReader } from '../log/log.reader.ts';
 import { PublishedCheckpoint } from '../log/witnessing/published-checkpoint.ts';
 import { RevocationReader } from '../revocation/revocation.reader.ts';
+import { OpenpgpKeyReader } from '../vendors/openpgp/openpgp-key.reader.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
 import { MakeFilter } from './make-filter.ts';
 import { encodeRevocationList, encodeRevokedShards, encodeVendorShards } from './live-targets.ts';
@@ -19,6 +20,7 @@ export class CollectLiveTargets {
   constructor(
     private readonly certificates: CertificateReader,
     private readonly vendors: VendorReader,
+    private readonly openpgpKeys: OpenpgpKeyReader,
     private readonly revocations: RevocationReader,
     private readonly admissions: ProveAdmissions,
     private readonly filter: MakeFilter,
@@ -36,7 +38,8 @@ export class CollectLiveTargets {
   async run(tx: Tx, asOf: Date): Promise<Readonly<Record<string, Uint8Array>>> {
     // Read first: whatever is in the log below it is committed, and seen by what follows.
     const { size } = await this.log.loadHead();
-    const vendors = await this.admissions.run(tx, await this.vendors.admitted(tx));
+    const openpgpKeys = await this.openpgpKeys.all(tx);
+    const vendors = await this.admissions.run(tx, await this.vendors.admitted(tx), openpgpKeys);
     const sequence = await this.revocations.sequence(tx);
     const certificates = await this.revocations.certificates(tx);
     const revocations = {
@@ -63,12 +66,13 @@ export class CollectLiveTargets {
    */
   async state(tx?: Tx): Promise<string> {
     const vendors = await this.vendors.stateOfAdmitted(tx);
+    const openpgpKeys = await this.openpgpKeys.state(tx);
     const sequence = await this.revocations.sequence(tx);
     const crls = (await this.revocations.crls(tx)).map(
       ({ ca, shard, number, twin }) => `${ca}/${shard}:${twin?.number ?? number}`,
     );
     const witnessed = (await this.checkpoint.isWitnessed()) ? ' witnessed' : '';
-    return `vendors ${vendors} revocations ${sequence} crls ${encodeHex(sha256(encodeUtf8(crls.join(' '))))}${witnessed}`;
+    return `vendors ${vendors} openpgp ${openpgpKeys} revocations ${sequence} crls ${encodeHex(sha256(encodeUtf8(crls.join(' '))))}${witnessed}`;
   }
 
   /** For whoever has no network: the long-lived twins, where there are some. They change when their content does, and weekly. */

@@ -11,6 +11,8 @@ import { wireTime } from '../wire-time.ts';
 /** An admitted vendor with the transparent statement of its admission. */
 export interface ProvenVendor extends PublishingVendor {
   readonly record: Uint8Array;
+  /** Each with the transparent statement of its registration. */
+  readonly openpgpKeys: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[];
 }
 
 /**
@@ -108,7 +110,8 @@ function keyOf(authorities: readonly Authority[], name: string): string {
   return encodeHex(sha256(found.certificate.spki));
 }
 
-function describeVendor({ id, uri, legalName, status, subject, claims, record }: ProvenVendor): object {
+function describeVendor(vendor: ProvenVendor): object {
+  const { id, uri, legalName, status, subject, claims, record, openpgpKeys } = vendor;
   return {
     id,
     uri,
@@ -120,6 +123,13 @@ function describeVendor({ id, uri, legalName, status, subject, claims, record }:
       ociNamespaces: [...claims.ociNamespaces].sort(),
     },
     record: encodeBase64(record),
+    // Left out where there is none: most vendors have none, and what they publish stays as it was.
+    ...(openpgpKeys.length > 0 && {
+      openpgpKeys: openpgpKeys.map(({ key, record: proof }) => ({
+        key: encodeBase64(key),
+        record: encodeBase64(proof),
+      })),
+    }),
   };
 }
 

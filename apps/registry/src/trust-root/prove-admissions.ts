@@ -3,13 +3,14 @@ import { parseBase64Url } from '@margo-trust/bytes';
 import type { Tx } from '../db/db.ts';
 import { IssueReceipt } from '../log/issue-receipt.ts';
 import { LogReader } from '../log/log.reader.ts';
+import type { RegisteredOpenpgpKey } from '../vendors/openpgp/openpgp-key.reader.ts';
 import type { PublishingVendor } from '../vendors/vendor.reader.ts';
 import type { ProvenVendor } from './live-targets.ts';
 import { TrustRootStore } from './trust-root.store.ts';
 
 /**
- * Joins each admitted vendor with the transparent statement of its admission, without which devices do not count it.
- * A statement is made once and kept: a shard must change only when one of its vendors does.
+ * Joins each admitted vendor with the transparent statement of its admission, without which devices do not count it, and likewise
+ * each of its OpenPGP keys. A statement is made once and kept: a shard must change only when one of its vendors does.
  */
 @Injectable()
 export class ProveAdmissions {
@@ -19,22 +20,33 @@ export class ProveAdmissions {
     private readonly receipts: IssueReceipt,
   ) {}
 
-  async run(tx: Tx, vendors: readonly PublishingVendor[]): Promise<ProvenVendor[]> {
-    const admitted = vendors.map((vendor) => ({ vendor, entryId: admissionOf(vendor) }));
-    const kept = await this.store.admissions(
-      tx,
-      admitted.map(({ entryId }) => entryId),
-    );
-    const proven: ProvenVendor[] = [];
-    for (const { vendor, entryId } of admitted) {
-      proven.push({ ...vendor, record: kept.get(entryId) ?? (await this.prove(tx, entryId)) });
+  async run(
+    tx: Tx,
+    vendors: readonly PublishingVendor[],
+    openpgpKeys: readonly RegisteredOpenpgpKey[],
+  ): Promise<ProvenVendor[]> {
+    const entryIds = [...vendors.map(admissionOf), ...openpgpKeys.map(({ entryId }) => entryId)];
+    const records = await this.store.admissions(tx, entryIds);
+    for (const entryId of entryIds) {
+      if (!records.has(entryId)) records.set(entryId, await this.prove(tx, entryId));
     }
-    return proven;
+    const load = (entryId: string): Uint8Array => {
+      const record = records.get(entryId);
+      if (record === undefined) throw new Error(`The record ${entryId} was not proven.`);
+      return record;
+    };
+    return vendors.map((vendor) => ({
+      ...vendor,
+      record: load(admissionOf(vendor)),
+      openpgpKeys: openpgpKeys
+        .filter(({ vendorId }) => vendorId === vendor.id)
+        .map(({ key, entryId }) => ({ key, record: load(entryId) })),
+    }));
   }
 
   private async prove(tx: Tx, entryId: string): Promise<Uint8Array> {
     const entry = await this.log.findByEntry(parseBase64Url(entryId));
-    if (entry === undefined) throw new Error(`The log does not hold the admission ${entryId}.`);
+    if (entry === undefined) throw new Error(`The log does not hold the record ${entryId}.`);
     const statement = await this.receipts.transparentStatement(entry);
     await this.store.insertAdmission(tx, entryId, statement);
     return statement;

@@ -286,6 +286,7 @@ describe('the keys of a log', () => {
         status: 'active',
         claims: shown.claims,
         record,
+        openpgpKeys: [],
       }),
       ...change,
     });
