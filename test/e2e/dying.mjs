@@ -3,13 +3,16 @@
  * first time after somebody has sent it SIGUSR2.
  */
 import { LogSteps } from '../../apps/registry/dist/log/log-steps.js';
+import { TrustSteps } from '../../apps/registry/dist/trust-steps.js';
 
 let isArmed = false;
 process.on('SIGUSR2', () => (isArmed = true));
-LogSteps.prototype.reached = (step) => {
+const reached = (step) => {
   if (!isArmed || step !== process.env.DIE_AT) return;
   process.kill(process.pid, 'SIGKILL');
   return new Promise(() => undefined); // dead already
 };
+LogSteps.prototype.reached = reached;
+TrustSteps.prototype.reached = reached;
 const { runRegistry } = await import('../../apps/registry/dist/main.js');
 await runRegistry(process.env);

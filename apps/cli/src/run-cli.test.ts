@@ -9,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createPublicKey } from 'node:crypto';
 import { makeCas, makeLeaf, TEST_VENDOR_ID, type TestIdentity, World } from '@margo-trust/testkit';
 import { encodePem } from '@margo-trust/x509';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -262,6 +263,35 @@ describe('certificate renew', () => {
     registry.answers.set(path, answer(makeLeaf(cas)));
     expect((await cli.run(args)).code).toBe(0);
     expect(readFileSync(key, 'utf8')).toBe(made);
+  });
+
+  it('fetches the certificate of its key when only the answer was lost', async () => {
+    const { key, chain, args } = files();
+    registry.answers.set(path, () => ({ status: 500, body: '{}' }));
+    await cli.run(args);
+    const publicKey = createPublicKey(readFileSync(`${key}.next`, 'utf8'));
+    const spki = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }));
+    const leaf = makeLeaf(cas, { change: (spec) => ({ ...spec, spki }) });
+    const shown = (one: TestIdentity, status: string) => ({
+      ...{ serial: one.certificate.serialHex, status, certificate: chainOf(one), chain: chainOf(one) },
+      ...{ fingerprint: 'f', subject: 'S', notAfter: 'n', entryId: 'e' },
+    });
+    registry.answers.set(path, () => problem(409, 'certificate/key-used', 'This key has been certified before.'));
+    const list = `GET /api/v1/vendors/${TEST_VENDOR_ID}/certificates`;
+    registry.answers.set(list, () => json({ items: [shown(leaf, 'revoked'), shown(old, 'valid')] }));
+    expect((await cli.run([...args, '--json'])).json()).toMatchObject({ error: { code: 'certificate/key-used' } });
+    registry.answers.set(list, (_, { url }) =>
+      json(
+        url?.includes('before=more')
+          ? { items: [shown(leaf, 'valid')] }
+          : { items: [shown(old, 'valid')], next: 'more' },
+      ),
+    );
+    const done = await cli.run([...args, '--json']);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.json()).toMatchObject({ certificate: { serial: leaf.certificate.serialHex } });
+    expect(readFileSync(chain, 'utf8')).toBe(chainOf(leaf));
+    expect(createPublicKey(readFileSync(key, 'utf8')).equals(publicKey)).toBe(true);
   });
 
   it.each([1, 2, 3])('goes on after it broke off at file %i', async (step) => {

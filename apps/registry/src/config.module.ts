@@ -3,6 +3,7 @@ import { Clock } from './clock.ts';
 import { Config, Secrets } from './config.ts';
 import { ServedLog } from './log/served-log.ts';
 import { Random } from './random.ts';
+import { TrustSteps } from './trust-steps.ts';
 
 /** What the roof decides and every floor may ask for: configuration, time, randomness, which log. */
 @Global()
@@ -22,9 +23,10 @@ export class ConfigModule {
         { provide: Secrets, useValue: ground.secrets },
         { provide: Clock, useValue: ground.clock },
         { provide: Random, useValue: ground.random },
+        TrustSteps,
         { provide: ServedLog, useValue: ground.log ?? ServedLog.first(ground.config.domain) },
       ],
-      exports: [Config, Secrets, Clock, Random, ServedLog],
+      exports: [Config, Secrets, Clock, Random, ServedLog, TrustSteps],
     };
   }
 }

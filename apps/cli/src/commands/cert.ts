@@ -6,9 +6,11 @@ import {
   openPrivateKey,
   type PrivateKeyType,
   type RegistryApi,
+  RegistryFault,
 } from '@margo-trust/client';
+import { areEqualBytes } from '@margo-trust/bytes';
 import type { Certificate, RevocationReason } from '@margo-trust/wire';
-import { type Certificate as ParsedCertificate, parseCertificate, parsePem } from '@margo-trust/x509';
+import { type Certificate as ParsedCertificate, parseCertificate, parseCsr, parsePem } from '@margo-trust/x509';
 import { Option, type Command } from 'commander';
 import type { Run } from '../command.ts';
 import { CliFault } from '../fault.ts';
@@ -78,13 +80,20 @@ async function request(session: Session, options: RequestOptions): Promise<Outco
   const vendorId = options.vendor ?? (await onlyVendor(api));
   const own = options.csr === undefined ? await readOrMakeKey(options) : undefined;
   const { commonName, attestation } = options;
-  const certificate = await api.requestCertificate(vendorId, {
-    csr:
-      options.csr === undefined
-        ? await encodeCertificateRequest(openPrivateKey(own?.pem ?? '', keyPassphrase(session.io)))
-        : await readTextInput(options.csr, 'certification request', 65_536),
+  const csr =
+    options.csr === undefined
+      ? await encodeCertificateRequest(openPrivateKey(own?.pem ?? '', keyPassphrase(session.io)))
+      : await readTextInput(options.csr, 'certification request', 65_536);
+  const order = {
+    csr,
     ...(commonName !== undefined && { commonName }),
     ...(attestation !== undefined && { attestation: await readTextInput(attestation, 'attestation', 65_536) }),
+  };
+  const certificate = await api.requestCertificate(vendorId, order).catch(async (error: unknown) => {
+    if (!(error instanceof RegistryFault) || error.code !== 'certificate/key-used') throw error;
+    const found = await findCertified(api, vendorId, csr);
+    if (found === undefined) throw error;
+    return found;
   });
   await writeOutput(options.chain, certificate.chain);
   const facts = {
@@ -97,6 +106,20 @@ async function request(session: Session, options: RequestOptions): Promise<Outco
     data: { certificate, chainFile, ...(own && { keyFile, keyIsNew: own.isNew }) },
     lines: factLines(facts),
   };
+}
+
+/** The valid certificate that the vendor has for the key of this request: the answer to an earlier one was lost. */
+async function findCertified(api: RegistryApi, vendorId: string, csr: string): Promise<Certificate | undefined> {
+  const [der = new Uint8Array()] = parsePem('CERTIFICATE REQUEST', csr.replaceAll('NEW CERTIFICATE', 'CERTIFICATE'));
+  const { spki } = parseCsr(der);
+  for (let before: string | undefined; ;) {
+    const page = await api.listCertificates(vendorId, { limit: 100, ...(before !== undefined && { before }) });
+    const found = page.items.find(
+      ({ status, certificate }) => status === 'valid' && areEqualBytes(readLeaf(certificate).spki, spki),
+    );
+    if (found !== undefined || page.next === undefined) return found;
+    before = page.next;
+  }
 }
 
 /** The build is the vendor's by what an owner has bound: nobody signs in, and no vendor is named. */

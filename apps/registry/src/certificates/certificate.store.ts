@@ -17,6 +17,9 @@ export interface NewCertificate extends Omit<IssuedCertificate, 'revocation'> {
   readonly shard: number;
 }
 
+/** The certificate that a key was certified by. */
+export type UsedKey = Pick<IssuedCertificate, 'serial' | 'vendorId'>;
+
 /** Who decided, and the record of it. */
 export interface Decision {
   readonly member: string;
@@ -77,14 +80,19 @@ export class CertificateStore {
     await this.db.prepared(tx, 'SELECT pg_advisory_xact_lock($1)', [ISSUANCE_LOCK]);
   }
 
-  /** For which of these keys a certificate was ever issued, to anybody; keys are SHA-256 of SubjectPublicKeyInfo, here in hex. */
-  async usedKeys(tx: Tx, keys: readonly Uint8Array[]): Promise<Set<string>> {
-    const rows = await this.db.prepared<{ spki_sha256: Buffer }>(
+  /**
+   * For which of these keys a certificate was ever issued, to anybody, and which; keys are SHA-256 of SubjectPublicKeyInfo, here in
+   * hex.
+   */
+  async usedKeys(tx: Tx, keys: readonly Uint8Array[]): Promise<Map<string, UsedKey>> {
+    const rows = await this.db.prepared<{ spki_sha256: Buffer; serial: string; vendor_id: string }>(
       tx,
-      'SELECT spki_sha256 FROM certificate WHERE spki_sha256 = ANY($1)',
+      'SELECT spki_sha256, serial, vendor_id FROM certificate WHERE spki_sha256 = ANY($1)',
       [keys.map((key) => Buffer.from(key))],
     );
-    return new Set(rows.map((row) => encodeHex(row.spki_sha256)));
+    return new Map(
+      rows.map(({ spki_sha256: key, serial, vendor_id: vendorId }) => [encodeHex(key), { serial, vendorId }]),
+    );
   }
 
   /** Which of these issuing CAs are revoked. */

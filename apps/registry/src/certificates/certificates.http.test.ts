@@ -361,10 +361,13 @@ describe('is refused', () => {
 
   it('for a key that was ever certified, also for somebody else', async () => {
     const { key } = makeCsr();
-    await issueTo(registry, vendor, csrOf(key));
+    const { serial } = await issueTo(registry, vendor, csrOf(key));
     await expectProblem(ask({ csr: csrOf(key) }), 409, 'certificate/key-used');
     const other = await admitVendor(registry);
     await expectProblem(ask({ csr: csrOf(key) }, 'victor', other), 409, 'certificate/key-used');
+    // Its own vendor is told which, whose answer may have been lost; others are not.
+    expect((await ask({ csr: csrOf(key) })).body.detail).toContain(serial);
+    expect((await ask({ csr: csrOf(key) }, 'victor', other)).body.detail).not.toContain(serial);
   });
 
   it('for one key asked twice at the same moment: one gets it', async () => {

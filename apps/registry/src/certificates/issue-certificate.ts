@@ -8,6 +8,7 @@ import { attempt, Batches, Failed } from '../db/batches.ts';
 import { type Committed, Db, type Tx } from '../db/db.ts';
 import { AppendRecord, type LoggedRecord, type RegistryRecord } from '../log/append-record.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
+import { TrustSteps } from '../trust-steps.ts';
 import { wireTime } from '../wire-time.ts';
 import type { CertificateOrder } from './certificate-order.ts';
 import { CertificateFault } from './certificate.fault.ts';
@@ -17,7 +18,7 @@ import {
   type IssuedCertificate,
   type Precertificate,
 } from './certificate.reader.ts';
-import { CertificateStore, type NewCertificate } from './certificate.store.ts';
+import { CertificateStore, type NewCertificate, type UsedKey } from './certificate.store.ts';
 import { type LeafDraft, shardOf, SignLeaf } from './sign-leaf.ts';
 
 /** A transaction of so many takes a moment; and whoever waits behind it waits no longer than that. */
@@ -59,12 +60,16 @@ export class IssueCertificate {
     private readonly record: AppendRecord,
     private readonly audit: AuditTrail,
     private readonly clock: Clock,
+    private readonly steps: TrustSteps,
   ) {}
 
   async run(order: CertificateOrder): Promise<IssuedCertificate> {
     if (order.vendor.status !== 'active') throw vendorNotActive();
     const logged = await this.announcing.add(order);
-    return this.issuing.add({ order, logged });
+    await this.steps.reached('announcement committed');
+    const issued = await this.issuing.add({ order, logged });
+    await this.steps.reached('certificate committed');
+    return issued;
   }
 
   /** Puts what each certificate will say on record, or finds what an earlier request has put there. */
@@ -73,7 +78,7 @@ export class IssueCertificate {
       const keys = orders.map(({ key }) => sha256(key.spki));
       const [, used, begun, issuer] = await Promise.all([
         this.store.lockIssuance(tx), // first of all, and PostgreSQL takes them one after the other
-        this.store.usedKeys(tx, keys),
+        this.store.usedKeys(tx, keys).then(asUsed),
         this.store.findPrecertificates(tx, keys),
         // Read in this transaction: nothing is announced under a CA that has handed over.
         this.reader.loadActive('issuing', tx),
@@ -81,15 +86,15 @@ export class IssueCertificate {
 
       const results = await mapAlone(orders, async (order, i): Promise<Precertificate | LeafDraft> => {
         const key = encodeHex(sha256(order.key.spki));
-        if (used.has(key)) throw keyUsed();
+        if (used.has(key)) throw keyUsed(order, used.get(key));
         const found = begun.get(key);
         if (found === undefined) {
-          used.add(key); // for whoever asks for the same one in this batch
+          used.set(key, undefined); // for whoever asks for the same one in this batch
           return this.leaf.draft(issuer, order);
         }
         const isSame = found.vendorId === order.vendor.id && found.assurance === order.assurance;
-        if (!isSame || order.mayResume === false) throw keyUsed();
-        if (keys.findIndex((other) => encodeHex(other) === key) < i) throw keyUsed();
+        if (!isSame || order.mayResume === false) throw keyUsed(order);
+        if (keys.findIndex((other) => encodeHex(other) === key) < i) throw keyUsed(order);
         return found;
       });
 
@@ -102,6 +107,7 @@ export class IssueCertificate {
         tx,
         standing.map(({ order, draft }) => this.recordDraft(order, issuer.name, draft)),
       );
+      await this.steps.reached('announcement logged');
       const now = this.clock.now();
       const rows = standing.map(({ order, draft }, i): Precertificate => {
         const { index, entryId } = logged[i] as LoggedRecord;
@@ -112,6 +118,7 @@ export class IssueCertificate {
         };
       });
       await this.store.insertPrecertificates(tx, rows);
+      await this.steps.reached('announcement stored');
       standing.forEach(({ at }, i) => (results[at] = rows[i] as Precertificate));
       return results as (Precertificate | Failed)[];
     });
@@ -131,15 +138,15 @@ export class IssueCertificate {
       const keys = items.map(({ logged }) => logged.spkiSha256);
       const [, used, still] = await Promise.all([
         this.store.lockIssuance(tx),
-        this.store.usedKeys(tx, keys),
+        this.store.usedKeys(tx, keys).then(asUsed),
         this.findAnnounced(tx, items),
       ]);
       const results: (IssuedCertificate | Failed | undefined)[] = items.map(() => undefined);
       const made = items.flatMap(({ order, logged }, at) => {
         const certificate = attemptNow(() => {
           const key = encodeHex(logged.spkiSha256);
-          if (used.has(key)) throw keyUsed();
-          used.add(key);
+          if (used.has(key)) throw keyUsed(order, used.get(key));
+          used.set(key, undefined);
           refuseUnannounced(logged, still);
           return signed[at];
         });
@@ -151,6 +158,7 @@ export class IssueCertificate {
         tx,
         standing.map(({ order, logged, certificate }) => this.recordCertificate(order, logged, certificate)),
       );
+      await this.steps.reached('certificate logged');
       const issuedAt = this.clock.now();
       const rows = standing.map(({ logged, certificate }, i): NewCertificate => {
         const { serial, spkiSha256, vendorId, assurance, issuer, shard } = logged;
@@ -169,6 +177,7 @@ export class IssueCertificate {
         };
       });
       await Promise.all([this.store.insertAll(tx, rows), this.audit.appendAll(tx, events)]);
+      await this.steps.reached('certificate stored');
       standing.forEach(({ at }, i) => (results[at] = rows[i] as NewCertificate));
       return results as (IssuedCertificate | Failed)[];
     });
@@ -272,6 +281,11 @@ function mapAlone<T, R>(items: readonly T[], map: (item: T, at: number) => Promi
   return Promise.all(items.map((item, at) => attempt(() => map(item, at))));
 }
 
+/** To be filled by those of a batch, whose certificates have no number yet. */
+function asUsed(keys: ReadonlyMap<string, UsedKey>): Map<string, UsedKey | undefined> {
+  return new Map(keys);
+}
+
 /** As {@link attempt}, of what is known at once. */
 function attemptNow<T>(work: () => T): T | Failed {
   try {
@@ -297,6 +311,8 @@ function vendorNotActive(): CertificateFault {
   return new CertificateFault('certificate/vendor-not-active', 'Only an active vendor gets certificates.');
 }
 
-function keyUsed(): CertificateFault {
-  return new CertificateFault('certificate/key-used', 'This key has been certified before: make a new one.');
+/** Whoever asks again because an answer was lost is told where his certificate is; what others have is not for him. */
+function keyUsed({ vendor }: CertificateOrder, by?: UsedKey): CertificateFault {
+  const where = by?.vendorId === vendor.id ? `, by ${by.serial}` : '';
+  return new CertificateFault('certificate/key-used', `This key has been certified before${where}: make a new one.`);
 }

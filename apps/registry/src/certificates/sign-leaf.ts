@@ -20,6 +20,7 @@ import { KeyRing } from '../keys/key-ring.ts';
 import { authoritySlot } from '../keys/slots.ts';
 import { SignSct } from '../log/sign-sct.ts';
 import { Random } from '../random.ts';
+import { TrustSteps } from '../trust-steps.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import type { CertificateOrder } from './certificate-order.ts';
 import { CertificateFault } from './certificate.fault.ts';
@@ -67,6 +68,7 @@ export class SignLeaf {
     private readonly config: Config,
     private readonly clock: Clock,
     private readonly random: Random,
+    private readonly steps: TrustSteps,
   ) {}
 
   /** What the certificate will say, by this CA and without the promise that it is logged. Throws when it breaks the profile. */
@@ -102,9 +104,11 @@ export class SignLeaf {
     const { certificate: issuer, state } = await this.reader.loadAuthority(logged.issuer);
     if (state === 'retired') throw new CertificateFault('certificate/ca-retired', RETIRED);
     const promised = embedScts(logged.tbs, [await this.sct.run(logged, issuer.spki)]);
+    await this.steps.reached('certificate promised');
     this.rehearse(promised, issuer, this.sct.keyAt(logged.loggedAt));
     const certificate = await signTbs(promised, this.keys.load(authoritySlot(logged.issuer)));
     await this.verify(certificate, issuer);
+    await this.steps.reached('certificate signed');
     return certificate;
   }
 

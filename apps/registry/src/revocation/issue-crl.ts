@@ -6,6 +6,7 @@ import { fresh, type PublishedFile, PublishedFiles } from '../http/published-fil
 import { KeyRing } from '../keys/key-ring.ts';
 import { HeadSigner } from '../log/head-signer.ts';
 import { LogReader } from '../log/log.reader.ts';
+import { TrustSteps } from '../trust-steps.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { crlPath, type CrlPlan, planCrls, twinPath } from './crl-plans.ts';
 import { PublishFeeds } from './publish-feeds.ts';
@@ -48,6 +49,7 @@ export class IssueCrl {
     private readonly log: LogReader,
     private readonly heads: HeadSigner,
     private readonly clock: Clock,
+    private readonly steps: TrustSteps,
   ) {}
 
   /** Cheap enough to be asked every second. */
@@ -63,6 +65,7 @@ export class IssueCrl {
 
   async run(): Promise<void> {
     await this.db.transaction((tx) => this.runIn(tx));
+    await this.steps.reached('CRLs committed');
   }
 
   private async runIn(tx: Tx): Promise<void> {
@@ -80,6 +83,7 @@ export class IssueCrl {
       sequence,
     );
     await this.feeds.run(tx);
+    await this.steps.reached('feeds published');
   }
 
   private async plans(tx?: Tx): Promise<CrlPlan[]> {
@@ -149,8 +153,11 @@ export class IssueCrl {
         files[twinPath(ca, shard)] = toFile(long.body);
       }
     }
+    await this.steps.reached('CRLs signed');
     await this.store.insertCrls(tx, crls, twins);
+    await this.steps.reached('CRLs stored');
     await this.files.publishAll(tx, files);
+    await this.steps.reached('CRLs published');
   }
 
   private async leastNumber(now: Date): Promise<bigint> {

@@ -7,6 +7,7 @@ import type { Identity } from '../callers/identity.ts';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { AppendRecord, type RegistryRecord } from '../log/append-record.ts';
+import { TrustSteps } from '../trust-steps.ts';
 import { wireTime } from '../wire-time.ts';
 import type { AffectedCertificate } from './affected.reader.ts';
 import { compareVerdicts, narrower, type Verdict } from './decide-revocation.ts';
@@ -47,11 +48,12 @@ export class Revoke {
     private readonly record: AppendRecord,
     private readonly audit: AuditTrail,
     private readonly clock: Clock,
+    private readonly steps: TrustSteps,
   ) {}
 
   async run(caller: Identity, order: RevocationOrder): Promise<Revoked> {
     const weighed = await this.weigh.run(caller, order);
-    return this.db.transaction(async (tx) => {
+    const revoked = await this.db.transaction(async (tx): Promise<Revoked> => {
       await this.store.lockDecisions(tx);
       const { subjects, certificates, vendorId } = await this.weigh.subjects(weighed.selector, tx);
       const before = new Map((await this.reader.held(subjects, tx)).map((held) => [keyOf(held), held]));
@@ -72,6 +74,8 @@ export class Revoke {
       await this.decide(tx, caller, weighed, wanted, { certificates, vendorId, approvals: 1 });
       return { decided: wanted.length, held: await this.reader.held(subjects.slice(0, SHOWN), tx) };
     });
+    await this.steps.reached('revocation committed');
+    return revoked;
   }
 
   private async vote(
@@ -131,6 +135,7 @@ export class Revoke {
       const stated = { at: wireTime(now), ...describe(verdict), ...(approvals > 1 && { approvals }) };
       const record = toRecord(part, meant, vendorId, stated);
       const { index: logIndex, entryId } = await this.record.run(tx, record);
+      await this.steps.reached('revocation logged');
       await this.store.insert(tx, part, { ...verdict, revokedAt: now, approvals, logIndex, entryId });
       const { record: action, ...detail } = record.payload as { record: string };
       await this.audit.append(tx, {
@@ -139,6 +144,7 @@ export class Revoke {
         subject: record.subject,
         detail: { ...detail, entryId },
       });
+      await this.steps.reached('revocation stored');
     }
   }
 }

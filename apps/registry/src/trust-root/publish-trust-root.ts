@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { describeTarget, parseTargets } from '@margo-trust/tuf';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
+import { TrustSteps } from '../trust-steps.ts';
 import { CollectLiveTargets } from './collect-live-targets.ts';
 import { SignOnlineRoles } from './sign-online-roles.ts';
 import { type CurrentTrustRoot, TrustRootReader } from './trust-root.reader.ts';
@@ -27,6 +28,7 @@ export class PublishTrustRoot {
     private readonly sign: SignOnlineRoles,
     private readonly repository: TufRepository,
     private readonly clock: Clock,
+    private readonly steps: TrustSteps,
   ) {}
 
   /** Cheap enough to be asked every second. False before genesis. */
@@ -51,9 +53,13 @@ export class PublishTrustRoot {
 
       const now = this.clock.now();
       const files = await this.collect.run(tx, now);
+      await this.steps.reached('targets collected');
       const metadata = await this.sign.run(tx, current, files, now);
+      await this.steps.reached('trust root signed');
       await this.repository.addTargets(tx, await this.withoutPublished(tx, current, files));
+      await this.steps.reached('targets published');
       await this.repository.addMetadata(tx, { ...metadata });
+      await this.steps.reached('trust root logged');
       await this.store.moveCurrent(tx, {
         live: current.live + 1,
         snapshot: current.snapshot + 1,
@@ -62,6 +68,7 @@ export class PublishTrustRoot {
         publishedAt: now,
       });
     });
+    await this.steps.reached('trust root committed');
   }
 
   private async stateFor({ root, targets }: CurrentTrustRoot, tx?: Tx): Promise<string> {
