@@ -14,5 +14,6 @@ const reached = (step) => {
 };
 LogSteps.prototype.reached = reached;
 TrustSteps.prototype.reached = reached;
+Object.defineProperty(LogSteps.prototype, 'areWatched', { get: () => isArmed });
 const { runRegistry } = await import('../../apps/registry/dist/main.js');
 await runRegistry(process.env);

@@ -34,3 +34,32 @@ describe('prepared statements', () => {
     expect(await db.transaction((tx) => divide(tx, 4))).toEqual([{ quotient: 3 }]);
   });
 });
+
+describe('a transaction', () => {
+  const txid = (tx: Tx) => db.prepared<{ id: string }>(tx, 'SELECT txid_current()::text AS id', []);
+
+  it('has begun before its first statement, which is sent without waiting', async () => {
+    const [first, second] = await db.transaction(async (tx) => [await txid(tx), await txid(tx)]);
+    expect(first).toEqual(second);
+  });
+
+  it('is committed behind its last statements, and not when one of them fails', async () => {
+    await db.query('CREATE TABLE quotient (value int)');
+    const keep = (tx: Tx, by: number) => db.prepared(tx, 'INSERT INTO quotient SELECT 12 / $1::int', [by]);
+    const effects: number[] = [];
+    const ahead = (...by: number[]) =>
+      db.transactionAhead(async (tx) => {
+        db.afterCommit(tx, () => effects.push(by.length));
+        return { rest: Promise.all(by.map((one) => keep(tx, one))) };
+      });
+    await ahead(3, 4);
+    await expect(ahead(6, 0, 2)).rejects.toMatchObject({ message: 'division by zero' });
+    await ahead(12);
+    expect(await db.query('SELECT value FROM quotient ORDER BY value')).toEqual([
+      { value: 1 },
+      { value: 3 },
+      { value: 4 },
+    ]);
+    expect(effects).toEqual([2, 1]);
+  });
+});

@@ -39,23 +39,52 @@ export class Db {
    * cancelled is a failure here, though PostgreSQL only warns of it: the change is on the primary's disk and may be lost with
    * it. Throws DatabaseFault for that, and for connections that break; the caller cannot know then whether it was kept.
    */
-  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.run(async (tx) => {
+      const result = await work(tx);
+      return () => Promise.resolve(result);
+    });
+  }
+
+  /**
+   * As {@link transaction}, without a wait before the COMMIT: it is sent behind the last statements of `work`, which has sent them
+   * by then and returns what comes of them. When one of them fails, PostgreSQL commits nothing; so what must not be committed
+   * has to fail there, and not in what is made of an answer.
+   */
+  transactionAhead<T>(work: (tx: Tx) => Promise<{ readonly rest: Promise<T> }>): Promise<T> {
+    return this.run(async (tx) => {
+      const { rest } = await work(tx);
+      rest.catch(() => undefined); // looked at after the commit
+      return () => rest;
+    });
+  }
+
+  private async run<T>(work: (tx: Tx) => Promise<() => Promise<T>>): Promise<T> {
     const runner = this.source.createQueryRunner();
     const effects: (() => void)[] = [];
     let connection: WatchedConnection | undefined;
+    let begun: Promise<void> | undefined;
     try {
       const client = (await runner.connect()) as Client;
       connection = new WatchedConnection(client);
-      await runner.startTransaction();
+      begun = runner.startTransaction();
+      begun.catch(() => undefined); // what comes behind it fails as well
+      await asSentBefore();
       this.open.set(runner.manager, { client, effects });
-      const result = await work(runner.manager as Tx);
-      await connection.commit(
-        () => runner.commitTransaction(),
-        (processId) => this.query('SELECT pg_cancel_backend($1)', [processId]),
-      );
+      const finish = await work(runner.manager as Tx);
+      const [committed, finished] = await Promise.allSettled([
+        connection.commit(
+          () => runner.commitTransaction(),
+          (processId) => this.query('SELECT pg_cancel_backend($1)', [processId]),
+        ),
+        finish(),
+      ]);
+      if (finished.status === 'rejected') throw finished.reason;
+      if (committed.status === 'rejected') throw committed.reason;
       for (const effect of effects) effect();
-      return result;
+      return finished.value;
     } catch (error) {
+      await begun?.catch(() => undefined);
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
       throw asDatabaseFault(error, connection?.isLost);
     } finally {
@@ -121,6 +150,11 @@ export class Db {
       throw asDatabaseFault(error);
     });
   }
+}
+
+/** Resolves when what has just been asked of TypeORM is on its way to the server: it waits for nothing but promises before. */
+function asSentBefore(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 /** node-postgres below TypeORM, which passes on neither warnings nor the end of a connection. */

@@ -1,4 +1,4 @@
-import { encodeHex } from '@margo-trust/bytes';
+import { areEqualBytes, concatBytes, encodeHex } from '@margo-trust/bytes';
 import {
   appendLeaves,
   emptyRange,
@@ -8,7 +8,6 @@ import {
   type CompactRange,
   type Hash,
 } from '@margo-trust/merkle';
-import { concatBytes } from '@margo-trust/bytes';
 import type { Tx } from '../db/db.ts';
 import { refuseDamagedTail, rootOfTile } from './damage.ts';
 import type { FullTile, Head, LogStore, NewEntry } from './log.store.ts';
@@ -26,6 +25,28 @@ export interface Appended {
   readonly placed: readonly Placed[];
 }
 
+/** An append whose statements are on their way to the database. */
+export interface SentAppend extends Appended {
+  /** What comes of them. In PostgreSQL, one that fails takes the transaction with it. */
+  readonly written: Promise<void>;
+  /** For the next append, where it is known. */
+  readonly tail?: Tail;
+}
+
+/** The leaf hashes of the last tile, which is not full, of a tree: what the next append would read otherwise. */
+export interface Tail extends Pick<Head, 'size' | 'root'> {
+  readonly hashes: readonly Hash[];
+}
+
+/** What is known at the head that a transaction holds. */
+interface Known {
+  readonly head: Head;
+  /** What {@link LogStore.indexesOf} said of the entries since. */
+  readonly indexes: ReadonlyMap<string, bigint>;
+  /** Used when it is of this head, and checked against it as a tile that is read would be. */
+  readonly tail: Tail | undefined;
+}
+
 const TILE_WIDTH = 256;
 
 /**
@@ -33,8 +54,7 @@ const TILE_WIDTH = 256;
  * entries and completed tiles, moves the head. The inclusion paths come out of the old compact range and the batch
  * alone, without reading a tile (RFC 9162 §2.1.3.1).
  *
- * `locked` is the head that the caller's transaction holds already, `known` what {@link LogStore.indexesOf} said of the entries
- * since. What can be asked or written together is, in one round trip: each of them waits for its turn in the event loop.
+ * `locked` is the head, if the caller's transaction holds it already.
  *
  * A crash before the commit leaves nothing; after it, everything.
  */
@@ -45,13 +65,34 @@ export async function appendEntries(
   candidates: readonly NewEntry[],
   now: Date,
   locked?: Head,
-  known?: ReadonlyMap<string, bigint>,
 ): Promise<Appended> {
-  const [head, held] = await Promise.all([
+  const [head, indexes] = await Promise.all([
     locked ?? store.lockHead(tx, logId),
-    known ?? store.indexesOf(tx, logId, candidates),
+    store.indexesOf(tx, logId, candidates),
   ]);
-  const places = new Map(held);
+  const { written, ...appended } = await sendAppend(tx, store, logId, candidates, now, {
+    head,
+    indexes,
+    tail: undefined,
+  });
+  await written;
+  return appended;
+}
+
+/**
+ * As {@link appendEntries}, and does not wait for what it writes, all of which is sent when this returns: each round trip waits for its
+ * turn in the event loop.
+ */
+export async function sendAppend(
+  tx: Tx,
+  store: LogStore,
+  logId: number,
+  candidates: readonly NewEntry[],
+  now: Date,
+  known: Known,
+): Promise<SentAppend> {
+  const { head } = known;
+  const places = new Map(known.indexes);
   const fresh: NewEntry[] = [];
   const indexes = candidates.map((candidate) => {
     const key = encodeHex(candidate.entry);
@@ -62,7 +103,10 @@ export async function appendEntries(
     places.set(key, index);
     return index;
   });
-  if (fresh.length === 0) return { head, placed: indexes.map((index) => ({ index })) };
+  if (fresh.length === 0) {
+    const placed = indexes.map((index) => ({ index }));
+    return { head, placed, written: Promise.resolve(), ...(known.tail && { tail: known.tail }) };
+  }
 
   const range: CompactRange = head.size === 0n ? emptyRange() : { size: head.size, hashes: head.frontier };
   const leaves = fresh.map(({ raw, entry }) => hashLeaf(raw ?? entry));
@@ -72,30 +116,43 @@ export async function appendEntries(
   const at = now < head.committedAt ? head.committedAt : now;
   const next = { size: grown.size, root: rootOfRange(grown), frontier: grown.hashes, committedAt: at };
 
-  const tiles = await completeTiles(tx, store, logId, head, leaves);
-  const written = [
+  const tail = isOf(head, known.tail) ? known.tail.hashes : undefined;
+  const { tiles, rest } = await completeTiles(tx, store, logId, head, leaves, tail);
+  const moved = store.nextHead(head, next);
+  const written = Promise.all([
     store.insertEntries(tx, logId, head.size, fresh, at),
     ...tiles.map((tile) => store.insertTile(tx, logId, tile)),
-  ];
-  const [moved] = await Promise.all([store.advanceHead(tx, logId, head, next), ...written]);
+    store.advanceHead(tx, logId, head, moved),
+  ]);
   return {
     head: moved,
     placed: indexes.map((index) => {
       const path = index >= head.size ? paths[Number(index - head.size)] : undefined;
       return { index, ...(path && { path }) };
     }),
+    written: written.then(() => undefined),
+    ...(rest && { tail: { size: moved.size, root: moved.root, hashes: rest } }),
   };
 }
 
-/** Tiles that the append filled, level by level: a full tile's hash is one hash of the level above (C2SP tlog-tiles). */
+function isOf(head: Head, tail: Tail | undefined): tail is Tail {
+  return tail?.size === head.size && areEqualBytes(tail.root, head.root);
+}
+
+/**
+ * Tiles that the append filled, level by level: a full tile's hash is one hash of the level above (C2SP tlog-tiles).
+ * `known` are the leaf hashes of the last tile before, where nobody need ask for them; `rest` those of the last one after.
+ */
 async function completeTiles(
   tx: Tx,
   store: LogStore,
   logId: number,
   head: Head,
   leaves: readonly Hash[],
-): Promise<FullTile[]> {
+  known: readonly Hash[] | undefined,
+): Promise<{ tiles: FullTile[]; rest: readonly Hash[] | undefined }> {
   const tiles: FullTile[] = [];
+  let rest = known && [...known, ...leaves];
   let added = leaves;
   let before = head.size; // hashes at this level that lie in full subtrees before the append
   for (let level = 0; added.length > 0; level += 1) {
@@ -103,21 +160,23 @@ async function completeTiles(
     const start = Number(before - first);
     if (start + added.length < TILE_WIDTH) break;
 
-    const tail = start === 0 ? [] : await loadTail(tx, store, logId, level, first, start);
+    const tail = (level === 0 ? known : undefined) ?? (await loadTail(tx, store, logId, level, first, start));
     refuseDamagedTail(`the last tile of level ${level}`, level, tail, head);
     const hashes = [...tail, ...added];
     const roots: Hash[] = [];
-    for (let at = 0; at + TILE_WIDTH <= hashes.length; at += TILE_WIDTH) {
+    let at = 0;
+    for (; at + TILE_WIDTH <= hashes.length; at += TILE_WIDTH) {
       const full = hashes.slice(at, at + TILE_WIDTH);
       const root = rootOfTile(full);
       const index = (first + BigInt(at)) / BigInt(TILE_WIDTH);
       tiles.push({ level, index, hashes: concatBytes(...full), root });
       roots.push(root);
     }
+    if (level === 0) rest = hashes.slice(at);
     added = roots;
     before = first / BigInt(TILE_WIDTH);
   }
-  return tiles;
+  return { tiles, rest };
 }
 
 async function loadTail(
@@ -128,6 +187,7 @@ async function loadTail(
   first: bigint,
   count: number,
 ): Promise<readonly Hash[]> {
+  if (count === 0) return [];
   if (level > 0) return store.tileRoots(tx, logId, level - 1, first, count);
   return (await store.leaves(tx, logId, first, count)).map(hashLeaf);
 }

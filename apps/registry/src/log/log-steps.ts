@@ -30,12 +30,23 @@ export const LOG_STEPS = [
 export type LogStep = (typeof LOG_STEPS)[number];
 
 /**
- * Where a process may die. The service does nothing here; a test puts something into its place that throws, cuts the
- * connection or ends the process.
+ * Where a process may die. The service does nothing here; a test watches, and throws, cuts the connection or ends the process.
  */
 @Injectable()
 export class LogSteps {
-  reached(_step: LogStep): void | Promise<void> {
-    // Nothing happens at a step by itself.
+  private watcher: ((step: LogStep) => void | Promise<void>) | undefined;
+
+  /** Calls `watcher` at each step from now on, and waits for it. */
+  watch(watcher: (step: LogStep) => void | Promise<void>): void {
+    this.watcher = watcher;
+  }
+
+  /** Whether steps that nobody need wait for are to be taken one by one. */
+  get areWatched(): boolean {
+    return this.watcher !== undefined;
+  }
+
+  reached(step: LogStep): void | Promise<void> {
+    return this.watcher?.(step);
   }
 }

@@ -162,7 +162,8 @@ describe('the log in PostgreSQL', () => {
   it('refuses a writer whose epoch was taken over', async () => {
     const zombie = db.transaction(async (tx) => {
       const head = await store.lockHead(tx, LOG);
-      await store.advanceHead(tx, LOG, { ...head, epoch: head.epoch - 1n }, { ...head, size: head.size + 1n });
+      const next = store.nextHead(head, { ...head, size: head.size + 1n });
+      await store.advanceHead(tx, LOG, { ...head, epoch: head.epoch - 1n }, next);
     });
     await expect(zombie).rejects.toThrow('moved under its writer');
   });

@@ -104,6 +104,8 @@ const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' 
 
 const REMEMBERED_CHAINS = 16_384;
 
+const DIVISION_BY_ZERO = '22012';
+
 /** The log's tables. Every method takes the caller's transaction; none opens its own, none knows a rule. */
 @Injectable()
 export class LogStore {
@@ -317,45 +319,47 @@ export class LogStore {
     return rows.map((row) => row.root);
   }
 
+  /** The head after `old` when this process moves it: whoever finds another writer's head takes over under the next epoch. */
+  nextHead(old: Head, next: Pick<Head, 'size' | 'root' | 'frontier' | 'committedAt'>): Head {
+    const epoch = old.writer === this.writer ? old.epoch : old.epoch + 1n;
+    return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex, keyIndex: old.keyIndex };
+  }
+
   /**
    * Moves the head from `old`, which must have been sealed, to `next`, and seals that. Compares size, root and epoch although the row is locked:
-   * a writer that lost its lock to a failover must fail here rather than fork the log. Whoever finds another writer's head
-   * takes over under the next epoch.
+   * a writer that lost its lock to a failover must fail here rather than fork the log. It fails in PostgreSQL, so that a COMMIT that
+   * has been sent already commits nothing.
    */
-  async advanceHead(
-    tx: Tx,
-    logId: number,
-    old: Head,
-    next: Pick<Head, 'size' | 'root' | 'frontier' | 'committedAt'>,
-  ): Promise<Head> {
-    const epoch = old.writer === this.writer ? old.epoch : old.epoch + 1n;
-    const rows = await this.db.prepared<{ moved: number }>(
-      tx,
-      `WITH moved AS (
-         UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5, epoch = $9, writer = $10
-         WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8
-           AND ($6 = 0 OR EXISTS (SELECT FROM log_seal s WHERE s.log_id = $1 AND s.size = $6 AND s.root = $7))
-         RETURNING log_id, size, root, committed_at),
-       sealed AS (INSERT INTO log_seal SELECT * FROM moved)
-       SELECT count(*)::int AS moved FROM moved`,
-      [
-        logId,
-        next.size.toString(),
-        buffer(next.root),
-        Buffer.from(concatBytes(...next.frontier)),
-        next.committedAt,
-        old.size.toString(),
-        buffer(old.root),
-        old.epoch.toString(),
-        epoch.toString(),
-        this.writer,
-      ],
-    );
-    if (rows[0]?.moved !== 1)
-      throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`);
+  async advanceHead(tx: Tx, logId: number, old: Head, next: Head): Promise<void> {
+    try {
+      await this.db.prepared(
+        tx,
+        `WITH moved AS (
+           UPDATE log_head SET size = $2, root = $3, frontier = $4, committed_at = $5, epoch = $9, writer = $10
+           WHERE log_id = $1 AND size = $6 AND root = $7 AND epoch = $8
+             AND ($6 = 0 OR EXISTS (SELECT FROM log_seal s WHERE s.log_id = $1 AND s.size = $6 AND s.root = $7))
+           RETURNING log_id, size, root, committed_at),
+         sealed AS (INSERT INTO log_seal SELECT * FROM moved)
+         SELECT 1 / count(*)::int AS moved FROM moved`,
+        [
+          logId,
+          next.size.toString(),
+          buffer(next.root),
+          Buffer.from(concatBytes(...next.frontier)),
+          next.committedAt,
+          old.size.toString(),
+          buffer(old.root),
+          old.epoch.toString(),
+          next.epoch.toString(),
+          this.writer,
+        ],
+      );
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== DIVISION_BY_ZERO) throw error;
+      throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`, { cause: error });
+    }
     this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));
     await this.steps.reached('head moved');
-    return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex, keyIndex: old.keyIndex };
   }
 }
 

@@ -3,7 +3,7 @@ import { encodeReceipt } from '@margo-trust/receipt';
 import type { Fault } from '@margo-trust/fault';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
-import { appendEntries, type Appended } from './append-entries.ts';
+import { sendAppend, type Appended, type Tail } from './append-entries.ts';
 import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { IssueReceipt } from './issue-receipt.ts';
@@ -45,12 +45,15 @@ interface Sealed {
 
 const MAX_BATCH = 1024;
 const MAX_WAITING = 16_384;
-/** A batch gathers for longer the larger the last one was: alone one should not wait, in a crowd it pays for all. */
-const GATHER_MILLISECONDS = { least: 2, most: 10 };
+/** Below it splitting a batch gains nothing. */
+const LEAST_SPLIT = 32;
+/** How long a batch waits for others at most. */
+const GATHER_MILLISECONDS = 10;
 
 /**
  * Seals registrations in batches: one transaction and one receipt signature for all that arrived meanwhile. While a
- * batch commits, the next one gathers and the last one is acknowledged; the head row keeps other replicas in line.
+ * batch commits, the next one gathers, or waits in PostgreSQL for the head, and the last one is acknowledged; the head row keeps
+ * other replicas in line.
  *
  * Nothing is acknowledged before its batch has committed. A crash before that leaves no trace of the batch; a crash
  * after it leaves entries whose callers will ask again and get the same index.
@@ -59,8 +62,17 @@ const GATHER_MILLISECONDS = { least: 2, most: 10 };
 export class Sequencer implements OnApplicationShutdown {
   private waiting: Waiting[] = [];
   private sealing: Promise<void> | undefined;
-  private readonly acknowledging = new Set<Promise<void>>();
+  /** Batches that are not acknowledged yet. */
+  private readonly sealed = new Set<Promise<void>>();
+  /** Registrations that are being judged. */
+  private underWay = 0;
+  /** Batches on their way to the database, two at most. */
+  private uncommitted = 0;
+  /** Ends the wait of a batch. */
+  private gathered: (() => void) | undefined;
   private lastBatch = 0;
+  /** Of the head that this process has moved to last: good for nothing under any other head. */
+  private tail: Tail | undefined;
   private lateCheck: LateCheck = async (_tx, entries) => () => entries.map(() => undefined);
 
   constructor(
@@ -79,11 +91,22 @@ export class Sequencer implements OnApplicationShutdown {
     this.lateCheck = check;
   }
 
-  register(entry: NewEntry): Promise<Registered> {
+  /** Seals what `judged` comes to, and waits with a batch for it meanwhile. Its failure is the caller's. */
+  async register(judged: Promise<NewEntry>): Promise<Registered> {
+    this.underWay += 1;
+    let sealed: Promise<Registered>;
+    try {
+      sealed = this.enqueue(await judged);
+    } finally {
+      this.underWay -= 1;
+      this.look();
+    }
+    return sealed;
+  }
+
+  private enqueue(entry: NewEntry): Promise<Registered> {
     if (this.waiting.length >= MAX_WAITING) {
-      return Promise.reject(
-        new RegistrationFault('registration/overloaded', 'Too many registrations wait; try again in a second.'),
-      );
+      throw new RegistrationFault('registration/overloaded', 'Too many registrations wait; try again in a second.');
     }
     return new Promise((resolve, reject) => {
       this.waiting.push({ entry, resolve, reject });
@@ -93,46 +116,76 @@ export class Sequencer implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     await this.sealing;
-    await Promise.all(this.acknowledging);
+    await Promise.all(this.sealed);
   }
 
   private async seal(): Promise<void> {
     while (this.waiting.length > 0) {
-      if (this.waiting.length < MAX_BATCH) await this.gather();
-      const batch = this.waiting.splice(0, MAX_BATCH);
+      if (!this.isGathered()) await this.gather();
+      const batch = this.waiting.splice(0, this.nextBatch());
       this.lastBatch = batch.length;
-      try {
-        this.answer(await this.sealBatch(batch));
-      } catch (error) {
-        this.refuse(batch, error);
-      }
+      this.uncommitted += 1;
+      // While this batch commits, the next one waits in PostgreSQL for the head that it leaves.
+      await new Promise<void>((resolve) => {
+        const done = this.sealBatch(batch, resolve)
+          .finally(() => {
+            this.uncommitted -= 1;
+            this.look();
+          })
+          .then((sealed) => this.acknowledge(sealed))
+          .catch((error: unknown) => this.refuse(batch, error))
+          .finally(() => {
+            this.sealed.delete(done);
+            resolve();
+          });
+        this.sealed.add(done);
+      });
     }
   }
 
-  private gather(): Promise<void> {
-    const { least, most } = GATHER_MILLISECONDS;
-    return new Promise((resolve) => setTimeout(resolve, Math.min(most, least + this.lastBatch / 16)));
+  /** Nobody else is about to come; and a batch that would have to wait for the head is as large as the one before. */
+  private isGathered(): boolean {
+    const { length } = this.waiting;
+    return length >= MAX_BATCH || (this.underWay === 0 && (this.uncommitted === 0 || length >= this.lastBatch));
   }
 
-  /** Not waited for: the next batch is on its way to the database meanwhile. */
-  private answer(sealed: Sealed): void {
-    const done = this.acknowledge(sealed)
-      .catch((error: unknown) => this.refuse(sealed.admitted, error))
-      .finally(() => this.acknowledging.delete(done));
-    this.acknowledging.add(done);
+  private look(): void {
+    if (this.isGathered()) this.gathered?.();
+  }
+
+  private async gather(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GATHER_MILLISECONDS);
+      this.gathered = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.gathered = undefined;
+  }
+
+  /**
+   * Half of those that come again and again, since callers wait for their receipts: while the database has one half, this process
+   * reads and checks the other one.
+   */
+  private nextBatch(): number {
+    const half = Math.ceil((this.waiting.length + this.lastBatch) / 2);
+    return Math.min(MAX_BATCH, Math.max(LEAST_SPLIT, half));
   }
 
   private refuse(batch: readonly Waiting[], error: unknown): void {
     this.guard.forget();
+    this.tail = undefined;
     for (const { reject } of batch) reject(error);
   }
 
-  private async sealBatch(batch: readonly Waiting[]): Promise<Sealed> {
-    const { admitted, appended, askedAt } = await this.db.transaction(async (tx) => {
+  private async sealBatch(batch: readonly Waiting[], whenSent: () => void): Promise<Sealed> {
+    let askedAt = 0;
+    const { admitted, appended } = await this.db.transactionAhead(async (tx) => {
       const entries = batch.map(({ entry }) => entry);
       // One round trip. The head comes first, and PostgreSQL takes them one after the other: a suspension or revocation needs the
       // head for its record, so none can commit between check and append.
-      const [head, judge, known] = await Promise.all([
+      const [head, judge, indexes] = await Promise.all([
         this.guard.lock(tx),
         this.lateCheck(tx, entries),
         this.store.indexesOf(tx, this.identity.logId, entries),
@@ -146,9 +199,16 @@ export class Sequencer implements OnApplicationShutdown {
         return !refusal;
       });
       const candidates = admitted.map(({ entry }) => entry);
-      const appended = await appendEntries(tx, this.store, this.identity.logId, candidates, now, head, known);
-      await this.steps.reached('before commit');
-      return { admitted, appended, askedAt: performance.now() };
+      const known = { head, indexes, tail: this.tail };
+      const appended = await sendAppend(tx, this.store, this.identity.logId, candidates, now, known);
+      if (this.steps.areWatched) {
+        await appended.written;
+        await this.steps.reached('before commit');
+      }
+      askedAt = performance.now();
+      this.tail = appended.tail;
+      whenSent();
+      return { rest: appended.written.then(() => ({ admitted, appended })) };
     });
     // From here on the batch is durable: whatever fails now, asking again gives the same index.
     await this.steps.reached('committed');

@@ -14,7 +14,8 @@ import { HeadSigner } from '../head-signer.ts';
 import { ed25519Raw, LogIdentity } from '../log-identity.ts';
 import { LogReader } from '../log.reader.ts';
 import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
-import { Sequencer, type Registered } from '../sequencer.ts';
+import type { NewEntry } from '../log.store.ts';
+import { Sequencer } from '../sequencer.ts';
 import { SignerFacts } from './signer-facts.ts';
 import { admissionOf, underPolicy } from './under-policy.ts';
 
@@ -38,11 +39,13 @@ export class RegisterHashedRekord {
   async run(request: Uint8Array): Promise<object> {
     const entry = parseEntryRequest(request);
     const leaf = encodeHashedRekord(entry);
-    const { index } = await underPolicy(this.policies, (logged) => this.admit(entry, leaf, logged));
+    const { index } = await underPolicy(this.policies, (logged) =>
+      this.sequencer.register(this.judge(entry, leaf, logged)),
+    );
     return this.prove(index, leaf);
   }
 
-  private async admit(entry: HashedRekord, leaf: Uint8Array, logged: LoggedPolicy): Promise<Registered> {
+  private async judge(entry: HashedRekord, leaf: Uint8Array, logged: LoggedPolicy): Promise<NewEntry> {
     const path = admitHashedRekord(entry, logged.policy, await this.signers.paths(), this.clock.now());
     const [uri = ''] = path[0].uriSans;
     const vendor = await this.signers.findVendor(uri);
@@ -50,7 +53,7 @@ export class RegisterHashedRekord {
     this.signers.limit(vendor, logged.policy);
 
     const digest = digestOfHashedRekord(entry);
-    return this.sequencer.register({
+    return {
       entry: sha256(leaf),
       raw: leaf,
       chain: [],
@@ -61,7 +64,7 @@ export class RegisterHashedRekord {
       certificate: sha256(entry.certificate),
       mentions: [digest],
       admission: admissionOf(logged, path),
-    });
+    };
   }
 
   /** Against the newest head: what was committed may be signed, and a client waits for no other. */

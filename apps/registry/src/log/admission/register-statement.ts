@@ -47,11 +47,13 @@ export class RegisterStatement {
 
   async run(bytes: Uint8Array): Promise<Registered & { entryId: string }> {
     const statement = parseStatement(bytes, { maxBytes: POLICY_LIMITS.maxStatementBytes });
-    const registered = await underPolicy(this.policies, (logged) => this.admit(statement, logged));
+    const registered = await underPolicy(this.policies, (logged) =>
+      this.sequencer.register(this.judge(statement, logged)),
+    );
     return { ...registered, entryId: statement.entryId };
   }
 
-  private async admit(statement: Statement, logged: LoggedPolicy): Promise<Registered> {
+  private async judge(statement: Statement, logged: LoggedPolicy): Promise<NewEntry> {
     const { policy } = logged;
     const spoken = admitContent(statement, policy);
     const path = admitChain(statement, await this.signers.paths(), this.clock.now());
@@ -60,11 +62,11 @@ export class RegisterStatement {
     await checkSignatureOnPool(admitAlgorithm(statement, path, policy));
     if (vendor) this.signers.limit(vendor, policy);
 
-    return this.sequencer.register({
+    return {
       ...toNewEntry(statement, spoken),
       ...(vendor && { vendorId: vendor.id }),
       admission: admissionOf(logged, path),
-    });
+    };
   }
 
   /**
