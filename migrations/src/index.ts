@@ -25,6 +25,7 @@ import { StampMark0070 } from './0070-stamp-mark.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
 import { WorkloadBindings0075 } from './0075-workload-bindings.ts';
+import { Anchors0080 } from './0080-anchors.ts';
 import { OpenpgpKeys0087 } from './0087-openpgp-keys.ts';
 
 /**
@@ -59,5 +60,6 @@ export const MIGRATIONS = [
   AuthorityStates0072,
   CertificateClass0074,
   WorkloadBindings0075,
+  Anchors0080,
   OpenpgpKeys0087,
 ] as const;

@@ -9,6 +9,7 @@ interface Descriptor {
   mediaType: string;
   digest: string;
   size: number;
+  annotations?: Record<string, string>;
   [member: string]: unknown;
 }
 
@@ -44,6 +45,14 @@ export async function loadSigned(layout: string, kind: Kind): Promise<string[]> 
   const result = digests.filter((digest) => signed.has(digest));
   if (result.length === 0) throw new Error(`${layout} holds no signed ${kind}.`);
   return result;
+}
+
+/** The digest that a tag of the layout stands for. */
+export async function readTagged(layout: string, tag: string): Promise<string> {
+  const { manifests = [] } = await readJson(join(layout, 'index.json'));
+  const found = manifests.find(({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] === tag);
+  if (!found) throw new Error(`${layout} has no tag ${tag}.`);
+  return found.digest;
 }
 
 /**

@@ -11,7 +11,12 @@ export function keyPassphrase({ env }: Io): string | undefined {
   return env['MARGO_TRUST_KEY_PASSPHRASE'] || undefined;
 }
 
-export async function readIdentity(io: Io, files: { key: string; chain: string }): Promise<SigningIdentity> {
+/** `vendorUri` where the certificate does not name the vendor it signs for. */
+export async function readIdentity(
+  io: Io,
+  files: { key: string; chain: string },
+  vendorUri?: string,
+): Promise<SigningIdentity> {
   const signer = openPrivateKey(await readTextInput(files.key, 'private key', 65_536), keyPassphrase(io));
-  return openIdentity(signer, await readTextInput(files.chain, 'certificate chain', 262_144));
+  return openIdentity(signer, await readTextInput(files.chain, 'certificate chain', 262_144), vendorUri);
 }

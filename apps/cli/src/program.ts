@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
+import { addAnchor } from './commands/anchor.ts';
 import { addBundle } from './commands/bundle.ts';
 import { addCa } from './commands/ca.ts';
 import { addCert } from './commands/cert.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDevice } from './commands/device.ts';
 import { addLog } from './commands/log.ts';
 import { addLogin } from './commands/login.ts';
 import { addRegister } from './commands/register.ts';
@@ -41,6 +43,7 @@ const COMMANDS = [
   addVendor,
   addCert,
   addWorkload,
+  addAnchor,
   addOpenpgp,
   addRevoke,
   addSign,
@@ -48,6 +51,7 @@ const COMMANDS = [
   addRoot,
   addVerify,
   addBundle,
+  addDevice,
   addLog,
   addWitness,
   addCa,

@@ -70,6 +70,16 @@ export class Session {
     return new RegistryApi({ url, token: await this.accessToken(url), plainHttp: this.plainHttp });
   }
 
+  /** The registry as whoever has signed in sees it, or else as everybody does: to members some answers say more. */
+  async memberApi(): Promise<RegistryApi> {
+    try {
+      return await this.signedInApi();
+    } catch (error) {
+      if (error instanceof CliFault && error.code === 'cli/not-signed-in') return this.api();
+      throw error;
+    }
+  }
+
   async keepLogin(registry: string, tokenEndpoint: string, tokens: Tokens): Promise<void> {
     await this.logins.keep(registry, this.loginOf(tokenEndpoint, tokens));
   }

@@ -8,11 +8,13 @@ import {
   type SigningTrust,
   VerifiedPaths,
   type RegistrationPolicy,
+  type SigningPath,
 } from '@margo-trust/policy';
 import { parseHashedRekord, type HashedRekord } from '@margo-trust/sigstore';
 import { CONTENT, type Claims, type Statement } from '@margo-trust/statement';
 import type { VerifierKey } from '@margo-trust/tlog';
 import { parseCertificate, readScts, removeScts, verifyPath } from '@margo-trust/x509';
+import { AnchorRegister } from './anchor-register.ts';
 import { findOverlap } from './claims-overlap.ts';
 import { AuditorFault, type AuditorFaultCode } from './fault.ts';
 import { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
@@ -93,6 +95,7 @@ export class AdmissionReplay {
   private readonly bindings = new WorkloadBindings();
   /** By fingerprint; without `entryId` once withdrawn. */
   private readonly openpgpKeys = new Map<string, { readonly vendor: string; readonly entryId?: string }>();
+  private readonly anchors = new AnchorRegister();
   /** By `certificate:<fingerprint>`, `key:…`, `issuer:…`, `vendor:…`, `digest:…`, the last with ` of <vendor>` where only its signatures are meant. */
   private readonly revocations = new Map<string, Revocation>();
   /** Vendor of announced certificates and digest of what they say, by EntryID of the announcement. */
@@ -199,7 +202,7 @@ export class AdmissionReplay {
     if (!paths) throw new Error('Nothing is decided before genesis.');
     const vendor = this.byUri.get(admitted.issuer);
     const { x5t } = admitted;
-    const isRevoked = x5t !== undefined && this.isRevoked(encodeHex(x5t));
+    const isRevoked = (path: SigningPath) => x5t !== undefined && this.isRevoked(encodeHex(x5t), path);
     const isWithdrawn = (digests: readonly string[]) =>
       digests.some(
         (digest) =>
@@ -210,6 +213,7 @@ export class AdmissionReplay {
         policy,
         at,
         paths,
+        anchors: this.anchors.forSigning(),
         vendor: vendor && { ...vendor, isActive: isActive(vendor) },
         isRevoked,
         isWithdrawn,
@@ -224,7 +228,8 @@ export class AdmissionReplay {
     return decideAt(new Date(row.registeredAt.getTime() - LONGEST_WAIT_MS));
   }
 
-  private isRevoked(fingerprint: string): boolean {
+  private isRevoked(fingerprint: string, { path, anchor }: SigningPath): boolean {
+    if (anchor) return path.some(({ spki }) => this.revocations.has(`key:${encodeHex(sha256(spki))}`));
     const certificate = this.certificates.get(fingerprint);
     const subjects = [`certificate:${fingerprint}`];
     if (certificate) subjects.push(`key:${certificate.key}`, `issuer:${certificate.issuer}`);
@@ -317,6 +322,8 @@ export class AdmissionReplay {
       'issuer-revoked': (record, { index }) => this.revoke(record, `issuer:${record.text('issuer')}`, index),
       'vendor-revoked': (record, { index }) => this.revokeVendor(record, index),
       'digest-revoked': (record, { index }) => this.revokeDigest(record, index),
+      'anchor-registered': (record, checked) => this.registerAnchor(record, checked),
+      'anchor-withdrawn': (record, { index }) => this.withdrawAnchor(record, index),
       'workload-bound': (record, { index, row }) => this.bindWorkload(record, index, encodeBase64Url(row.entry)),
       'workload-unbound': (record, { index }) => this.unbindWorkload(record, index),
       'openpgp-key-registered': (record, { index, row }) =>
@@ -407,7 +414,9 @@ export class AdmissionReplay {
     if (mustBe && this.announced.get(announced ?? '') !== announcement(vendor, removeScts(certificate.tbs))) {
       throw wrong(index, 'issues a certificate that was not announced before');
     }
-    if (this.keys.has(key)) throw wrong(index, 'certifies a key a second time');
+    if (this.keys.has(key) || this.anchors.holderOf(key) !== undefined) {
+      throw wrong(index, 'certifies a key a second time');
+    }
     const issuer = record.text('issuer');
     if (this.revocations.has(`key:${key}`)) throw wrong(index, 'certifies a key that is revoked');
     if (this.revocations.has(`issuer:${issuer}`))
@@ -416,6 +425,31 @@ export class AdmissionReplay {
     if (flaw !== undefined) throw wrong(index, flaw);
     this.keys.add(key);
     this.certificates.set(fingerprint, { vendor: vendor.id, key, issuer });
+    return vendor.id;
+  }
+
+  /** What a vendor brought along, decided by governance; judged again as it was then. */
+  private registerAnchor(record: RecordPayload, { index, row, statement }: CheckedRow): string {
+    const vendor = this.loadVendor(record, index);
+    if (!statement) throw new Error('A record has a statement.');
+    if (!isActive(vendor)) throw wrong(index, `registers an anchor of ${vendor.id}, which is not active`);
+    if (record.count('approvals') < QUORUM)
+      throw wrong(index, `registers an anchor with less than ${QUORUM} approvals`);
+    const { at, entryId } = { at: row.registeredAt, entryId: encodeBase64Url(row.entry) };
+    const flaw = this.anchors.register(
+      entryId,
+      statement.payload,
+      { vendor, at },
+      (key) => this.keys.has(key) || this.revocations.has(`key:${key}`),
+    );
+    if (flaw !== undefined) throw wrong(index, flaw);
+    return vendor.id;
+  }
+
+  private withdrawAnchor(record: RecordPayload, index: bigint): string {
+    const vendor = this.loadVendor(record, index);
+    const flaw = this.anchors.withdraw(record.text('anchor'), vendor.id);
+    if (flaw !== undefined) throw wrong(index, flaw);
     return vendor.id;
   }
 

@@ -1,6 +1,11 @@
 import { encodeUtf8, parseJson } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
 import type {
+  Anchor,
+  AnchorList,
+  AnchorPage,
+  AnchorPreview,
+  AnchorRequest,
   Authority,
   AuthorityAnnouncement,
   AuthorityList,
@@ -200,6 +205,38 @@ export class RegistryApi {
 
   async withdrawOpenpgpKey(vendorId: string, fingerprint: string): Promise<void> {
     await this.call('DELETE', `vendors/${segment(vendorId)}/openpgp-keys/${segment(fingerprint)}`);
+  }
+
+  proposeAnchor(vendorId: string, request: AnchorRequest): Promise<Anchor> {
+    return this.call('POST', `vendors/${segment(vendorId)}/anchors`, request);
+  }
+
+  previewAnchor(vendorId: string, request: AnchorRequest): Promise<AnchorPreview> {
+    return this.call('POST', `vendors/${segment(vendorId)}/anchors/preview`, request);
+  }
+
+  listAnchorsOf(vendorId: string): Promise<AnchorList> {
+    return this.call('GET', `vendors/${segment(vendorId)}/anchors`);
+  }
+
+  listAnchors(query: { limit?: number; after?: string; purpose?: string } = {}): Promise<AnchorPage> {
+    return this.call('GET', `anchors${queryOf(query)}`);
+  }
+
+  listAnchorProposals(): Promise<AnchorList> {
+    return this.call('GET', 'anchors/proposals');
+  }
+
+  loadAnchor(id: string): Promise<Anchor> {
+    return this.call('GET', `anchors/${segment(id)}`);
+  }
+
+  approveAnchor(id: string, note: string): Promise<Anchor> {
+    return this.call('POST', `anchors/${segment(id)}/approvals`, { note });
+  }
+
+  withdrawAnchor(id: string, reason: string): Promise<Anchor> {
+    return this.call('POST', `anchors/${segment(id)}/withdrawal`, { reason });
   }
 
   revokeCertificate(serial: string, request: RevocationRequest): Promise<Revocation> {

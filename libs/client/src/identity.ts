@@ -15,11 +15,12 @@ export interface SigningIdentity {
 
 /**
  * Joins a key with its chain (PEM, leaf first, complete to the self-signed root). `client/key-mismatch` when the leaf is
- * for another key, `client/incomplete-chain` when a link is missing, or the leaf names no vendor.
+ * for another key, `client/incomplete-chain` when a link is missing, or the leaf names no vendor. Under a CA of the vendor's own
+ * it need name none: `vendorUri` says for whom it signs.
  *
  * Whether anybody trusts the chain is not looked at: the registry will, when it registers what was signed.
  */
-export function openIdentity(signer: StatementSigner, chainPem: string): SigningIdentity {
+export function openIdentity(signer: StatementSigner, chainPem: string, vendorUri?: string): SigningIdentity {
   const chain = parsePem('CERTIFICATE', chainPem);
   const certificates = chain.map(parseCertificate);
   const [leaf] = certificates;
@@ -32,6 +33,7 @@ export function openIdentity(signer: StatementSigner, chainPem: string): Signing
       throw new ClientFault('client/incomplete-chain', 'The chain must be complete, from leaf to self-signed root.');
     }
   }
+  if (vendorUri !== undefined) return { signer, leaf, chain, issuer: vendorUri };
   const [uri] = leaf.uriSans;
   if (uri === undefined || leaf.uriSans.length > 1) {
     throw new ClientFault('client/incomplete-chain', 'The first certificate names no vendor, and only one, by URI.');

@@ -10,13 +10,18 @@ import type { VerifiedPaths } from './verified-paths.ts';
 
 /**
  * Whether the log admits what a vendor signed with a Sigstore tool: the Fault that refuses it, or `undefined`. The same checks
- * as for a statement, except for claims: an entry says that something was signed, and not what.
+ * as for a statement, except for claims: an entry says that something was signed, and not what. So certificates under registered
+ * anchors, which count within claims, are not admitted.
  */
 export function decideHashedRekord(entry: HashedRekord, facts: AdmissionFacts): Fault | undefined {
   try {
-    admitHashedRekord(entry, facts.policy, facts.paths, facts.at);
+    const path = admitHashedRekord(entry, facts.policy, facts.paths, facts.at);
     if (facts.vendor === undefined) return unknownVendor();
-    return refuseStanding(facts.vendor.isActive, facts.isRevoked, facts.isWithdrawn([digestOfHashedRekord(entry)]));
+    return refuseStanding(
+      facts.vendor.isActive,
+      facts.isRevoked({ path }),
+      facts.isWithdrawn([digestOfHashedRekord(entry)]),
+    );
   } catch (error) {
     if (error instanceof Fault) return error;
     throw error; // a bug of ours must not look like a decision

@@ -14,6 +14,7 @@ import {
 import type { Certificate } from '@margo-trust/x509';
 import { AdmissionFault } from './fault.ts';
 import type { RegistrationPolicy } from './policy.ts';
+import { claimsUnder, judgeAnchor, type RegisteredAnchor } from './registered-anchor.ts';
 import type { VerifiedPaths } from './verified-paths.ts';
 
 /** What a decision rests on besides the statement. All of it is in the log below the entry's index. */
@@ -23,12 +24,23 @@ export interface AdmissionFacts {
   /** When the entry was registered. */
   readonly at: Date;
   readonly paths: VerifiedPaths;
+  /** Registered anchors of purpose `artifact-signing` that are in force, of whatever vendors. */
+  readonly anchors: readonly RegisteredAnchor[];
   /** The vendor whose URI is the statement's `iss`, if there is one. */
   readonly vendor: { readonly claims: Claims; readonly isActive: boolean } | undefined;
-  /** Whether the signing certificate, its key or its issuer is revoked, for whatever reason. */
-  readonly isRevoked: boolean;
+  /**
+   * Whether the signing certificate, its key or its issuer is revoked, for whatever reason; with an anchor, whether a key of the
+   * path is.
+   */
+  readonly isRevoked: (path: SigningPath) => boolean;
   /** Whether one of these digests was withdrawn, for everybody or for this vendor's signatures. */
   readonly isWithdrawn: (digests: readonly string[]) => boolean;
+}
+
+/** A verified path, leaf first, and the registered anchor that it counts by, if not one of the registry's own. */
+export interface SigningPath {
+  readonly path: readonly [Certificate, ...Certificate[]];
+  readonly anchor?: RegisteredAnchor;
 }
 
 /**
@@ -41,10 +53,11 @@ export interface AdmissionFacts {
 export function decideAdmission(statement: Statement, facts: AdmissionFacts): Fault | undefined {
   try {
     const spoken = admitContent(statement, facts.policy);
-    const path = admitChain(statement, facts.paths, facts.at);
-    admitClaims(spoken, facts.vendor, facts.policy);
-    verifySignature(admitAlgorithm(statement, path, facts.policy));
-    return refuseStanding(facts.vendor?.isActive ?? false, facts.isRevoked, facts.isWithdrawn(spoken.digests));
+    const found = admitChain(statement, facts.paths, facts.at, facts.anchors);
+    admitClaims(spoken, facts.vendor, facts.policy, found.anchor);
+    verifySignature(admitAlgorithm(statement, found.path, facts.policy));
+    const isActive = facts.vendor?.isActive ?? false;
+    return refuseStanding(isActive, facts.isRevoked(found), facts.isWithdrawn(spoken.digests));
   } catch (error) {
     if (error instanceof Fault) return error;
     throw error; // a bug of ours must not look like a decision
@@ -71,12 +84,16 @@ export function admitContent(statement: Statement, policy: RegistrationPolicy): 
   return readFacts(statement);
 }
 
-/** Steps 3 and 4: the path to an anchor, leaf first, valid at that time; `iss` is the only URI of its leaf. */
+/**
+ * Steps 3 and 4: the path to an anchor, valid at that time. `iss` is the only URI of its leaf; or the vendor whose registered
+ * anchor it is, and the leaf is what that was registered for.
+ */
 export function admitChain(
   statement: Statement,
   paths: VerifiedPaths,
   at: Date,
-): readonly [Certificate, ...Certificate[]] {
+  anchors: readonly RegisteredAnchor[],
+): SigningPath {
   const [first, ...others] = statement.chain;
   if (first === undefined || statement.x5t === undefined) {
     throw new AdmissionFault(
@@ -84,39 +101,46 @@ export function admitChain(
       'Send the certificate chain (x5chain, leaf first) and protect x5t.',
     );
   }
-  const [leaf, ...above] = paths.find([first, ...others], at);
+  const own = anchors.filter(({ vendorUri }) => vendorUri === statement.issuer);
+  const certificates = own.map(({ certificate }) => certificate);
+  const [leaf, ...above] = paths.find([first, ...others], at, certificates);
   if (leaf === undefined) throw new Error('A verified path has no leaf.');
+  const anchor = judgeAnchor([leaf, ...above], own, at);
+  if (anchor !== undefined) return { path: [leaf, ...above], anchor };
   if (leaf.uriSans.length !== 1 || leaf.uriSans[0] !== statement.issuer) {
     throw new AdmissionFault('registration/issuer-mismatch', 'The issuer (iss) is not the URI in the certificate.');
   }
-  return [leaf, ...above];
+  return { path: [leaf, ...above] };
 }
 
-/** Steps 5 and 6: the vendor is known, and was granted what it speaks for. */
+/** Steps 5 and 6: the vendor is known, and was granted what it speaks for; so was the anchor it signs under. */
 export function admitClaims(
   { applicationId, claimedReferences }: StatementFacts,
   vendor: { readonly claims: Claims } | undefined,
   policy: RegistrationPolicy,
+  anchor?: RegisteredAnchor,
 ): void {
   if (vendor === undefined) {
     throw new AdmissionFault('registration/unknown-vendor', 'No vendor of this registry has that URI.');
   }
+  const claims = claimsUnder(anchor, vendor.claims);
+  const whom = anchor === undefined ? 'the vendor' : "the vendor's own CA";
   const isApplicationForeign =
     policy.claims.includes('application-id-prefix') &&
     applicationId !== undefined &&
-    !isClaimedApplication(applicationId, vendor.claims);
+    !isClaimedApplication(applicationId, claims);
   if (isApplicationForeign) {
     throw new AdmissionFault(
       'registration/application-not-claimed',
-      `No application-id prefix granted to the vendor covers "${applicationId}".`,
+      `No application-id prefix granted to ${whom} covers "${applicationId}".`,
     );
   }
   if (!policy.claims.includes('oci-namespace')) return;
-  const stranger = claimedReferences.find((reference) => !isClaimedReference(reference, vendor.claims));
+  const stranger = claimedReferences.find((reference) => !isClaimedReference(reference, claims));
   if (stranger !== undefined) {
     throw new AdmissionFault(
       'registration/namespace-not-claimed',
-      `No OCI namespace granted to the vendor covers "${stranger}".`,
+      `No OCI namespace granted to ${whom} covers "${stranger}".`,
     );
   }
 }

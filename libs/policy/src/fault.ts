@@ -22,3 +22,9 @@ export type AdmissionFaultCode =
 
 /** A statement that the registration policy does not admit. */
 export class AdmissionFault extends Fault<AdmissionFaultCode> {}
+
+/** Stable, likewise. */
+export type AnchorFaultCode = 'anchor/malformed' | 'anchor/outside-window' | 'anchor/subject-mismatch';
+
+/** A record that is none of an anchor, or a certificate for which a registered anchor does not count. */
+export class AnchorFault extends Fault<AnchorFaultCode> {}

@@ -1,4 +1,11 @@
-export { AdmissionFault, PolicyFault, type AdmissionFaultCode, type PolicyFaultCode } from './fault.ts';
+export {
+  AdmissionFault,
+  AnchorFault,
+  PolicyFault,
+  type AdmissionFaultCode,
+  type AnchorFaultCode,
+  type PolicyFaultCode,
+} from './fault.ts';
 export {
   describeRegistrationPolicy,
   encodeRegistrationPolicy,
@@ -12,6 +19,24 @@ export {
   type RateLimit,
   type RegistrationPolicy,
 } from './policy.ts';
+export { findAnchorFlaws, type AnchorHolder } from './anchor-flaws.ts';
+export {
+  ANCHOR_PURPOSES,
+  claimsUnder,
+  describeAnchor,
+  judgeAnchor,
+  parseAnchorRecord,
+  type AnchorTerms,
+  type RegisteredAnchor,
+} from './registered-anchor.ts';
+export {
+  attributesOf,
+  findPatternFlaws,
+  matchesSubject,
+  SUBJECT_ATTRIBUTES,
+  type SubjectAttribute,
+  type SubjectPattern,
+} from './subject-pattern.ts';
 export { chainId, isValidAt, VerifiedPaths, type SigningTrust } from './verified-paths.ts';
 export {
   admitAlgorithm,
@@ -21,6 +46,7 @@ export {
   decideAdmission,
   refuseStanding,
   type AdmissionFacts,
+  type SigningPath,
 } from './decide.ts';
 export { admitHashedRekord, decideHashedRekord, digestOfHashedRekord, unknownVendor } from './decide-hashed-rekord.ts';
 export {

@@ -25,14 +25,22 @@ export class VerifiedPaths {
     this.trust = trust;
   }
 
-  /** The path of `chain` (leaf first) at that time, leaf first; throws the Fault of `verifyPath` when there is none. */
-  find(chain: readonly [Uint8Array, ...Uint8Array[]], at: Date): readonly Certificate[] {
-    const key = encodeHex(chainId(chain));
+  /**
+   * The path of `chain` (leaf first) at that time, leaf first; throws the Fault of `verifyPath` when there is none.
+   * `others` are anchors besides, for this chain alone.
+   */
+  find(
+    chain: readonly [Uint8Array, ...Uint8Array[]],
+    at: Date,
+    others: readonly Certificate[] = [],
+  ): readonly Certificate[] {
+    const key = [encodeHex(chainId(chain)), ...others.map(({ fingerprint }) => fingerprint)].join();
     const known = this.known.get(key);
     if (known !== undefined && isValidAt(known, at)) return known;
 
     const [leaf, ...intermediates] = chain;
-    const { anchors, issuing } = this.trust;
+    const { issuing } = this.trust;
+    const anchors = [...this.trust.anchors, ...others];
     const request = { leaf, intermediates: [...intermediates, ...issuing], anchors, at, eku: CODE_SIGNING };
     const { path } = verifyPath({ ...request, strength: STRENGTH['artifact-signing'] });
     if (this.known.size >= CACHED_PATHS) this.known.clear();

@@ -20,8 +20,9 @@ const facts = (change: Partial<AdmissionFacts> = {}): AdmissionFacts => ({
   policy: FOUNDING_POLICY,
   at: world.now,
   paths: new VerifiedPaths(trust),
+  anchors: [],
   vendor: { claims, isActive: true },
-  isRevoked: false,
+  isRevoked: () => false,
   isWithdrawn: () => false,
   ...change,
 });
@@ -121,7 +122,11 @@ describe('decideAdmission', () => {
       'registration/vendor-not-active',
       () => [release(), facts({ vendor: { claims, isActive: false } })],
     ],
-    ['by a revoked certificate', 'registration/certificate-revoked', () => [release(), facts({ isRevoked: true })]],
+    [
+      'by a revoked certificate',
+      'registration/certificate-revoked',
+      () => [release(), facts({ isRevoked: () => true })],
+    ],
     [
       'of a withdrawn artifact',
       'registration/digest-revoked',
@@ -133,7 +138,11 @@ describe('decideAdmission', () => {
 
   it('answers with the first step that refuses', () => {
     const bad = release({ applicationId: 'com-evil-pump' }, late);
-    const all = facts({ isRevoked: true, vendor: undefined, policy: { ...FOUNDING_POLICY, algorithms: ['PS256'] } });
+    const all = facts({
+      isRevoked: () => true,
+      vendor: undefined,
+      policy: { ...FOUNDING_POLICY, algorithms: ['PS256'] },
+    });
     expect(decideAdmission(bad, all)).toMatchObject({ code: 'x509/expired' });
     expect(decideAdmission(bad, { ...all, at: world.later(-600) })).toMatchObject({
       code: 'registration/unknown-vendor',

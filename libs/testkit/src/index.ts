@@ -28,6 +28,7 @@ export {
   type PlainCrl,
   type PlainEntry,
 } from './plain.ts';
+export { makeOwnCa, makeOwnLeaf, validNow, type OwnOptions } from './own-ca.ts';
 export { descend, leafNode, readTree, writeTree, type DerTree } from './der-tree.ts';
 export { MALFORMATIONS, spoilTbs, type Malformation } from './malformations.ts';
 export { openssl, type OpenSslRun } from './openssl.ts';

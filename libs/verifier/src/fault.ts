@@ -12,6 +12,7 @@ export type VerifyFaultCode =
   | 'verify/issuer-mismatch'
   | 'verify/unknown-vendor'
   | 'verify/vendor-unproven'
+  | 'verify/anchor-unproven'
   | 'verify/vendor-suspended'
   | 'verify/application-mismatch'
   | 'verify/application-not-claimed'

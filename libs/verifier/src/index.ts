@@ -18,6 +18,8 @@ export {
   vendorShard,
   vendorTargets,
   type Anchor,
+  type PublishedAnchor,
+  type PublishedDeviceCa,
   type PublishedVendor,
   type RecordKey,
   type Revocation,
@@ -30,5 +32,6 @@ export {
   type WitnessDemand,
 } from './trust-root.ts';
 export { adviceFor, type Check, type CheckName, type Finding, type Freshness, type Verdict } from './verdict.ts';
+export { type DeviceFinding } from './device-directory.ts';
 export { Verifier, type HeldArtifact } from './verifier.ts';
 export { type Witnessed, type WitnessOptions } from './witnesses.ts';

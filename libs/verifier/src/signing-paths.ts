@@ -1,17 +1,22 @@
 import { areEqualBytes, concatBytes, encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { judgeAnchor, type RegisteredAnchor } from '@margo-trust/policy';
 import type { Statement } from '@margo-trust/statement';
+import { Fault } from '@margo-trust/fault';
 import { OID, parseCertificate, STRENGTH, verifyPath, type Certificate } from '@margo-trust/x509';
 import { VerifyFault } from './fault.ts';
+import type { ProvenAnchors } from './registered-anchors.ts';
 import { isWithinWindow, type TrustRoot } from './trust-root.ts';
 
 /** A verified path: for which times it stands, and by whose keys. */
-interface StandingPath {
+export interface StandingPath {
   /** Half open: `from` belongs to it, `until` does not. */
   readonly from: Date;
   readonly until: Date;
   /** SHA-256 of the SubjectPublicKeyInfo of each CA, hex. */
   readonly issuerKeys: readonly string[];
+  /** That of the vendor itself which it counts by, if not one of the registry's. */
+  readonly anchor?: RegisteredAnchor;
 }
 
 /** Ties signing certificates to the anchors of a trust root, and remembers which paths it has verified. */
@@ -36,41 +41,65 @@ export class SigningPaths {
   }
 
   /**
-   * That the presented certificate leads to an anchor at that time, and names the issuer of the statement and only it.
-   * Returns whose keys vouch for it: SHA-256 of the SubjectPublicKeyInfo of each CA on the path, hex.
+   * That the presented certificate leads to an anchor at that time. To one of the registry's: then it names the issuer of the
+   * statement and only it. Or to one that the issuer has registered (`own`): then it is what that was registered for.
    */
-  verify(leaf: Certificate, { chain, issuer }: Statement, at: Date): readonly string[] {
-    const key = encodeHex(sha256(concatBytes(...chain.map((der) => sha256(der)))));
+  verify(leaf: Certificate, { chain, issuer }: Statement, at: Date, own: ProvenAnchors): StandingPath {
+    const chainKey = encodeHex(sha256(concatBytes(...chain.map((der) => sha256(der)))));
+    const key = own.anchors.length === 0 ? chainKey : `${chainKey} ${issuer}`;
     const known = this.paths.get(key);
     const isKnown = known && at >= known.from && at < known.until;
-    const standing = isKnown ? known : remember(this.paths, key, this.buildPath(leaf, chain.slice(1), at));
+    const standing = isKnown ? known : remember(this.paths, key, this.findPath(leaf, chain.slice(1), at, own));
+    if (standing.anchor) return standing;
     if (leaf.uriSans.length !== 1 || leaf.sans.length !== 1 || leaf.uriSans[0] !== issuer) {
       throw new VerifyFault(
         'verify/issuer-mismatch',
         'The certificate does not name the issuer of the statement, and only it.',
       );
     }
-    return standing.issuerKeys;
+    return standing;
+  }
+
+  /** Where there is no path, an anchor that could not be proven is the better answer. */
+  private findPath(
+    leaf: Certificate,
+    intermediates: readonly Uint8Array[],
+    at: Date,
+    { anchors, doubt }: ProvenAnchors,
+  ): StandingPath {
+    try {
+      return this.buildPath(leaf, intermediates, at, anchors);
+    } catch (error) {
+      throw error instanceof Fault && doubt ? doubt : error;
+    }
   }
 
   /** Builds a path at that time, and says for which times the same path stands. */
-  private buildPath(leaf: Certificate, intermediates: readonly Uint8Array[], at: Date): StandingPath {
+  private buildPath(
+    leaf: Certificate,
+    intermediates: readonly Uint8Array[],
+    at: Date,
+    own: readonly RegisteredAnchor[],
+  ): StandingPath {
     const anchors = this.trust.anchors.filter((anchor) => isWithinWindow(anchor, at));
     const { path } = verifyPath({
       leaf,
       intermediates: [...intermediates, ...this.trust.intermediates],
-      anchors: anchors.map(({ certificate }) => certificate),
+      anchors: [...anchors, ...own].map(({ certificate }) => certificate),
       at,
       eku: OID.codeSigning,
       strength: STRENGTH['artifact-signing'],
     });
-    const used = anchors.find(({ certificate }) => areEqualBytes(certificate, path.at(-1)?.der ?? certificate));
+    const anchor = judgeAnchor(path, own, at);
+    const used =
+      anchor ?? anchors.find(({ certificate }) => areEqualBytes(certificate, path.at(-1)?.der ?? certificate));
     const starts = [...path.map(({ notBefore }) => notBefore), ...(used ? [used.validFrom] : [])];
     const ends = [...path.map(({ notAfter }) => notAfter), ...(used?.validUntil ? [used.validUntil] : [])];
     return {
       from: new Date(Math.max(...starts.map(Number))),
       until: new Date(Math.min(...ends.map(Number))),
       issuerKeys: path.slice(1).map(({ spki }) => encodeHex(sha256(spki))),
+      ...(anchor && { anchor }),
     };
   }
 }

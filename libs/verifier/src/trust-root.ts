@@ -83,6 +83,8 @@ export interface PublishedVendor {
   readonly record: Uint8Array;
   /** OpenPGP keys, which no verdict of ours rests on; each counts with its own evidence. */
   readonly openpgpKeys: readonly PublishedOpenpgpKey[];
+  /** CAs and signing certificates of its own. */
+  readonly anchors: readonly PublishedAnchor[];
 }
 
 /** An OpenPGP key that a vendor has registered. */
@@ -90,6 +92,20 @@ export interface PublishedOpenpgpKey {
   readonly key: Uint8Array;
   /** Transparent statement of the registration. */
   readonly record: Uint8Array;
+}
+
+/** A registered anchor as the online role publishes it; it counts only with the evidence in `record`. */
+export interface PublishedAnchor {
+  /** Transparent statement of the registration. */
+  readonly record: Uint8Array;
+  /** From then on it counts no more; what was signed before stands. */
+  readonly withdrawnAt?: Date;
+}
+
+/** A device manufacturer's CA as the online role publishes it: one of its anchors, beside those in its vendor's file. */
+export interface PublishedDeviceCa extends PublishedAnchor {
+  /** URI of the vendor. */
+  readonly vendorUri: string;
 }
 
 /** One revocation. Without `from`, every signature is refused whatever its time. */
@@ -142,6 +158,8 @@ export interface TrustRoot extends TrustRootDocument {
   readonly filter?: RevocationFilter;
   /** Looks a vendor up by id in its shard; the caller checks its evidence. */
   findVendor(id: string): PublishedVendor | undefined;
+  /** CAs of devices' birth certificates (IEEE 802.1AR); none where the file is missing. The caller checks their evidence. */
+  deviceCas(): readonly PublishedDeviceCa[];
   /**
    * Since when and why a certificate is revoked, by its SHA-256, hex. `unknown` when that stands in a file that the trust root
    * names and that is not at hand.
@@ -152,7 +170,10 @@ export interface TrustRoot extends TrustRootDocument {
 const TRUST_ROOT = 'margo.trust-root.v1.json';
 const REVOCATIONS = 'live.revocations.v1.json';
 const CHECKPOINT = 'live.checkpoint';
+const DEVICE_CAS = 'live.device-cas.json';
 const MAX_BYTES = 16 << 20;
+/** Of one vendor, withdrawn ones included. */
+const MAX_ANCHORS = 1_000;
 
 /** Reads the Margo targets out of an accepted TUF snapshot (trust-roots page of the documentation, "Targets"). */
 export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
@@ -167,7 +188,23 @@ export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
     stale: tuf.stale ?? [],
     ...(checkpoint && { checkpoint }),
     findVendor: (id) => findVendor(tuf, id),
+    deviceCas: deviceCaReader(tuf),
     findRevocation: revocationFinder(tuf, revocations),
+  };
+}
+
+/** Read when it is first asked for. */
+function deviceCaReader(tuf: TufSnapshot): TrustRoot['deviceCas'] {
+  let read: readonly PublishedDeviceCa[] | undefined;
+  return () => {
+    if (read !== undefined || !tuf.findTarget(DEVICE_CAS) || !Object.hasOwn(tuf.set.files, DEVICE_CAS))
+      return read ?? [];
+    const json = open(tuf.target(DEVICE_CAS), DEVICE_CAS);
+    json.get('type').oneOf('margo.device-cas.v1');
+    return (read = json
+      .get('cas')
+      .list(100_000)
+      .map((item) => ({ vendorUri: item.get('uri').text(), ...readPublishedAnchor(item) })));
   };
 }
 
@@ -262,11 +299,17 @@ function readVendor(json: JsonReader): PublishedVendor {
     claims: readClaims(claims),
     record: json.get('record').bytes(1 << 20),
     openpgpKeys: json.get('openpgpKeys').optional((list) => list.list(64).map(readOpenpgpKey)) ?? [],
+    anchors: json.get('anchors').optional((list) => list.list(MAX_ANCHORS).map(readPublishedAnchor)) ?? [],
   };
 }
 
 function readOpenpgpKey(json: JsonReader): PublishedOpenpgpKey {
   return { key: json.get('key').bytes(1 << 16), record: json.get('record').bytes(1 << 20) };
+}
+
+function readPublishedAnchor(json: JsonReader): PublishedAnchor {
+  const withdrawnAt = json.get('withdrawnAt').optional((item) => item.time());
+  return { record: json.get('record').bytes(1 << 20), ...(withdrawnAt && { withdrawnAt }) };
 }
 
 export function readClaims(json: JsonReader): Claims {

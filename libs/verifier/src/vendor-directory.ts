@@ -1,10 +1,11 @@
-import { areEqualBytes, encodeHex } from '@margo-trust/bytes';
+import { encodeHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
-import { parseStatement, verifyStatementSignature, type Claims, type Statement } from '@margo-trust/statement';
+import type { Claims } from '@margo-trust/statement';
 import { VerifyFault } from './fault.ts';
+import { openRecord } from './governance-record.ts';
 import { JsonReader } from './json.ts';
-import { isRecordKeyAt, readClaims, type PublishedVendor, type TrustRoot } from './trust-root.ts';
+import { readClaims, type PublishedVendor, type TrustRoot } from './trust-root.ts';
 import type { TrustedTime } from './trusted-time.ts';
 
 /** The vendors of a trust root, each with its admission proven before it is handed out. */
@@ -46,7 +47,7 @@ export class VendorDirectory {
         new VerifyFault('verify/vendor-unproven', `An OpenPGP key of ${vendor.legalName} is not proven: ${message}`, {
           cause,
         });
-      const payload = this.verifyRecord(record, `vendor:${vendor.id}`, unproven);
+      const payload = this.readRecord(record, vendor, unproven);
       payload.get('record').oneOf('openpgp-key-registered');
       if (payload.get('keySha256').text(64) !== encodeHex(sha256(key))) throw unproven('its record names another key.');
       return [payload.get('fingerprint').text(64), key] as const;
@@ -54,41 +55,36 @@ export class VendorDirectory {
     return new Map(keys);
   }
 
+  /** The same, or `undefined` where {@link load} would throw: whoever asks early leaves the refusal to its place. */
+  find(uri: string): PublishedVendor | undefined {
+    try {
+      return this.load(uri);
+    } catch (error) {
+      if (error instanceof Fault) return undefined;
+      throw error;
+    }
+  }
+
   private verifyAdmission(vendor: PublishedVendor): void {
     const unproven = (message: string, cause?: unknown) =>
       new VerifyFault('verify/vendor-unproven', `The approval of ${vendor.legalName} is not proven: ${message}`, {
         cause,
       });
-    const payload = this.verifyRecord(vendor.record, `vendor:${vendor.id}`, unproven);
+    const payload = this.readRecord(vendor.record, vendor, unproven);
     payload.get('record').oneOf('vendor-admitted');
     if (payload.get('uri').value !== vendor.uri) throw unproven('its record is about somebody else.');
     if (!isSubset(vendor.claims, readClaims(payload.get('claims'))))
       throw unproven('it publishes claims that were not granted.');
   }
 
-  /** What a record of the registry says about a subject, once its signature and its place in the log are proven. */
-  private verifyRecord(
+  /** What a record of the registry says about a vendor, once its signature and its place in the log are proven. */
+  private readRecord(
     bytes: Uint8Array,
-    subject: string,
+    { id }: PublishedVendor,
     unproven: (message: string, cause?: unknown) => VerifyFault,
   ): JsonReader {
-    let record: Statement;
-    try {
-      record = parseStatement(bytes);
-      const signer = this.trust.records.find(({ kid }) => record.kid && areEqualBytes(kid, record.kid));
-      if (!signer || record.issuer !== this.trust.registry)
-        throw unproven('its record is signed by a key we do not know.');
-      verifyStatementSignature(record, signer.key);
-      const { places, time } = this.time.of(record);
-      if (time < signer.validFrom) throw unproven('its record is older than the key that signed it.');
-      if (!isRecordKeyAt(signer, places[0]))
-        throw unproven('the key that signed its record had been replaced by then.');
-    } catch (error) {
-      const isOurs = error instanceof VerifyFault && error.code === 'verify/vendor-unproven';
-      if (error instanceof Fault && !isOurs) throw unproven(error.message, error);
-      throw error;
-    }
-    if (record.subject !== subject) throw unproven('its record is about somebody else.');
+    const record = openRecord(bytes, { trust: this.trust, time: this.time }, unproven);
+    if (record.subject !== `vendor:${id}`) throw unproven('its record is about somebody else.');
     return JsonReader.parse(record.payload, 'record', { maxBytes: 65536 }, unproven);
   }
 }

@@ -45,6 +45,8 @@ export interface Finding {
   readonly certificateFingerprint: string;
   /** What the registry knows of the key, or that a build got the certificate, for a day; absent below a vendor's own CA. */
   readonly assurance?: Assurance;
+  /** SHA-256 of the vendor's own anchor that the certificate counts by, hex; absent where the registry issued it. */
+  readonly anchorFingerprint?: string;
   /** The build, with assurance `ci`: its OpenID issuer, and what that calls it. */
   readonly workload?: { readonly issuer: string; readonly subject: string };
 }
@@ -94,6 +96,12 @@ const ADVICE: Readonly<Record<string, string>> = {
     'Refresh the trust root: the vendor may have been approved since. If it still is unknown, do not install.',
   'verify/vendor-unproven':
     'Do not install. The approval of this vendor cannot be proven: tell the operator of the registry.',
+  'verify/anchor-unproven':
+    'Do not install. That the vendor’s own CA was registered cannot be proven: tell the operator of the registry.',
+  'anchor/outside-window':
+    'Do not install. Ask the vendor for a release signed while its CA is registered, or refresh the trust root.',
+  'anchor/subject-mismatch':
+    'Do not install. The vendor’s CA has vouched for somebody it may not vouch for: tell the vendor.',
   'verify/vendor-suspended': 'Do not install or update. What runs already may go on. Ask the vendor.',
   'verify/certificate-revoked': 'Do not install. Ask the vendor for a release signed with its new certificate.',
   'verify/issuer-revoked': 'Do not install. Ask the vendor for a release signed under the new CA.',

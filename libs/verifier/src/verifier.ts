@@ -2,6 +2,7 @@ import { encodeHex, parseHex } from '@margo-trust/bytes';
 import { algorithmOf as coseAlgorithmOf } from '@margo-trust/cose';
 import { sha256, type SignatureAlgorithm } from '@margo-trust/crypto';
 import { Fault } from '@margo-trust/fault';
+import { claimsUnder, type RegisteredAnchor } from '@margo-trust/policy';
 import {
   CONTENT,
   factsOfRelease,
@@ -18,8 +19,10 @@ import {
   type StatementFacts,
   type TargetArtifact,
 } from '@margo-trust/statement';
-import { readAssurance, readWorkload, type Certificate } from '@margo-trust/x509';
+import { readAssurance, readWorkload, type AnchorPurpose, type Certificate } from '@margo-trust/x509';
+import { DeviceDirectory, type DeviceFinding } from './device-directory.ts';
 import { VerifyFault, type VerifyFaultCode } from './fault.ts';
+import { RegisteredAnchors, type ProvenAnchors } from './registered-anchors.ts';
 import { SigningPaths } from './signing-paths.ts';
 import type { PublishedVendor, Revocation, TrustRoot } from './trust-root.ts';
 import { TrustedTime, type LogPlace } from './trusted-time.ts';
@@ -50,14 +53,18 @@ export class Verifier {
   private readonly time: TrustedTime;
   private readonly paths: SigningPaths;
   private readonly vendors: VendorDirectory;
+  private readonly anchors: RegisteredAnchors;
   private readonly witnesses: Witnesses;
+  private readonly devices: DeviceDirectory;
 
   constructor(trust: TrustRoot, options: WitnessOptions = {}) {
     this.trust = trust;
     this.time = new TrustedTime(trust);
     this.paths = new SigningPaths(trust);
     this.vendors = new VendorDirectory(trust, this.time);
+    this.anchors = new RegisteredAnchors(trust, this.time);
     this.witnesses = new Witnesses(trust, options);
+    this.devices = new DeviceDirectory(trust, this.vendors, this.anchors);
   }
 
   /** Whether proofs that witnesses saw an entry would say anything to a verdict. */
@@ -127,6 +134,17 @@ export class Verifier {
     return { vendor, keys: this.vendors.openpgpKeys(vendor) };
   }
 
+  /**
+   * The manufacturer whose registered CA a device's birth certificate leads to (IEEE 802.1AR IDevID); throws a Fault when there is
+   * none. `chain` is DER, leaf first; whatever lies between it and the CA goes along. `at` is now: unlike a signature, a device
+   * is there when it is judged.
+   *
+   * What it does not prove: that whoever shows the certificate has its key.
+   */
+  verifyDevice(chain: readonly [Uint8Array, ...Uint8Array[]], at: Date): DeviceFinding {
+    return this.devices.verify(chain, at);
+  }
+
   /** Runs `decide`, turning its Fault into the refusal it is. A bug of ours must not look like a verdict. */
   judge(decide: (checks: Check[]) => { finding: Finding; release?: Release }): Verdict {
     const checks: Check[] = [];
@@ -193,16 +211,17 @@ export class Verifier {
       return { leaf, detail: 'Made with the key of the certificate that travels with it.' };
     });
     const { places, time } = step(checks, 'log receipt', () => {
-      const { places, time } = this.time.of(statement);
+      const { places, time } = this.time.of(statement, this.anchorsOf(statement.issuer, 'timestamping').anchors);
       const [{ index, origin }] = places;
       return { places, time, detail: `Entry ${index} of ${origin}, known by ${text(time)}.` };
     });
     const witnessed = this.judgeWitnesses(statement, places, checks);
-    const { issuerKeys, holder } = step(checks, 'certificate', () => {
-      const issuerKeys = this.paths.verify(leaf, statement, time);
-      const holder = describeHolder(leaf);
-      const build = holder.workload ? ` Given to the build ${holder.workload.subject} for a day.` : '';
-      return { issuerKeys, holder, detail: `${leaf.subjectText}, valid then.${build}` };
+    const { issuerKeys, anchor, holder } = step(checks, 'certificate', () => {
+      const own = this.anchorsOf(statement.issuer, 'artifact-signing');
+      const { issuerKeys, anchor } = this.paths.verify(leaf, statement, time, own);
+      const holder: Holder = anchor ? { anchorFingerprint: anchor.certificate.fingerprint } : describeHolder(leaf);
+      const by = anchor ? ' Under a CA of the vendor’s own, which it has registered.' : describeBuild(holder);
+      return { issuerKeys, anchor, holder, detail: `${leaf.subjectText}, valid then.${by}` };
     });
     const { vendor } = step(checks, 'vendor', () => {
       const vendor = this.vendors.load(statement.issuer);
@@ -210,11 +229,11 @@ export class Verifier {
       return { vendor, detail: `${vendor.legalName}, approved by ${this.trust.registry}.` };
     });
     step(checks, 'claims', () => {
-      refuseUnclaimed(vendor.claims, facts);
+      refuseUnclaimed(claimsUnder(anchor, vendor.claims), facts);
       return { detail: facts.applicationId ? `${facts.applicationId} is the vendor's.` : 'Within what was granted.' };
     });
     step(checks, 'revocation', () => {
-      this.refuseRevoked({ vendor, leaf, issuerKeys, digests: facts.digests, time, place: places[0] });
+      this.refuseRevoked({ vendor, leaf, issuerKeys, anchor, digests: facts.digests, time, place: places[0] });
       return { detail: `Not revoked as of ${text(this.trust.revocations.asOf)}.` };
     });
     const [{ origin, index, size }] = places;
@@ -240,7 +259,13 @@ export class Verifier {
     }).witnessed;
   }
 
-  private refuseRevoked({ vendor, leaf, issuerKeys, digests, time, place }: Judged): void {
+  /** Those of the vendor behind an issuer URI; none of a vendor that is not known or not proven, which a later step refuses. */
+  private anchorsOf(uri: string, purpose: AnchorPurpose): ProvenAnchors {
+    const vendor = this.vendors.find(uri);
+    return vendor ? this.anchors.of(vendor, purpose) : { anchors: [] };
+  }
+
+  private refuseRevoked({ vendor, leaf, issuerKeys, anchor, digests, time, place }: Judged): void {
     const { revocations } = this.trust;
     for (const digest of digests) {
       for (const { vendorId, ...withdrawal } of revocations.digests.get(digest) ?? []) {
@@ -255,10 +280,15 @@ export class Verifier {
       `${vendor.legalName} is no longer trusted`,
     );
     for (const key of issuerKeys) {
-      refuseIf(revocations.issuers.get(key), time, 'verify/issuer-revoked', 'The CA above the certificate is revoked');
+      for (const revocation of [revocations.issuers.get(key), revocations.keys.get(key)]) {
+        refuseIf(revocation, time, 'verify/issuer-revoked', 'The CA above the certificate is revoked');
+      }
     }
     refuseIf(
-      this.findRevocation(vendor.id, leaf, issuerKeys[0], place),
+      // Files and filter are about what the registry issued: of others it knows what the list names.
+      anchor
+        ? revocations.certificates.get(leaf.fingerprint)
+        : this.findRevocation(vendor.id, leaf, issuerKeys[0], place),
       time,
       'verify/certificate-revoked',
       'The signing certificate is revoked',
@@ -307,7 +337,7 @@ export class Verifier {
 }
 
 /** What the certificate says of whoever holds its key. Only after its path: anybody can write such things. */
-function describeHolder(leaf: Certificate): Pick<Finding, 'assurance' | 'workload'> {
+function describeHolder(leaf: Certificate): Holder {
   const assurance = readAssurance(leaf);
   const workload = assurance === 'ci' ? readWorkload(leaf) : undefined;
   return {
@@ -316,12 +346,20 @@ function describeHolder(leaf: Certificate): Pick<Finding, 'assurance' | 'workloa
   };
 }
 
+/** What a finding says of whoever holds the key. */
+type Holder = Pick<Finding, 'assurance' | 'workload' | 'anchorFingerprint'>;
+
+function describeBuild({ workload }: Holder): string {
+  return workload ? ` Given to the build ${workload.subject} for a day.` : '';
+}
+
 /** What a revocation may be about, in one statement. */
 interface Judged {
   readonly vendor: PublishedVendor;
   readonly leaf: Certificate;
   /** SHA-256 of the SubjectPublicKeyInfo of each CA above the leaf. */
   readonly issuerKeys: readonly string[];
+  readonly anchor: RegisteredAnchor | undefined;
   readonly digests: readonly string[];
   readonly time: Date;
   /** Where the log first had it. */

@@ -12,6 +12,18 @@ export {
   TimeField,
 } from './fields.ts';
 export {
+  Anchor,
+  ANCHOR_PURPOSES,
+  ANCHOR_STATES,
+  AnchorList,
+  AnchorPage,
+  AnchorPreview,
+  type AnchorPurpose,
+  AnchorRequest,
+  type AnchorState,
+  AnchorSubject,
+} from './anchors.ts';
+export {
   LoggedPolicy,
   PolicyDocument,
   PolicyProposal,

@@ -26,7 +26,14 @@ export { findExtension } from './extension.ts';
 export { verifyPath, type PathRequest, type VerifiedPath } from './path.ts';
 export type { PathLimits } from './budget.ts';
 export type { PolicyRequest } from './policies.ts';
-export { STRENGTH, type AnchorPurpose, type StrengthRules } from './strength.ts';
+export { findUnknownCritical } from './validate-path.ts';
+export {
+  STRENGTH,
+  verifyKeyStrength,
+  verifySignatureStrength,
+  type AnchorPurpose,
+  type StrengthRules,
+} from './strength.ts';
 export {
   embedScts,
   readScts,
@@ -39,7 +46,7 @@ export {
 export { findRevocation, type RevocationRequest, type RevocationRules } from './revocation.ts';
 
 export { certificateSignatureAlgorithm, encodeSignatureAlgorithm, readSignatureAlgorithm } from './algorithm.ts';
-export { assembleSigned, encodeSignatureValue } from './signature.ts';
+export { assembleSigned, encodeSignatureValue, verifySigned } from './signature.ts';
 export { encodeTbsCertificate, shapeSerial, type CertificateSpec } from './tbs-certificate.ts';
 export { encodeTbsCrl, type CrlScope, type CrlSpec } from './tbs-crl.ts';
 export { encodeSubject, type SubjectFields } from './subject.ts';

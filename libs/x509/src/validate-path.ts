@@ -69,13 +69,18 @@ function verifyValidity({ notBefore, notAfter, subjectText }: Certificate, at: D
   if (!(at <= notAfter)) throw new X509Fault('x509/expired', `No longer valid at that time: ${subjectText}`);
 }
 
-function refuseUnknownCritical({ extensions, subjectText }: Certificate): void {
-  const unknown = extensions.find(({ critical, oid }) => critical && !UNDERSTOOD.has(oid));
-  if (!unknown) return;
+function refuseUnknownCritical(certificate: Certificate): void {
+  const unknown = findUnknownCritical(certificate);
+  if (unknown === undefined) return;
   throw new X509Fault(
     'x509/unknown-critical-extension',
-    `Critical extension ${unknown.oid} is not understood: ${subjectText}`,
+    `Critical extension ${unknown} is not understood: ${certificate.subjectText}`,
   );
+}
+
+/** The object identifier of a critical extension that no path may contain, since nothing here acts on it (RFC 5280 §4.2). */
+export function findUnknownCritical({ extensions }: Certificate): string | undefined {
+  return extensions.find(({ critical, oid }) => critical && !UNDERSTOOD.has(oid))?.oid;
 }
 
 /** The extensions that are acted on here or in `findRevocation`, and those that ask for no action. */

@@ -23,6 +23,7 @@ export function addSign(program: Command, run: Run): void {
     .argument('<artifact>', 'registry/repository:tag, or an image layout with :tag or @sha256:…')
     .option('--key <file>', 'private key', DEFAULT_KEY)
     .option('--chain <file>', 'its certificate and those above it', DEFAULT_CHAIN)
+    .option('--vendor <id>', 'whose signature it is, with a certificate of your own CA: it need not name the vendor')
     .option('--release', 'of an Application Package: sign its components and images too, and a release that pins all')
     .option(
       '--reference <reference>',
@@ -35,13 +36,16 @@ export function addSign(program: Command, run: Run): void {
 interface SignOptions {
   key: string;
   chain: string;
+  vendor?: string;
   release?: boolean;
   reference?: string;
   image?: readonly string[];
 }
 
 async function sign(session: Session, artifact: string, options: SignOptions): Promise<Outcome> {
-  const identity = await readIdentity(session.io, options);
+  const { vendor } = options;
+  const uri = vendor === undefined ? undefined : (await (await session.api()).loadVendor(vendor)).uri;
+  const identity = await readIdentity(session.io, options, uri);
   const url = await session.registryUrl();
   const context: SigningContext = { identity, registry: { url }, now: () => session.io.now(), agent: AGENT };
   const target = await openArtifact(artifact, session.registryOptions);

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
+import { AnchorReader } from './anchors/anchor.reader.ts';
 import { CertificateReader } from './certificate.reader.ts';
 
-/** The reader alone: the log needs it, and the use cases beside it need the log. */
-@Module({ providers: [CertificateReader], exports: [CertificateReader] })
+/** The readers alone: the log needs them, and the use cases beside them need the log. */
+@Module({ providers: [AnchorReader, CertificateReader], exports: [AnchorReader, CertificateReader] })
 export class CertificateReaderModule {}

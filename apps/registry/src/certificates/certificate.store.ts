@@ -17,8 +17,8 @@ export interface NewCertificate extends Omit<IssuedCertificate, 'revocation'> {
   readonly shard: number;
 }
 
-/** The certificate that a key was certified by. */
-export type UsedKey = Pick<IssuedCertificate, 'serial' | 'vendorId'>;
+/** Who has a key, and the certificate that it was certified by; none where it is that of a registered anchor. */
+export type UsedKey = Pick<IssuedCertificate, 'vendorId'> & Partial<Pick<IssuedCertificate, 'serial'>>;
 
 /** Who decided, and the record of it. */
 export interface Decision {
@@ -81,17 +81,22 @@ export class CertificateStore {
   }
 
   /**
-   * For which of these keys a certificate was ever issued, to anybody, and which; keys are SHA-256 of SubjectPublicKeyInfo, here in
-   * hex.
+   * Which of these keys are taken, whoever has them: a certificate was ever issued for them, and which, or a vendor has registered
+   * them as an anchor. Keys are SHA-256 of SubjectPublicKeyInfo, here in hex.
    */
   async usedKeys(tx: Tx, keys: readonly Uint8Array[]): Promise<Map<string, UsedKey>> {
-    const rows = await this.db.prepared<{ spki_sha256: Buffer; serial: string; vendor_id: string }>(
+    const rows = await this.db.prepared<{ spki_sha256: Buffer; serial: string | null; vendor_id: string }>(
       tx,
-      'SELECT spki_sha256, serial, vendor_id FROM certificate WHERE spki_sha256 = ANY($1)',
+      `SELECT spki_sha256, serial, vendor_id FROM certificate WHERE spki_sha256 = ANY($1)
+       UNION ALL
+       SELECT spki_sha256, NULL, vendor_id FROM anchor WHERE spki_sha256 = ANY($1) AND registered_at IS NOT NULL`,
       [keys.map((key) => Buffer.from(key))],
     );
     return new Map(
-      rows.map(({ spki_sha256: key, serial, vendor_id: vendorId }) => [encodeHex(key), { serial, vendorId }]),
+      rows.map(({ spki_sha256: key, serial, vendor_id: vendorId }) => [
+        encodeHex(key),
+        { vendorId, ...(serial !== null && { serial }) },
+      ]),
     );
   }
 

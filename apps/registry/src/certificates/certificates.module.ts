@@ -8,6 +8,12 @@ import { RevocationReaderModule } from '../revocation/revocation-reader.module.t
 import { TrustRootReaderModule } from '../trust-root/trust-root-reader.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { CertificateReaderModule } from './certificate-reader.module.ts';
+import { AnchorStore } from './anchors/anchor.store.ts';
+import { AnchorsController } from './anchors/anchors.controller.ts';
+import { ApproveAnchor } from './anchors/approve-anchor.ts';
+import { JudgeProposal } from './anchors/judge-proposal.ts';
+import { ProposeAnchor } from './anchors/propose-anchor.ts';
+import { WithdrawAnchor } from './anchors/withdraw-anchor.ts';
 import { AnnounceAuthority } from './announce-authority.ts';
 import { AuthoritiesController } from './authorities.controller.ts';
 import { MoveAuthority } from './move-authority.ts';
@@ -43,6 +49,7 @@ import { WorkloadStore } from './workload/workload.store.ts';
     VendorReaderModule,
   ],
   controllers: [
+    AnchorsController,
     AuthoritiesController,
     CertificatesController,
     TimestampController,
@@ -50,6 +57,11 @@ import { WorkloadStore } from './workload/workload.store.ts';
     FulcioController,
   ],
   providers: [
+    AnchorStore,
+    ApproveAnchor,
+    JudgeProposal,
+    ProposeAnchor,
+    WithdrawAnchor,
     AnnounceAuthority,
     MoveAuthority,
     CertificateStore,

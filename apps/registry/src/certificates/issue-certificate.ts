@@ -313,6 +313,6 @@ function vendorNotActive(): CertificateFault {
 
 /** Whoever asks again because an answer was lost is told where his certificate is; what others have is not for him. */
 function keyUsed({ vendor }: CertificateOrder, by?: UsedKey): CertificateFault {
-  const where = by?.vendorId === vendor.id ? `, by ${by.serial}` : '';
+  const where = by?.vendorId === vendor.id && by.serial !== undefined ? `, by ${by.serial}` : '';
   return new CertificateFault('certificate/key-used', `This key has been certified before${where}: make a new one.`);
 }

@@ -22,6 +22,27 @@ export function findKeyWeakness(key: PublicKey): string | undefined {
 export function rsaWeakness(n: bigint, e: bigint, bits: number): string | undefined {
   // Fewer are too few (CSBR §6.1.5.2). With more, notation wants PS512, which the signing profile does not have.
   if (bits !== 3_072) return `The RSA key has ${bits} bits: exactly 3072 are needed. P-256 is the better choice.`;
+  return rsaMistake(n, e);
+}
+
+/**
+ * As {@link findKeyWeakness}, for keys that are certified elsewhere: whether its private half can be computed, and nothing of
+ * kinds and sizes.
+ */
+export function findKeyMistake(key: PublicKey): string | undefined {
+  const parts = publicKeyParts(key);
+  switch (parts.type) {
+    case 'P-256':
+    case 'P-384':
+      return smallScalar(parts);
+    case 'RSA':
+      return rsaMistake(toBigint(parts.n), toBigint(parts.e));
+    default:
+      return undefined;
+  }
+}
+
+function rsaMistake(n: bigint, e: bigint): string | undefined {
   if (e < 65_537n) return 'The exponent of the RSA key is below 65537.'; // CSBR §6.1.6
   if (SMALL_PRIMES.some((prime) => n % prime === 0n)) return 'The RSA key has a small factor.'; // CSBR §6.1.6
   if (isRocaShaped(n)) return 'The RSA key was made by a defective chip (ROCA, CVE-2017-15361).';

@@ -2,7 +2,9 @@ import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeTimestampRequest } from '@margo-trust/timestamp';
-import type { MemberRole, PolicyState } from '@margo-trust/wire';
+import { makeOwnCa, validNow } from '@margo-trust/testkit';
+import type { MemberRole, PolicyState, VendorSubject } from '@margo-trust/wire';
+import { encodePem, OID } from '@margo-trust/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import { startTestIssuer, type TestIssuer } from '../../../../test/issuer.ts';
@@ -44,6 +46,14 @@ const ALLOWED: Record<string, readonly Who[]> = {
   'POST /api/v1/vendors/:id/workload-bindings': ['owner', IN_BOTH],
   'GET /api/v1/vendors/:id/workload-bindings': ANYONE,
   'DELETE /api/v1/vendors/:id/workload-bindings/:binding': ['owner', 'security', ...GOVERNANCE],
+  'POST /api/v1/vendors/:id/anchors': ['owner', ...GOVERNANCE],
+  'POST /api/v1/vendors/:id/anchors/preview': ['owner', ...GOVERNANCE],
+  'GET /api/v1/vendors/:id/anchors': ANYONE,
+  'GET /api/v1/anchors': ANYONE,
+  'GET /api/v1/anchors/proposals': GOVERNANCE,
+  'GET /api/v1/anchors/:id': ANYONE,
+  'POST /api/v1/anchors/:id/approvals': ['governance'],
+  'POST /api/v1/anchors/:id/withdrawal': ['owner', 'security', ...GOVERNANCE],
   'POST /api/v1/vendors/:id/openpgp-keys': ['owner', IN_BOTH],
   'GET /api/v1/vendors/:id/openpgp-keys': ANYONE,
   'DELETE /api/v1/vendors/:id/openpgp-keys/:fingerprint': ['owner', 'security', ...GOVERNANCE],
@@ -266,6 +276,38 @@ describe('who may call what', () => {
     return fingerprint;
   }
 
+  /** Another CA of the vendor's own. */
+  async function anchorRequest(): Promise<object> {
+    const { subject } = json(await ask('nobody', 'GET', `/api/v1/vendors/${vendor.id}`)) as { subject: VendorSubject };
+    const { certificate } = makeOwnCa({
+      purposes: [OID.timeStamping],
+      subject: { country: subject.C, state: subject.ST, organization: subject.O },
+      ...validNow(),
+    });
+    return {
+      certificate: encodePem('CERTIFICATE', certificate.der),
+      ...{ purpose: 'timestamping', subject: { O: subject.O }, reason: 'Test.' },
+    };
+  }
+
+  /** A proposal of the vendor's, and the only one, since a vendor may have so many only. */
+  async function proposeAnchor(): Promise<string> {
+    await registry.source.query(
+      'UPDATE anchor SET withdrawn_at = now() WHERE withdrawn_at IS NULL AND registered_at IS NULL',
+    );
+    const { id = '' } = await must('owner', 'POST', `/api/v1/vendors/${vendor.id}/anchors`, await anchorRequest());
+    return `/api/v1/anchors/${id}`;
+  }
+
+  let registeredAnchor: string | undefined;
+  async function registerAnchor(): Promise<string> {
+    if (registeredAnchor !== undefined) return registeredAnchor;
+    const path = await proposeAnchor();
+    await must('governance', 'POST', `${path}/approvals`, { note: 'Checked.' });
+    await must('second governance', 'POST', `${path}/approvals`, { note: 'Checked.' });
+    return (registeredAnchor = path);
+  }
+
   /** A build's own token, and a key that it has. */
   async function buildRequest(): Promise<object> {
     await bind('build');
@@ -279,6 +321,20 @@ describe('who may call what', () => {
   /** What a route needs to succeed for those it lets in: a vendor or certificate in the right state, and a body. */
   const PREPARE: Record<string, () => Promise<Prepared> | Prepared> = {
     'POST /api/v1/vendors': () => asJson(application()),
+    'POST /api/v1/vendors/:id/anchors': async () => {
+      await proposeAnchor();
+      return asJson(await anchorRequest());
+    },
+    'POST /api/v1/vendors/:id/anchors/preview': async () => asJson(await anchorRequest()),
+    'GET /api/v1/anchors/:id': async () => ({ path: await registerAnchor() }),
+    'POST /api/v1/anchors/:id/approvals': async () => ({
+      path: `${await proposeAnchor()}/approvals`,
+      ...asJson({ note: 'Checked.' }),
+    }),
+    'POST /api/v1/anchors/:id/withdrawal': async () => ({
+      path: `${await proposeAnchor()}/withdrawal`,
+      ...asJson({ reason: 'Test.' }),
+    }),
     'POST /api/v1/log/subscriptions': async () => {
       await registry.source.query('DELETE FROM log_subscription');
       return asJson({ organisation: vendor.id, url: 'https://hooks.example/' });
@@ -391,7 +447,8 @@ describe('who may call what', () => {
   const traces = () =>
     registry.source.query<unknown[]>(
       `SELECT (SELECT count(*) FROM audit_event) AS events, (SELECT count(*) FROM log_entry) AS entries,
-         (SELECT count(*) FROM vendor) AS vendors, (SELECT count(*) FROM workload_binding) AS bindings, (SELECT count(*) FROM certificate) AS certificates,
+         (SELECT count(*) FROM vendor) AS vendors, (SELECT count(*) FROM anchor) AS anchors,
+         (SELECT count(*) FROM workload_binding) AS bindings, (SELECT count(*) FROM certificate) AS certificates,
          (SELECT count(*) FROM openpgp_key) AS keys`,
     );
 
@@ -465,6 +522,7 @@ function refusalOf(who: Who, route: string): string {
   if ((UNUSABLE as readonly Who[]).includes(who)) return '401 caller/invalid-token';
   if (route.includes('/subscriptions/:id')) return '404 subscription/not-found';
   const isOwnCase = who === IN_BOTH && /approvals|DELETE/.test(route);
+  if (isOwnCase && route.includes('/anchors/')) return '403 anchor/own-organisation';
   return isOwnCase ? '403 vendor/own-organisation' : '403 caller/forbidden';
 }
 

@@ -7,6 +7,8 @@ import { runInNewContext } from 'node:vm';
 import { encodeTimestampRequest, parseTimestampResponse, TimestampFault } from '@margo-trust/timestamp';
 import { describeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { parseStatement } from '@margo-trust/statement';
+import { makeOwnCa, validNow } from '@margo-trust/testkit';
+import type { Anchor, Vendor } from '@margo-trust/wire';
 import { encodePem, parsePem } from '@margo-trust/x509';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
@@ -88,6 +90,8 @@ const UNDOCUMENTED = [
   'GET /.well-known/security.txt',
 ];
 
+const ANCHOR = makeOwnCa(validNow());
+
 /** One body of each class that is accepted as it stands. Unharmed, they are sent last. */
 const BODIES: Record<string, Record<string, unknown>> = {
   VendorApplication: {
@@ -98,6 +102,15 @@ const BODIES: Record<string, Record<string, unknown>> = {
     securityContact: 'psirt@example.com',
     claims: { applicationIdPrefixes: ['hostile-'], ociNamespaces: ['registry.example/hostile'] },
     website: 'https://example.com',
+  },
+  AnchorRequest: {
+    certificate: encodePem('CERTIFICATE', ANCHOR.certificate.der),
+    purpose: 'artifact-signing',
+    claims: undefined,
+    subject: undefined,
+    validFrom: undefined,
+    validUntil: undefined,
+    reason: 'Ours.',
   },
   ApprovalRequest: { note: 'Checked.' },
   LogSubscriptionRequest: {
@@ -145,6 +158,7 @@ describe('hostile input over HTTP', () => {
   let serial: string;
   /** One that can take over, and one that can retire. */
   let authorities: { standby: string; retiring: string };
+  let anchor: string;
   let subscription: string;
   let statement: Uint8Array;
   let rekorRequest: string;
@@ -174,6 +188,13 @@ describe('hostile input over HTTP', () => {
 
     BODIES['WorkloadBindingRequest']!['issuer'] = registry.config.oidcIssuer;
     BODIES['OpenpgpKeyRequest']!['key'] = await makeOpenpgpKey();
+    const { subject, claims } = (await callApi(registry, 'get', `/api/v1/vendors/${vendor}`)).body as Vendor;
+    const second = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().replace(/\.\d+/, '');
+    Object.assign(BODIES['AnchorRequest']!, { subject, claims, validFrom: second(0), validUntil: second(1) });
+    const anchorPath = `/api/v1/vendors/${vendor}/anchors`;
+    const brought = await callApi(registry, 'post', anchorPath, 'victor', BODIES['AnchorRequest']);
+    expect(brought.status, brought.text).toBe(201);
+    anchor = (brought.body as Anchor).id;
 
     statement = signSomeArtifact(`https://${vendor}.vendors.registry.localhost/`, key, issued.chain);
     const registered = await ask({ method: 'POST', path: '/entries', headers: COSE, body: statement });
@@ -207,6 +228,7 @@ describe('hostile input over HTTP', () => {
 
   /** Of the thing that this path is about, in the state that it takes. */
   function idFor(path: string): string {
+    if (path.startsWith('/api/v1/anchors')) return anchor;
     if (path.startsWith('/api/v1/log/policy')) return proposal;
     if (path.startsWith('/api/v1/logs')) return logProposal;
     if (path.startsWith('/api/v1/log/subscriptions')) return subscription;
@@ -229,7 +251,7 @@ describe('hostile input over HTTP', () => {
   /** A call as somebody who may make it. */
   function callOf({ method, path, body }: Operation, segment?: string): Call {
     const isGovernance =
-      /approvals|blocked-keys|suspension|subscription|policy|restriction|erasure|revocations|authorities|\/logs\//.test(
+      /approvals|blocked-keys|suspension|subscription|policy|restriction|erasure|revocations|authorities|anchors\/proposals|\/logs\//.test(
         path,
       );
     return {

@@ -4,11 +4,12 @@ import type { CoseFault } from '@margo-trust/cose';
 import type { CryptoFault } from '@margo-trust/crypto';
 import type { Fault } from '@margo-trust/fault';
 import type { OpenpgpFault } from '@margo-trust/openpgp';
-import type { AdmissionFault, PolicyFault } from '@margo-trust/policy';
+import type { AdmissionFault, AnchorFault, PolicyFault } from '@margo-trust/policy';
 import type { SigstoreFault } from '@margo-trust/sigstore';
 import type { StatementFault } from '@margo-trust/statement';
 import type { X509Fault } from '@margo-trust/x509';
 import type { CallerFault } from '../callers/caller.fault.ts';
+import type { AnchorDecisionFault } from '../certificates/anchors/anchor.fault.ts';
 import type { AuthorityFault } from '../certificates/authority.fault.ts';
 import type { CertificateFault } from '../certificates/certificate.fault.ts';
 import type { WorkloadFault } from '../certificates/workload/workload.fault.ts';
@@ -39,6 +40,8 @@ type AnyFault =
   | KeyFault
   | BytesFault
   | VendorFault
+  | AnchorDecisionFault
+  | AnchorFault
   | OpenpgpKeyFault
   | OpenpgpFault
   | AuthorityFault
@@ -118,6 +121,16 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'vendor/wrong-status': { status: 409, title: 'Not possible in this status' },
 
   'certificate/attestation-refused': { status: 422, title: 'Not proven to be in hardware' },
+  'anchor/already-approved': { status: 409, title: 'Already approved by you' },
+  'anchor/malformed': { status: 422, title: 'Not a record of an anchor' },
+  'anchor/not-found': { status: 404, title: 'No such anchor' },
+  'anchor/outside-window': { status: 400, title: 'Rejected' },
+  'anchor/own-organisation': { status: 403, title: 'Not for your own organisation' },
+  'anchor/subject-mismatch': { status: 400, title: 'Rejected' },
+  'anchor/too-many': { status: 409, title: 'Too many anchors' },
+  'anchor/unfit': { status: 422, title: 'Certificate does not do for an anchor' },
+  'anchor/wrong-state': { status: 409, title: 'Not in this state' },
+
   'authority/in-use': { status: 409, title: 'Authority is still needed' },
   'authority/key-missing': { status: 409, title: 'Key is not with the service' },
   'authority/known': { status: 409, title: 'Authority is known' },
@@ -194,6 +207,7 @@ export const PROBLEMS: Record<FaultCode, ProblemKind> = {
   'log/statement-erased': { status: 410, title: 'Statement erased' },
   'log/statement-restricted': { status: 403, title: 'Statement restricted' },
 
+  'registration/anchor-withdrawn': { status: 400, title: 'Rejected' },
   'registration/application-not-claimed': { status: 400, title: 'Rejected' },
   'registration/certificate-revoked': { status: 400, title: 'Rejected' },
   'registration/digest-revoked': { status: 400, title: 'Rejected' },

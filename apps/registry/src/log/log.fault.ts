@@ -30,7 +30,8 @@ export type PolicyDecisionFaultCode =
 /** A change of the registration policy that cannot be made so. */
 export class PolicyDecisionFault extends Fault<PolicyDecisionFaultCode> {}
 
-export type RegistrationFaultCode = 'registration/overloaded' | 'registration/policy-changed';
+export type RegistrationFaultCode =
+  'registration/anchor-withdrawn' | 'registration/overloaded' | 'registration/policy-changed';
 
 export type LogChangeFaultCode =
   | 'log/bad-change'

@@ -65,6 +65,12 @@ export interface NewEntry {
     /** While the certificates of its path are valid, both ends included. */
     readonly from: Date;
     readonly until: Date;
+    /** Where the path ends at an anchor that a vendor has registered. */
+    readonly anchor?: {
+      readonly id: string;
+      /** SHA-256 of the SubjectPublicKeyInfo of each certificate of the path. */
+      readonly keys: readonly Uint8Array[];
+    };
   };
   /** Digests and references that the statement speaks of. */
   readonly mentions: readonly string[];

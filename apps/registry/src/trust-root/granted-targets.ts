@@ -9,6 +9,7 @@ import type { Witnessing } from '../config.ts';
 import type { LogKey } from '../log/keys/log-key.ts';
 import { ed25519Raw, type LogIdentity } from '../log/log-identity.ts';
 import { wireTime } from '../wire-time.ts';
+import { encodeNotationTargets, type ToolAnchor } from './notation-targets.ts';
 
 /**
  * What devices are to trust: `margo.trust-root.v1.json`. Also the payload of the log's second entry, so that everybody
@@ -86,10 +87,14 @@ function describeWindow({ fromSize, untilSize }: KeyWindow): object {
   };
 }
 
-/** The files of the offline `targets` role, by name: everything that grants trust (trust-roots page, "Targets"). */
+/**
+ * The files of the offline `targets` role, by name: everything that grants trust (trust-roots page, "Targets"). `anchors` are vendors'
+ * own, for tools that do not read our records; our verifier takes them from the files of their vendors.
+ */
 export function encodeGrantedTargets(
   trustRoot: object,
   authorities: readonly Authority[],
+  anchors: readonly ToolAnchor[] = [],
 ): Readonly<Record<string, Uint8Array>> {
   const pem = ({ der }: Authority) => encodeUtf8(encodePem('CERTIFICATE', der));
   const named = (role: AuthorityRole, name: (one: Authority, number: number) => string) =>
@@ -103,30 +108,9 @@ export function encodeGrantedTargets(
     ...named('tsa-ca', ({ name }) => `ca.${name.replace('tsa-ca', 'tsa')}.pem`),
     ...named('root', (_, number) => `notation.ca.margo.${number}.crt`),
     ...named('tsa-ca', (_, number) => `notation.tsa.margo.${number}.crt`),
-    'notation.trustpolicy.oci.json': encodeUtf8(`${JSON.stringify(NOTATION_POLICY, undefined, 2)}\n`),
+    ...encodeNotationTargets(anchors),
   };
 }
-
-/**
- * A template that works as it is: whatever an admitted vendor signed, in every repository. A WFM narrows it to its
- * repositories and to the vendors it buys from (`x509.subject: C=…, ST=…, O=…`).
- */
-const NOTATION_POLICY = {
-  version: '1.0',
-  trustPolicies: [
-    {
-      name: 'margo',
-      registryScopes: ['*'],
-      signatureVerification: {
-        level: 'strict',
-        verifyTimestamp: 'afterCertExpiry',
-        override: { revocation: 'enforce' },
-      },
-      trustStores: ['ca:margo', 'tsa:margo'],
-      trustedIdentities: ['*'],
-    },
-  ],
-};
 
 function anchor({ der, createdAt }: Authority): object {
   return { certificate: encodeBase64(der), validFrom: wireTime(createdAt) };

@@ -3,6 +3,7 @@ import { sha256 } from '@margo-trust/crypto';
 import { encodeJsonPayload } from '@margo-trust/statement';
 import { revokedShard, vendorShard } from '@margo-trust/verifier';
 import type { RevocationKind } from '@margo-trust/wire';
+import type { StoredAnchor } from '../certificates/anchors/anchor.reader.ts';
 import type { Authority } from '../certificates/certificate.reader.ts';
 import type { CurrentRevocation, HeldRevocation } from '../revocation/revocation.reader.ts';
 import type { PublishingVendor } from '../vendors/vendor.reader.ts';
@@ -13,6 +14,29 @@ export interface ProvenVendor extends PublishingVendor {
   readonly record: Uint8Array;
   /** Each with the transparent statement of its registration. */
   readonly openpgpKeys: readonly { readonly key: Uint8Array; readonly record: Uint8Array }[];
+  /** Its own anchors for what it signs, withdrawn ones too. */
+  readonly anchors: readonly ProvenAnchor[];
+}
+
+/** An anchor with the transparent statement of its registration. */
+export interface ProvenAnchor extends StoredAnchor {
+  readonly record: Uint8Array;
+}
+
+/** The directory of device manufacturers' CAs (IEEE 802.1AR). */
+export const DEVICE_CAS = 'live.device-cas.json';
+
+/** The file of that name, where there is any such CA. A CA counts with its record alone: the online role cannot add one. */
+export function encodeDeviceCas(anchors: readonly ProvenAnchor[]): Readonly<Record<string, Uint8Array>> {
+  if (anchors.length === 0) return {};
+  const cas = anchors.map((anchor) => ({ vendor: anchor.vendorId, uri: anchor.vendorUri, ...describeAnchor(anchor) }));
+  return { [DEVICE_CAS]: encodeJsonPayload({ type: 'margo.device-cas.v1', cas }) };
+}
+
+/** Withdrawals are rounded up: what the log admitted in that second was admitted before. */
+function describeAnchor({ record, withdrawal }: ProvenAnchor): object {
+  const second = withdrawal && new Date(Math.ceil(withdrawal.at.getTime() / 1_000) * 1_000);
+  return { record: encodeBase64(record), ...(second && { withdrawnAt: wireTime(second) }) };
 }
 
 /**
@@ -111,7 +135,7 @@ function keyOf(authorities: readonly Authority[], name: string): string {
 }
 
 function describeVendor(vendor: ProvenVendor): object {
-  const { id, uri, legalName, status, subject, claims, record, openpgpKeys } = vendor;
+  const { id, uri, legalName, status, subject, claims, record, openpgpKeys, anchors } = vendor;
   return {
     id,
     uri,
@@ -130,6 +154,7 @@ function describeVendor(vendor: ProvenVendor): object {
         record: encodeBase64(proof),
       })),
     }),
+    ...(anchors.length > 0 && { anchors: anchors.map(describeAnchor) }),
   };
 }
 

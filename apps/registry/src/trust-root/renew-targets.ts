@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { draftTargets, parseTargets, type TargetsMetadata } from '@margo-trust/tuf';
+import { AnchorReader } from '../certificates/anchors/anchor.reader.ts';
 import { type Authority, CertificateReader } from '../certificates/certificate.reader.ts';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
@@ -8,8 +9,10 @@ import { KeyRing } from '../keys/key-ring.ts';
 import { LogKeys } from '../log/keys/log-keys.ts';
 import { LogIdentity } from '../log/log-identity.ts';
 import { wholeSeconds } from '../wire-time.ts';
+import { VendorReader } from '../vendors/vendor.reader.ts';
 import { OFFLINE_LIFETIME_MS } from './draft-ceremony.ts';
 import { describeTrustRoot, encodeGrantedTargets } from './granted-targets.ts';
+import type { ToolAnchor } from './notation-targets.ts';
 import { TARGETS_SLOTS, THRESHOLD } from './perform-ceremony.ts';
 import { PublishCeremony } from './publish-ceremony.ts';
 import { signMetadata } from './sign-metadata.ts';
@@ -23,21 +26,24 @@ export interface TargetsDraft {
 }
 
 /**
- * Brings the offline `targets` role up to what the registry is now, when an authority has come or a key of the log was replaced. Signs it where the role's keys
+ * Brings the offline `targets` role up to what the registry is now, when an authority has come, a key of the log was replaced, or an
+ * anchor of a vendor's is another. Signs it where the role's keys
  * are at hand, as in development. The worker then publishes it with the online roles.
  *
  * Part of it comes from the configuration, such as the witnesses. A process compares once when it starts and once for every change of
- * authorities or keys, so that two processes that are configured differently do not take turns for ever.
+ * authorities, keys or anchors, so that two processes that are configured differently do not take turns for ever.
  */
 @Injectable()
 export class RenewTargets {
-  private settled: { readonly authorities: readonly Authority[]; readonly keys: string } | undefined;
+  private settled: Settled | undefined;
 
   constructor(
     private readonly db: Db,
     private readonly reader: TrustRootReader,
     private readonly store: TrustRootStore,
     private readonly certificates: CertificateReader,
+    private readonly anchors: AnchorReader,
+    private readonly vendors: VendorReader,
     private readonly identity: LogIdentity,
     private readonly logKeys: LogKeys,
     private readonly keys: KeyRing,
@@ -52,11 +58,13 @@ export class RenewTargets {
     const authorities = await this.certificates.authorities();
     await this.logKeys.fresh();
     const keys = this.identity.keySet.version;
-    if (this.settled?.authorities === authorities && this.settled.keys === keys) return false;
+    const anchors = await this.anchors.stateForTools();
+    const { settled } = this;
+    if (settled?.authorities === authorities && settled.keys === keys && settled.anchors === anchors) return false;
     const current = await this.reader.findCurrent();
     if (current === undefined) return false;
     if ((await this.draftFrom(current)) !== undefined) return true;
-    this.settled = { authorities, keys };
+    this.settled = { authorities, keys, anchors };
     return false;
   }
 
@@ -64,6 +72,7 @@ export class RenewTargets {
     const authorities = await this.certificates.authorities();
     await this.logKeys.refresh();
     const keys = this.identity.keySet.version;
+    const anchors = await this.anchors.stateForTools();
     await this.db.transaction(async (tx) => {
       const current = await this.store.lockCurrent(tx);
       if (current === undefined) return;
@@ -73,7 +82,7 @@ export class RenewTargets {
       const targets = await signMetadata(draft.targets, signers);
       await this.publish.renew(tx, current, { targets, files: draft.files });
     });
-    this.settled = { authorities, keys };
+    this.settled = { authorities, keys, anchors };
   }
 
   /** What would have to be signed; undefined when the current targets say it already. */
@@ -82,13 +91,31 @@ export class RenewTargets {
     const authorities = await this.certificates.authorities(tx);
     const { domain, witnessing } = this.config;
     const document = describeTrustRoot(domain, authorities, this.identity, witnessing?.demand ?? 'reported');
-    const files = encodeGrantedTargets(document, authorities);
+    const files = encodeGrantedTargets(document, authorities, await this.forTools(tx));
     const { delegations } = signed;
     const expires = new Date(wholeSeconds(this.clock.now()).getTime() + OFFLINE_LIFETIME_MS);
     const drafted = draftTargets({ version: current.targets + 1, expires, files });
     if (JSON.stringify(sorted(drafted.targets)) === JSON.stringify(sorted(signed.targets))) return undefined;
     return { targets: { ...drafted, ...(delegations && { delegations }) }, files };
   }
+
+  private async forTools(tx?: Tx): Promise<ToolAnchor[]> {
+    const anchors = await this.anchors.forTools(tx);
+    if (anchors.length === 0) return [];
+    const subjects = new Map((await this.vendors.admitted(tx)).map(({ id, subject }) => [id, subject]));
+    return anchors.map((anchor) => {
+      const vendorSubject = subjects.get(anchor.vendorId);
+      if (vendorSubject === undefined)
+        throw new Error(`The vendor ${anchor.vendorId} has an anchor and was not admitted.`);
+      return { ...anchor, vendorSubject };
+    });
+  }
+}
+
+interface Settled {
+  readonly authorities: readonly Authority[];
+  readonly keys: string;
+  readonly anchors: string;
 }
 
 function sorted(files: TargetsMetadata['targets']): [string, string][] {

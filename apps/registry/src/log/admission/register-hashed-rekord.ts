@@ -63,7 +63,7 @@ export class RegisterHashedRekord {
       vendorId: vendor.id,
       certificate: sha256(entry.certificate),
       mentions: [digest],
-      admission: admissionOf(logged, path),
+      admission: admissionOf(logged, { path }),
     };
   }
 

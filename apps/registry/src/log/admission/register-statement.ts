@@ -12,6 +12,7 @@ import {
 } from '@margo-trust/policy';
 import { parseStatement, type Statement } from '@margo-trust/statement';
 import { X509Fault } from '@margo-trust/x509';
+import { AnchorReader } from '../../certificates/anchors/anchor.reader.ts';
 import { CertificateReader } from '../../certificates/certificate.reader.ts';
 import { Clock } from '../../clock.ts';
 import type { Tx } from '../../db/db.ts';
@@ -37,6 +38,7 @@ export class RegisterStatement {
     private readonly sequencer: Sequencer,
     private readonly signers: SignerFacts,
     private readonly certificates: CertificateReader,
+    private readonly anchors: AnchorReader,
     private readonly vendors: VendorReader,
     private readonly revocations: RevocationReader,
     private readonly policies: PolicyReader,
@@ -56,21 +58,22 @@ export class RegisterStatement {
   private async judge(statement: Statement, logged: LoggedPolicy): Promise<NewEntry> {
     const { policy } = logged;
     const spoken = admitContent(statement, policy);
-    const path = admitChain(statement, await this.signers.paths(), this.clock.now());
+    const anchors = await this.signers.anchors();
+    const found = admitChain(statement, await this.signers.paths(), this.clock.now(), anchors);
     const vendor = await this.signers.findVendor(statement.issuer);
-    admitClaims(spoken, vendor, policy);
-    await checkSignatureOnPool(admitAlgorithm(statement, path, policy));
+    admitClaims(spoken, vendor, policy, found.anchor);
+    await checkSignatureOnPool(admitAlgorithm(statement, found.path, policy));
     if (vendor) this.signers.limit(vendor, policy);
 
     return {
       ...toNewEntry(statement, spoken),
       ...(vendor && { vendorId: vendor.id }),
-      admission: admissionOf(logged, path),
+      admission: admissionOf(logged, found, anchors.find((one) => one === found.anchor)?.id),
     };
   }
 
   /**
-   * Policy, suspension and revocation count as last committed, inside the sealing transaction; so does the end of a
+   * Policy, suspension, withdrawal and revocation count as last committed, inside the sealing transaction; so does the end of a
    * certificate, since the entry says when it was registered, and whoever replays the decision goes by that.
    */
   private async checkStillGranted(tx: Tx, entries: readonly NewEntry[]): Promise<LateJudgement> {
@@ -78,15 +81,18 @@ export class RegisterStatement {
     const fingerprints = new Map(
       entries.flatMap((e) => (e.certificate ? [[encodeHex(e.certificate), e.certificate]] : [])),
     );
-    const [active, revoked, withdrawn] = await Promise.all([
+    const anchored = entries.flatMap(({ admission }) => admission?.anchor ?? []);
+    const [active, revoked, withdrawn, standing] = await Promise.all([
       this.vendors.activeAmong(tx, vendorIds),
       this.certificates.revokedAmong(tx, [...fingerprints.values()]),
       this.revocations.digestsAmong(tx, [...new Set(entries.flatMap(({ mentions }) => mentions))]),
+      anchored.length === 0 ? undefined : this.findStanding(tx, anchored),
     ]);
     return ({ head, now }) =>
       entries.map(
         ({ vendorId, certificate, mentions, admission }) =>
           refuseOutdated(admission, head.policyIndex, now) ??
+          standing?.refuse(admission?.anchor) ??
           refuseStanding(
             vendorId === undefined || active.has(vendorId),
             certificate !== undefined && revoked.has(encodeHex(certificate)),
@@ -96,7 +102,27 @@ export class RegisterStatement {
           ),
       );
   }
+
+  /** Of anchors that vendors have registered: which are in force still, and which keys below them are revoked. */
+  private async findStanding(tx: Tx, anchored: readonly Anchored[]) {
+    const inForce = await this.anchors.inForceAmong(tx, [...new Set(anchored.map(({ id }) => id))]);
+    const revoked = await this.certificates.revokedKeys(
+      tx,
+      anchored.flatMap(({ keys }) => keys),
+    );
+    return {
+      refuse: (anchor: Anchored | undefined): Fault | undefined => {
+        if (anchor === undefined) return undefined;
+        if (!inForce.has(anchor.id)) {
+          return new RegistrationFault('registration/anchor-withdrawn', 'The CA of the vendor is registered no more.');
+        }
+        return anchor.keys.some((key) => revoked.has(encodeHex(key))) ? refuseStanding(true, true, false) : undefined;
+      },
+    };
+  }
 }
+
+type Anchored = NonNullable<NonNullable<NewEntry['admission']>['anchor']>;
 
 /** Whether what was judged before may be judged otherwise now. */
 function refuseOutdated(admission: NewEntry['admission'], policyIndex: bigint, now: Date): Fault | undefined {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { VerifiedPaths, type RegistrationPolicy } from '@margo-trust/policy';
+import { AnchorReader, type StoredAnchor } from '../../certificates/anchors/anchor.reader.ts';
 import { type Authority, CertificateReader } from '../../certificates/certificate.reader.ts';
 import { Clock } from '../../clock.ts';
 import { RateLimitFault } from '../../http/rate-limit.fault.ts';
@@ -13,11 +14,13 @@ const KNOWN_FOR_MS = 1_000;
 @Injectable()
 export class SignerFacts {
   private known: { paths: VerifiedPaths; authorities: readonly Authority[] } | undefined;
+  private signing: { inForce: readonly StoredAnchor[]; anchors: readonly StoredAnchor[] } | undefined;
   private readonly rates = new TokenBuckets(CACHED_VENDORS);
   private readonly vendorsByUri = new Map<string, { vendor: Promise<PublishingVendor | undefined>; at: number }>();
 
   constructor(
     private readonly certificates: CertificateReader,
+    private readonly anchorReader: AnchorReader,
     private readonly vendors: VendorReader,
     private readonly clock: Clock,
   ) {}
@@ -29,6 +32,15 @@ export class SignerFacts {
       this.known = { paths: new VerifiedPaths(await this.certificates.trust()), authorities };
     }
     return this.known.paths;
+  }
+
+  /** Those of vendors' own that signatures on artifacts count by; whether one still is in force is asked again at the seal. */
+  async anchors(): Promise<readonly StoredAnchor[]> {
+    const inForce = await this.anchorReader.inForce();
+    if (this.signing?.inForce !== inForce) {
+      this.signing = { inForce, anchors: inForce.filter(({ purpose }) => purpose === 'artifact-signing') };
+    }
+    return this.signing.anchors;
   }
 
   /**

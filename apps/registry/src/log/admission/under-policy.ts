@@ -1,4 +1,5 @@
-import type { Certificate } from '@margo-trust/x509';
+import { sha256 } from '@margo-trust/crypto';
+import type { SigningPath } from '@margo-trust/policy';
 import { RegistrationFault } from '../log.fault.ts';
 import type { NewEntry } from '../log.store.ts';
 import type { LoggedPolicy, PolicyReader } from './policy.reader.ts';
@@ -17,12 +18,26 @@ export async function underPolicy<T>(policies: PolicyReader, admit: (logged: Log
   }
 }
 
-/** What the judgement rests on and may have ended when the entry is sealed: the policy, and every certificate of the path. */
-export function admissionOf({ index }: LoggedPolicy, path: readonly Certificate[]): NonNullable<NewEntry['admission']> {
+/**
+ * What the judgement rests on and may have ended when the entry is sealed: the policy, every certificate of the path, and the
+ * anchor where a vendor has registered it. `anchorId` is how the registry calls that one.
+ */
+export function admissionOf(
+  { index }: LoggedPolicy,
+  { path, anchor }: SigningPath,
+  anchorId?: string,
+): NonNullable<NewEntry['admission']> {
+  const starts = path.map(({ notBefore }) => notBefore.getTime());
+  const ends = path.map(({ notAfter }) => notAfter.getTime());
+  if (anchor) {
+    starts.push(anchor.validFrom.getTime());
+    ends.push(anchor.validUntil.getTime() - 1); // the window ends before, certificates end after
+  }
   return {
     policyIndex: index,
-    from: new Date(Math.max(...path.map(({ notBefore }) => notBefore.getTime()))),
-    until: new Date(Math.min(...path.map(({ notAfter }) => notAfter.getTime()))),
+    from: new Date(Math.max(...starts)),
+    until: new Date(Math.min(...ends)),
+    ...(anchorId !== undefined && { anchor: { id: anchorId, keys: path.map(({ spki }) => sha256(spki)) } }),
   };
 }
 

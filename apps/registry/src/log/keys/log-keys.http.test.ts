@@ -278,6 +278,7 @@ describe('the keys of a log', () => {
       ...granted,
       revocations: NOTHING_REVOKED,
       findRevocation: () => undefined,
+      deviceCas: () => [],
       stale: [],
       findVendor: () => ({
         id: vendor.id,
@@ -287,6 +288,7 @@ describe('the keys of a log', () => {
         claims: shown.claims,
         record,
         openpgpKeys: [],
+        anchors: [],
       }),
       ...change,
     });
