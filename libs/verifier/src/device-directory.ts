@@ -3,7 +3,7 @@ import { sha256 } from '@margo-trust/crypto';
 import { judgeAnchor } from '@margo-trust/policy';
 import { STRENGTH, verifyPath, X509Fault } from '@margo-trust/x509';
 import { VerifyFault } from './fault.ts';
-import type { RegisteredAnchors } from './registered-anchors.ts';
+import type { ProvenAnchors, RegisteredAnchors } from './registered-anchors.ts';
 import type { PublishedVendor, TrustRoot } from './trust-root.ts';
 import type { VendorDirectory } from './vendor-directory.ts';
 
@@ -52,13 +52,14 @@ export class DeviceDirectory {
     };
   }
 
-  private proven() {
+  private proven(): ProvenAnchors {
     const judged = this.trust.deviceCas().map((published) => {
-      const vendor = this.vendors.find(published.vendorUri);
-      return vendor ? this.anchors.of(vendor, 'device-idevid', [published]) : { anchors: [] };
+      const { vendor, missing } = this.vendors.find(published.vendorUri);
+      if (vendor) return this.anchors.of(vendor, 'device-idevid', [published]);
+      return { anchors: [], ...(missing && { doubt: missing }) };
     });
     const doubt = judged.find((one) => one.doubt)?.doubt;
-    return { anchors: judged.flatMap(({ anchors }) => anchors), doubt };
+    return { anchors: judged.flatMap(({ anchors }) => anchors), ...(doubt && { doubt }) };
   }
 
   private refuseFallen({ id, legalName, status }: PublishedVendor): void {

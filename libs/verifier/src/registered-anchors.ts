@@ -9,10 +9,10 @@ import type { TrustedTime } from './trusted-time.ts';
 /** Members of governance who must have said yes. */
 const QUORUM = 2;
 
-/** The anchors of a vendor for one purpose whose registration is proven, and what is wrong with the first that is not. */
+/** The anchors of a vendor for one purpose whose registration is proven, and what is wrong with the first that is not, or why none is known. */
 export interface ProvenAnchors {
   readonly anchors: readonly RegisteredAnchor[];
-  readonly doubt?: VerifyFault;
+  readonly doubt?: Fault;
 }
 
 /** What vendors registered of their own, each with its registration proven before it counts. */

@@ -158,7 +158,7 @@ export interface TrustRoot extends TrustRootDocument {
   readonly filter?: RevocationFilter;
   /** Looks a vendor up by id in its shard; the caller checks its evidence. */
   findVendor(id: string): PublishedVendor | undefined;
-  /** CAs of devices' birth certificates (IEEE 802.1AR); none where the file is missing. The caller checks their evidence. */
+  /** CAs of devices' birth certificates (IEEE 802.1AR); none where there is no such file. The caller checks their evidence. */
   deviceCas(): readonly PublishedDeviceCa[];
   /**
    * Since when and why a certificate is revoked, by its SHA-256, hex. `unknown` when that stands in a file that the trust root
@@ -197,8 +197,7 @@ export function parseTrustRoot(tuf: TufSnapshot): TrustRoot {
 function deviceCaReader(tuf: TufSnapshot): TrustRoot['deviceCas'] {
   let read: readonly PublishedDeviceCa[] | undefined;
   return () => {
-    if (read !== undefined || !tuf.findTarget(DEVICE_CAS) || !Object.hasOwn(tuf.set.files, DEVICE_CAS))
-      return read ?? [];
+    if (read !== undefined || !tuf.findTarget(DEVICE_CAS)) return read ?? [];
     const json = open(tuf.target(DEVICE_CAS), DEVICE_CAS);
     json.get('type').oneOf('margo.device-cas.v1');
     return (read = json

@@ -55,13 +55,16 @@ export class VendorDirectory {
     return new Map(keys);
   }
 
-  /** The same, or `undefined` where {@link load} would throw: whoever asks early leaves the refusal to its place. */
-  find(uri: string): PublishedVendor | undefined {
+  /**
+   * The same for whoever asks early, and leaves the refusal to its place: nothing where {@link load} would throw, except that the file
+   * of the vendor is not at hand.
+   */
+  find(uri: string): { readonly vendor?: PublishedVendor; readonly missing?: Fault } {
     try {
-      return this.load(uri);
+      return { vendor: this.load(uri) };
     } catch (error) {
-      if (error instanceof Fault) return undefined;
-      throw error;
+      if (!(error instanceof Fault)) throw error;
+      return error.code === 'tuf/missing-target' ? { missing: error } : {};
     }
   }
 

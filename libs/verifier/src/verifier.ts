@@ -261,8 +261,9 @@ export class Verifier {
 
   /** Those of the vendor behind an issuer URI; none of a vendor that is not known or not proven, which a later step refuses. */
   private anchorsOf(uri: string, purpose: AnchorPurpose): ProvenAnchors {
-    const vendor = this.vendors.find(uri);
-    return vendor ? this.anchors.of(vendor, purpose) : { anchors: [] };
+    const { vendor, missing } = this.vendors.find(uri);
+    if (vendor) return this.anchors.of(vendor, purpose);
+    return { anchors: [], ...(missing && { doubt: missing }) };
   }
 
   private refuseRevoked({ vendor, leaf, issuerKeys, anchor, digests, time, place }: Judged): void {

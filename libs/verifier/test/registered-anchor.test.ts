@@ -17,7 +17,7 @@ import { draftTimestampToken } from '@margo-trust/timestamp';
 import { openTufSnapshot } from '@margo-trust/tuf';
 import { derOid, derSequence, OID, policyOid } from '@margo-trust/x509';
 import { describe, expect, it } from 'vitest';
-import { parseTrustRoot, revokedShard, Verifier, type Verdict } from '../src/index.ts';
+import { parseTrustRoot, revokedShard, vendorShard, Verifier, type Verdict } from '../src/index.ts';
 
 const ID = '01jd5x7m8n9p0q1r2s3t4v5w6x';
 const claims = { applicationIdPrefixes: ['com-example-'], ociNamespaces: ['registry.example/acme'] };
@@ -187,6 +187,10 @@ describe('a signature under a vendor’s own CA', () => {
     expect(codeOf(judge(case_, { published: { withdrawnAt: '2026-11-20T12:00:01Z' } }))).toBe('trusted');
     const lost = { spki: hashOf(case_.ca), reason: 'cACompromise', revokedAt, invalidityDate: '2026-11-20T12:00:01Z' };
     expect(codeOf(judge(case_, { lists: { keys: [lost] } }))).toBe('trusted');
+  });
+
+  it('is refused for the missing file where that of its vendor is not at hand', () => {
+    expect(codeOf(judge(walk(), { missing: vendorShard(ID) }))).toBe('tuf/missing-target');
   });
 
   it('does not ask the filter and the files about what the registry did not issue', () => {

@@ -7,7 +7,7 @@ import { CliFault } from '../fault.ts';
 import { readInput } from '../files.ts';
 import { factLines, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
-import { openTrustRoot } from '../trust-root.ts';
+import { withTrustRoot } from '../trust-root.ts';
 
 export function addDevice(program: Command, run: Run): void {
   const device = program.command('device').description('whose devices these are');
@@ -26,8 +26,9 @@ async function verify(
   { offline = false, root }: { offline?: boolean; root?: string },
 ): Promise<Outcome> {
   const chain = await readChain(file);
-  const verifier = new Verifier(parseTrustRoot(await openTrustRoot(session, { offline, root })));
-  const device = verifier.verifyDevice(chain, session.io.now());
+  const device = await withTrustRoot(session, { offline, root }, (snapshot) =>
+    Promise.resolve(new Verifier(parseTrustRoot(snapshot)).verifyDevice(chain, session.io.now())),
+  );
   const lines = factLines({
     ...{ device: device.subject, manufacturer: device.vendorName, vendor: device.vendorId },
     ...{ certificate: device.certificateFingerprint, anchor: device.anchorFingerprint },

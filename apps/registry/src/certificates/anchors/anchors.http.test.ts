@@ -1,5 +1,5 @@
 import { type KeyObject, randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeBase64, encodeHex, parseBase64 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { updateTrustRoot } from '@margo-trust/client';
@@ -442,6 +442,18 @@ describe('the directory of device manufacturers’ CAs', () => {
     const file = JSON.parse(textOf(await trustRoot(), 'live.device-cas.json')) as { cas: object[] };
     expect(file.cas).toHaveLength(3);
     expect(file.cas[0]).toMatchObject({ vendor: maker.id, record: expect.any(String) });
+
+    const device = leafOf(cas[2], maker, { purposes: [], subject: { commonName: 'SN 4711' } });
+    writeFileSync(cli.path('idevid.pem'), encodePem('CERTIFICATE', device.certificate.der));
+    const verified = await cli.run(['--registry', registry.url, '--json', 'device', 'verify', cli.path('idevid.pem')]);
+    expect(verified.json(), verified.stderr).toMatchObject({ device: { vendorName: maker.legalName } });
+    writeFileSync(cli.path('other.pem'), encodePem('CERTIFICATE', leafOf(caOf(maker), maker).certificate.der));
+    const unknown = await cli.run(['--registry', registry.url, 'device', 'verify', cli.path('other.pem')]);
+    expect([unknown.code, unknown.stderr]).toEqual([
+      expect.any(Number),
+      expect.stringContaining('none of the anchors'),
+    ]);
+    expect(unknown.code).not.toBe(0);
   });
 
   it('refuses a purpose and a cursor that it does not know', async () => {
