@@ -14,7 +14,8 @@ await prepare();
 mkdirSync(dirname(lockFile), { recursive: true });
 // The kernel drops this lock with its holder, so a killed installation blocks nobody.
 await run(['flock', lockFile, process.execPath, join(root, 'test/interop/install.mjs')]);
-await run(vitest('interop', ...process.argv.slice(2)), { MARGO_CLIENTS: JSON.stringify(programs()) });
+const reporters = ['--reporter=default', '--reporter=./test/interop/client-matrix.mjs'];
+await run(vitest('interop', ...reporters, ...process.argv.slice(2)), { MARGO_CLIENTS: JSON.stringify(programs()) });
 
 /** Resolves when the command exits with 0; otherwise ends this process as the command ended. */
 function run([program, ...options], env = {}) {

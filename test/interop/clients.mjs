@@ -2,6 +2,7 @@
  * The unmodified clients of `npm run interop`: what they are, where they lie once installed, and how each is made.
  * A recipe builds into an empty directory that becomes the cache entry only when it is complete.
  */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -22,17 +23,21 @@ export const CLIENTS = [
   goProgram('go-tuf', `2.4.2-${sourceHash('go-tuf')}`, '.'),
   goProgram('go-checker', `0.30.0-${sourceHash('go-checker')}`, '.'),
   goProgram('timestamp-cli', '2.1.3', 'github.com/sigstore/timestamp-authority/v2/cmd/timestamp-cli'),
+  goProgram('helm', '3.22.0', 'helm.sh/helm/v3/cmd/helm'),
+  goProgram('step', '0.21.0', 'github.com/smallstep/cli/cmd/step'),
   goProgram('zlint', '3.7.3', 'github.com/zmap/zlint/v3/cmd/zlint'),
   goProgram('omniwitness', '20260720', 'github.com/transparency-dev/witness/cmd/omniwitness'),
   goProgram('witness-client', `20260720-${sourceHash('witness-client')}`, '.'),
   pythonPackages('python-tuf', '7.0.1'),
   pythonPackages('py-checker', '6.3.0'),
+  pythonPackages('pkilint', '0.13.3'),
 ];
 
 /** Debian's clients and the instruments around them: a program, a file that proves it is there, and its package. */
 export const PACKAGES = [
   { program: 'docker-registry', package: 'docker-registry' },
   { program: 'openssl', package: 'openssl' },
+  { program: 'gpg', package: 'gnupg' },
   { program: 'faketime', package: 'faketime' },
   { program: 'strace', package: 'strace' },
   { program: 'unshare', package: 'util-linux' },
@@ -47,6 +52,27 @@ export function programs() {
     ...PACKAGES.map(({ program }) => [program, program]),
     ['tuf-js', join(here, 'tuf-js/client.mjs')],
   ]);
+}
+
+/** Versions of all clients, as the page of `client-matrix.mjs` gives them; those of Debian as they are installed here. */
+export function versions() {
+  return Object.fromEntries([
+    ...CLIENTS.map(({ name, version }) => [name, version.replace(/-[0-9a-f]{8}$/, '')]),
+    ...PACKAGES.map(({ program, package: debian }) => [program, debianVersion(debian)]),
+    ...['tuf-js', '@sigstore/sign'].map((name) => [name, packageVersion(name)]),
+  ]);
+}
+
+function debianVersion(name) {
+  const { status, stdout } = spawnSync('dpkg-query', ['--show', '--showformat', '${Version}', name], {
+    encoding: 'utf8',
+  });
+  return status === 0 ? `${stdout} (Debian)` : 'of the system';
+}
+
+function packageVersion(name) {
+  const path = join(here, '../../node_modules', name, 'package.json');
+  return JSON.parse(readFileSync(path, 'utf8')).version;
 }
 
 /** `go.mod` and `go.sum` beside the client fix every module it is built from. */

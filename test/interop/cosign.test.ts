@@ -21,6 +21,7 @@ import {
   type Finished,
   type Running,
 } from './harness.ts';
+import { noteSeen } from './seen.ts';
 
 const ISSUER = 'https://registry.localhost';
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -151,6 +152,7 @@ describe('cosign', () => {
     });
 
     it('by Sigstore for JavaScript, sent in the form of an envelope, is accepted', async () => {
+      noteSeen('@sigstore/sign', 'accepted');
       const digest = /sha256:([0-9a-f]{64})/.exec(await push('from-js'))![1]!;
       const file = join(scratch, 'from-js.json');
       await writeFile(file, await fetchManifest('from-js', `sha256:${digest}`));

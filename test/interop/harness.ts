@@ -17,14 +17,17 @@ import {
   startService as startRegistry,
   stopProgram,
 } from '../service.ts';
+import { findClient, noteSeen } from './seen.ts';
 
-export { repository } from '../service.ts';
+export { freePort, repository } from '../service.ts';
 
 export interface Finished {
   readonly code: number;
   readonly stdout: string;
   /** Both streams as they came, for messages and for what clients say where they like. */
   readonly output: string;
+  /** The client of the matrix that ran, if it was one. */
+  readonly client: string | undefined;
 }
 
 export interface Running {
@@ -66,7 +69,9 @@ export async function run(
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code: code ?? -1, stdout, output };
+  const name = findClient([program, ...args]);
+  if (name !== undefined) noteSeen(name);
+  return { code: code ?? -1, stdout, output, client: name };
 }
 
 /** `run` for steps that only prepare a test: a failure throws with everything the program said. */

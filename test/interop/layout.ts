@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { encodeCoseSign1, parseCoseSign1 } from '@margo-trust/cose';
 
 export type Kind = 'package' | 'chart' | 'compose' | 'index' | 'release';
 
@@ -60,6 +61,24 @@ export async function readTagged(layout: string, tag: string): Promise<string> {
  * (RFC 9052 §4.2), so everything around stays well-formed and every digest is right.
  */
 export async function spoilSignatures(layout: string): Promise<void> {
+  await changeSignatures(layout, (bytes) => {
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    return bytes;
+  });
+}
+
+/** Takes the time-stamps away from every signature: they are in the header that is not signed. */
+export async function removeTimestamps(layout: string): Promise<void> {
+  await changeSignatures(layout, (bytes) => {
+    const cose = parseCoseSign1(bytes);
+    const unprotectedHeader = new Map(cose.unprotectedHeader);
+    if (!unprotectedHeader.delete('io.cncf.notary.timestampSignature')) throw new Error('There is no time-stamp.');
+    return encodeCoseSign1({ ...cose, unprotectedHeader });
+  });
+}
+
+/** Every envelope is replaced by what `change` makes of it, and what refers to it follows. */
+async function changeSignatures(layout: string, change: (envelope: Uint8Array) => Uint8Array): Promise<void> {
   const indexPath = join(layout, 'index.json');
   const index = await readJson(indexPath);
   for (const listed of index.manifests ?? []) {
@@ -67,9 +86,9 @@ export async function spoilSignatures(layout: string): Promise<void> {
     const envelope = manifest.layers?.[0];
     if (!isSignature(manifest) || envelope === undefined) continue;
 
-    const bytes = await readFile(blobPath(layout, envelope.digest));
-    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    const bytes = change(new Uint8Array(await readFile(blobPath(layout, envelope.digest))));
     envelope.digest = await writeBlob(layout, bytes);
+    envelope.size = bytes.length;
 
     const encoded = Buffer.from(JSON.stringify(manifest));
     listed.digest = await writeBlob(layout, encoded);

@@ -23,6 +23,7 @@ import {
   type Service,
 } from './harness.ts';
 import { loadSigned, spoilSignatures, type Kind } from './layout.ts';
+import { noteSeen } from './seen.ts';
 
 const SIGNED: Kind[] = ['package', 'chart', 'compose', 'index', 'release'];
 
@@ -64,6 +65,7 @@ afterAll(async () => {
 describe('notation verify', () => {
   describe.each(['referrers API', 'fallback tag', 'copy back'] as const)('from a registry: %s', (place) => {
     it.each(SIGNED)('accepts every signed %s', async (kind) => {
+      noteSeen(place === 'fallback tag' ? 'docker-registry' : 'registry');
       for (const digest of await loadSigned(demo.layout, kind)) {
         expectAccepted(await verify(`${places[place]}/${repositoryOf(kind)}@${digest}`));
       }

@@ -8,9 +8,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { AwsClient } from 'aws4fetch';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { S3TileStore } from '../../apps/registry/src/log/tiles/s3-tile-store.ts';
 import { TileConflict } from '../../apps/registry/src/log/tiles/tile-store.ts';
+import { noteSeen } from './seen.ts';
 import { freePort, startProgram, startService, stopProgram, type Service } from '../service.ts';
 import { readTileLog } from '../tile-reader.ts';
 import { registerMany, statementsOf } from '../vendor-statements.ts';
@@ -49,6 +50,8 @@ async function startGateway(): Promise<void> {
   gateway.stderr?.resume();
   await waitUntil('versitygw answers', async () => (await fetch(endpoint).catch(() => undefined)) !== undefined);
 }
+
+beforeEach(() => noteSeen('versitygw'));
 
 describe('a bucket of versitygw', () => {
   const open = (prefix: string) => new S3TileStore({ endpoint, bucket: BUCKET, region: 'us-east-1', prefix }, ACCESS);

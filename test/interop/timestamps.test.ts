@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fetchBytes } from './demo.ts';
 import { expectAccepted, expectRefused } from './expect.ts';
 import { client, must, run, startService, temporaryDirectory, type Service } from './harness.ts';
+import { noteSeen } from './seen.ts';
 
 let service: Service;
 let scratch: string;
@@ -65,6 +66,7 @@ describe('timestamp-cli', () => {
 
 describe('@sigstore/sign', () => {
   it('is given a stamp that OpenSSL verifies', async () => {
+    noteSeen('@sigstore/sign');
     const signature = randomBytes(64);
     const witness = new TSAWitness({ tsaBaseURL: service.address });
     const bundle = { $case: 'messageSignature', messageSignature: { signature } } as const;
