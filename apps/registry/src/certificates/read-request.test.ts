@@ -1,8 +1,7 @@
 import { parseCsr, parsePem } from '@margo-trust/x509';
-import { Pkcs10CertificateRequest } from '@peculiar/x509';
 import { describe, expect, it, vi } from 'vitest';
 import { makeCsr } from '../../../../test/pki.ts';
-import { readRequest, spkiByPosition } from './read-request.ts';
+import { readRequest } from './read-request.ts';
 
 vi.mock('@margo-trust/x509', async (importOriginal) => {
   const original = await importOriginal<typeof import('@margo-trust/x509')>();
@@ -31,42 +30,6 @@ describe('readRequest', () => {
     await expect(readRequest(pem)).rejects.toMatchObject({ code: 'certificate/ambiguous-request' });
   });
 });
-
-describe('spkiByPosition', () => {
-  it.each(['P-256', 'P-384', 'Ed25519', 2_048] as const)('finds the key of %s that a stranger finds', (kind) => {
-    const der = derOf(makeCsr(kind, ['-addext', 'subjectAltName=DNS:a.example']).pem);
-    expect(Buffer.from(spkiByPosition(der))).toEqual(secondOpinion(der));
-  });
-
-  it('finds no other key than a stranger, whatever is damaged', () => {
-    const whole = derOf(makeCsr().pem);
-    let read = 0;
-    for (let bit = 0; bit < whole.length * 8; bit += 1) {
-      const der = Buffer.from(whole);
-      der[bit >> 3]! ^= 1 << (bit & 7);
-      const found = spkiByPosition(der); // throws for nothing
-      try {
-        parseCsr(der);
-      } catch {
-        continue;
-      }
-      read += 1;
-      const opinion = secondOpinion(der);
-      if (opinion !== undefined) expect(Buffer.from(found)).toEqual(opinion);
-    }
-    expect(read).toBeGreaterThan(100);
-    for (let length = 0; length < whole.length; length += 1) spkiByPosition(whole.subarray(0, length));
-  });
-});
-
-/** What a reader by other people finds; nothing when it refuses. */
-function secondOpinion(der: Buffer): Buffer | undefined {
-  try {
-    return Buffer.from(new Pkcs10CertificateRequest(Uint8Array.from(der)).publicKey.rawData);
-  } catch {
-    return undefined;
-  }
-}
 
 function derOf(pem: string): Buffer {
   return Buffer.from(parsePem('CERTIFICATE REQUEST', pem)[0]!);
