@@ -26,6 +26,7 @@ import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
 import { WorkloadBindings0075 } from './0075-workload-bindings.ts';
 import { Anchors0080 } from './0080-anchors.ts';
+import { AnchoredCertificates0081 } from './0081-anchored-certificates.ts';
 import { OpenpgpKeys0087 } from './0087-openpgp-keys.ts';
 
 /**
@@ -61,5 +62,6 @@ export const MIGRATIONS = [
   CertificateClass0074,
   WorkloadBindings0075,
   Anchors0080,
+  AnchoredCertificates0081,
   OpenpgpKeys0087,
 ] as const;

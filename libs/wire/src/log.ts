@@ -119,6 +119,14 @@ export class Admission {
 
   @TextField({ max: 43, optional: true, description: 'EntryID of the record that the certificate was issued.' })
   certificateRecordEntryId?: string;
+
+  @TextField({
+    max: 43,
+    optional: true,
+    description:
+      'EntryID of the record that registered the vendor’s own CA, where that one has issued the certificate.',
+  })
+  anchorRecordEntryId?: string;
 }
 
 /** One entry with its evidence. */

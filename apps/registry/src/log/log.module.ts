@@ -7,6 +7,7 @@ import { KeysModule } from '../keys/keys.module.ts';
 import { RevocationReaderModule } from '../revocation/revocation-reader.module.ts';
 import { VendorReaderModule } from '../vendors/vendor-reader.module.ts';
 import { AdmissionReader } from './admission/admission.reader.ts';
+import { AnchoredCertificateStore } from './admission/anchored-certificate.store.ts';
 import { AppendRecord } from './append-record.ts';
 import { ApprovePolicy } from './admission/approve-policy.ts';
 import { CheckpointStore } from './witnessing/checkpoint.store.ts';
@@ -59,6 +60,7 @@ import { SearchStore } from './search/search.store.ts';
 import { Sequencer } from './sequencer.ts';
 import { SignSct } from './sign-sct.ts';
 import { SignerFacts } from './admission/signer-facts.ts';
+import { StandingAnchors } from './admission/standing-anchors.ts';
 import { TilesController } from './tiles/tiles.controller.ts';
 import { TrustRootMirror } from './rollback/trust-root-mirror.ts';
 import { WithholdingController } from './withholding/withholding.controller.ts';
@@ -85,6 +87,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
   ],
   providers: [
     AdmissionReader,
+    AnchoredCertificateStore,
     AnswerCompletely,
     AppendRecord,
     ApprovePolicy,
@@ -128,6 +131,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     Sequencer,
     SignSct,
     SignerFacts,
+    StandingAnchors,
     TrustRootMirror,
     WithholdingReader,
     WithholdingStore,

@@ -67,6 +67,19 @@ export class AffectedReader {
     }));
   }
 
+  /** Whose key it is: certified here, registered as an anchor, or on the path of something that the log has admitted. */
+  async findHolder(key: string, tx?: Tx): Promise<string | undefined> {
+    const [row] = await this.read<{ vendor_id: string }>(
+      tx,
+      `SELECT vendor_id, 1 AS rank FROM certificate WHERE spki_sha256 = $1
+       UNION ALL SELECT vendor_id, 2 FROM anchor WHERE spki_sha256 = $1 AND registered_at IS NOT NULL
+       UNION ALL SELECT a.vendor_id, 3 FROM anchored_certificate c JOIN anchor a ON a.id = c.anchor_id WHERE c.keys @> ARRAY[$1]
+       ORDER BY rank LIMIT 1`,
+      [Buffer.from(parseHex(key))],
+    );
+    return row?.vendor_id;
+  }
+
   async countCertificates(selector: Selector): Promise<number> {
     if (selector.by === 'digest') return 0;
     const { sql, parameters } = certificatesMeant(selector);
@@ -151,7 +164,10 @@ function entriesMeant(selector: Selector): Sql {
     };
   }
   const { sql, parameters } = certificatesMeant(selector);
-  return { sql: `e.certificate IN (SELECT c.fingerprint FROM certificate c WHERE ${sql})`, parameters };
+  const own = `SELECT c.fingerprint FROM certificate c WHERE ${sql}`;
+  if (selector.by !== 'key') return { sql: `e.certificate IN (${own})`, parameters };
+  const others = 'SELECT o.fingerprint FROM anchored_certificate o WHERE o.keys @> ARRAY[$1::bytea]';
+  return { sql: `e.certificate IN (${own} UNION ${others})`, parameters };
 }
 
 /** `WITH … judged`: the vendors' statements that are meant, each with what would become of it. */
@@ -166,6 +182,10 @@ function statementsMeant({ selector, refusedFrom, registry }: AffectedQuery, bef
       judged AS (
         SELECT e.index, e.entry, e.vendor_id, e.content_type, e.subject, e.application_id, e.version, e.registered_at,
           CASE WHEN ${['rc', 'rk', 'ri', 'rv'].map(refused).join(' OR ')}
+                 OR EXISTS (SELECT FROM anchored_certificate o JOIN r ro
+                              ON ro.kind = 'key' AND decode(ro.target, 'hex') = ANY(o.keys)
+                            WHERE o.fingerprint = e.certificate
+                              AND (ro.refused_from IS NULL OR e.registered_at >= ro.refused_from))
                  OR EXISTS (SELECT FROM r rd WHERE rd.kind = 'digest' AND rd.target = ANY(e.mentions)
                             AND (rd.vendor_id IS NULL OR rd.vendor_id = e.vendor_id)
                             AND (rd.refused_from IS NULL OR e.registered_at >= rd.refused_from)) THEN 'refused'

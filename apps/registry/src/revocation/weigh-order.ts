@@ -26,7 +26,7 @@ export const MOST_CERTIFICATES = 100_000;
 
 /**
  * Reads an order and judges who gives it. Governance may revoke anything; a vendor's owners, publishers and security people
- * what is the vendor's: its certificates, their keys, and its own signatures of a digest.
+ * what is the vendor's: its certificates, their keys and those of its own CAs, and its own signatures of a digest.
  */
 @Injectable()
 export class WeighOrder {
@@ -69,9 +69,9 @@ export class WeighOrder {
         return { subjects: certificates.map(({ serial }) => ({ kind: 'certificate', target: serial })), certificates };
       }
       case 'key': {
-        const [certificate] = await this.affected.certificates(selector, 1, tx);
+        const vendorId = await this.affected.findHolder(selector.key, tx);
         const subjects: RevocationSubject[] = [{ kind: 'key', target: selector.key }];
-        return { subjects, certificates: [], ...(certificate && { vendorId: certificate.vendorId }) };
+        return { subjects, certificates: [], ...(vendorId !== undefined && { vendorId }) };
       }
       case 'issuer':
         return { subjects: [{ kind: 'issuer', target: selector.issuer }], certificates: [] };
@@ -100,7 +100,7 @@ export class WeighOrder {
       }
       case 'key': {
         const [certificate] = await this.affected.certificates(selector, 1);
-        refuseStranger(caller, certificate?.vendorId);
+        refuseStranger(caller, certificate?.vendorId ?? (await this.affected.findHolder(selector.key)));
         return certificate?.notBefore;
       }
       case 'issuer':

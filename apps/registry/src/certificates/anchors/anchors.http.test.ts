@@ -206,6 +206,10 @@ describe('a CA of a vendor’s own', () => {
     expect(status, text).toBe(201);
     signed.push({ statement: logged!, target });
     await publish();
+    const { entryId } = parseStatement(logged!);
+    const entry = (await call(registry, 'get', `/api/v1/log/entries/${entryId}`)).body as LogEntryDetail;
+    expect(entry.admission).toMatchObject({ anchorRecordEntryId: anchor.entryId });
+    expect(entry.admission).not.toHaveProperty('certificateRecordEntryId');
     const verdict = new Verifier(parseTrustRoot(await trustRoot())).verifyArtifact(target, [logged!]);
     expect(verdict).toMatchObject({ trusted: true, finding: { anchorFingerprint: ca.certificate.fingerprint } });
   });
@@ -288,10 +292,14 @@ describe('a CA of a vendor’s own', () => {
     const target = artifactOf(acme);
     const { logged } = await send(sign(acme, leafOf(lost, acme), [lost], target));
     const key = encodeHex(sha256(lost.certificate.spki));
-    const revoked = await call(registry, 'post', '/api/v1/revocations', 'alice', {
-      ...{ target: { key }, reason: 'keyCompromise' },
-    });
+    const order = { target: { key }, reason: 'keyCompromise' };
+    const preview = await call(registry, 'post', '/api/v1/revocations/preview', 'victor', order);
+    expect(preview.body, preview.text).toMatchObject({ counts: { stops: 1, keeps: 0, refused: 0 } });
+    expect((await call(registry, 'post', '/api/v1/revocations', 'vera', order)).status).toBe(403);
+    const revoked = await call(registry, 'post', '/api/v1/revocations', 'victor', order);
     expect(revoked.status, revoked.text).toBe(201);
+    const after = await call(registry, 'post', '/api/v1/revocations/preview', 'victor', order);
+    expect(after.body).toMatchObject({ counts: { stops: 0, keeps: 0, refused: 1 } });
     expect((await send(sign(acme, leafOf(lost, acme), [lost], artifactOf(acme)))).text).toContain(
       'registration/certificate-revoked',
     );
@@ -303,6 +311,24 @@ describe('a CA of a vendor’s own', () => {
     expect(textOf(snapshot, 'notation.trustpolicy.oci.json')).not.toContain(own.id);
     expect((await withdraw(own.id, 'alice')).status).toBe(201);
     expect((await propose(lost, acme)).body).toMatchObject({ detail: expect.stringContaining('Its key is revoked.') });
+  });
+
+  it('loses one signing key to its vendor’s own word, and what others have signed stands', async () => {
+    const [lost, kept] = [leafOf(ca, acme), leafOf(ca, acme)];
+    const targets = [artifactOf(acme), artifactOf(acme)] as const;
+    const logged = await Promise.all([
+      send(sign(acme, lost, [ca], targets[0])),
+      send(sign(acme, kept, [ca], targets[1])),
+    ]);
+    const order = { target: { key: encodeHex(sha256(lost.certificate.spki)) }, reason: 'keyCompromise' };
+    expect((await call(registry, 'post', '/api/v1/revocations', 'vera', order)).status).toBe(403);
+    const revoked = await call(registry, 'post', '/api/v1/revocations', 'victor', order);
+    expect(revoked.status, revoked.text).toBe(201);
+    expect((await send(sign(acme, lost, [ca], artifactOf(acme)))).text).toContain('certificate-revoked');
+    await publish();
+    const verifier = new Verifier(parseTrustRoot(await trustRoot()));
+    const verdicts = targets.map((target, i) => verifier.verifyArtifact(target, [logged[i]!.logged!]));
+    expect(verdicts).toMatchObject([{ code: 'verify/key-revoked' }, { trusted: true }]);
   });
 
   it('is withdrawn by one: what it signed before stands, and nothing follows', async () => {
@@ -326,7 +352,7 @@ describe('a CA of a vendor’s own', () => {
     expect((await cli.run(['--registry', registry.url, 'root', 'init', '--trust-first-use'])).code).toBe(0);
     const replayed = await cli.run(['--registry', registry.url, '--json', 'log', 'replay']);
     expect(replayed.code, replayed.stdout + replayed.stderr).toBe(0);
-    expect(replayed.json()).toMatchObject({ replay: { admissions: 2 } });
+    expect(replayed.json()).toMatchObject({ replay: { admissions: 4 } });
   });
 });
 

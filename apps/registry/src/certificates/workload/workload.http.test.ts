@@ -2,11 +2,12 @@ import { createSign, generateKeyPairSync, randomUUID, type KeyObject, verify, X5
 import { FulcioSigner } from '@sigstore/sign';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parseBase64 } from '@margo-trust/bytes';
-import { openssl } from '@margo-trust/testkit';
+import { parseBase64, parseHex } from '@margo-trust/bytes';
+import { openRevocationFilter } from '@margo-trust/revocation-filter';
+import { makeOwnCa, openssl } from '@margo-trust/testkit';
 import { parsePublicKey, sha256 } from '@margo-trust/crypto';
 import { parseStatement } from '@margo-trust/statement';
-import { lintLeaf, parseCertificate, parsePem, readAssurance, readWorkload } from '@margo-trust/x509';
+import { type Certificate, lintLeaf, parseCertificate, parsePem, readAssurance, readWorkload } from '@margo-trust/x509';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { requestHashedRekord } from '../../../../../test/artifact.ts';
@@ -15,7 +16,9 @@ import { addMember, admitVendor, call, ensurePki, issueTo, makeCsr } from '../..
 import { startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
 import { FixedClock } from '../../clock.ts';
 import { Db } from '../../db/db.ts';
+import { LogReader } from '../../log/log.reader.ts';
 import { RevocationReader } from '../../revocation/revocation.reader.ts';
+import { MakeFilter } from '../../trust-root/make-filter.ts';
 import { CertificateReader } from '../certificate.reader.ts';
 import { SignLeaf } from '../sign-leaf.ts';
 
@@ -95,6 +98,13 @@ const publicPem = (key: KeyObject) =>
     'k.pem': key.export({ type: 'pkcs8', format: 'pem' }) as string,
   }).stdout.toString();
 const parse = (pem: string | undefined) => parseCertificate(parsePem('CERTIFICATE', pem ?? '')[0]!);
+/** The filter over everything issued, as the trust root would carry it now. */
+const filter = () =>
+  registry.app.get(Db).transaction(async (tx) => {
+    const { size } = await registry.app.get(LogReader).loadHead();
+    const revoked = await registry.app.get(RevocationReader).certificates(tx);
+    return openRevocationFilter(await registry.app.get(MakeFilter).run(tx, size, revoked));
+  });
 const traces = async () => {
   const [row] = await registry.source.query<{ n: string }[]>(
     `SELECT (SELECT size FROM log_head) || '/' || (SELECT count(*) FROM certificate) || '/' ||
@@ -102,6 +112,23 @@ const traces = async () => {
   );
   return row!.n;
 };
+
+describe('the filter over everything issued', () => {
+  it('knows certificates of builds, the revoked from the others', async () => {
+    const chains = [await exchange({ token: await tokenFor() }), await exchange({ token: await tokenFor() })];
+    const [lost, kept] = chains.map(({ chain }) => parse(chain[0])) as [Certificate, Certificate];
+    const issuer = sha256(parse(chains[0]!.chain[1]).spki);
+    const judge = async (leaf: Certificate) => (await filter()).isRevoked(issuer, parseHex(leaf.serialHex));
+    expect((await filter()).covers(issuer)).toBe(true);
+    expect([await judge(lost), await judge(kept)]).toEqual([false, false]);
+    const path = `/api/v1/certificates/${lost.serialHex}/revocation`;
+    const revoked = await call(registry, 'post', path, 'victor', { reason: 'keyCompromise' });
+    expect(revoked.status, revoked.text).toBe(201);
+    expect([await judge(lost), await judge(kept)]).toEqual([true, false]);
+    const others = makeOwnCa().certificate;
+    expect((await filter()).covers(sha256(others.spki)), 'nothing is said of what others issue').toBe(false);
+  });
+});
 
 describe('a build', () => {
   it('gets a certificate for a day, which names it and keeps the profile', async () => {

@@ -12,7 +12,6 @@ import {
 } from '@margo-trust/policy';
 import { parseStatement, type Statement } from '@margo-trust/statement';
 import { X509Fault } from '@margo-trust/x509';
-import { AnchorReader } from '../../certificates/anchors/anchor.reader.ts';
 import { CertificateReader } from '../../certificates/certificate.reader.ts';
 import { Clock } from '../../clock.ts';
 import type { Tx } from '../../db/db.ts';
@@ -23,6 +22,7 @@ import { RegistrationFault } from '../log.fault.ts';
 import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
 import { Sequencer, type LateJudgement, type Registered } from '../sequencer.ts';
 import { SignerFacts } from './signer-facts.ts';
+import { StandingAnchors } from './standing-anchors.ts';
 import { toNewEntry } from './statement-facts.ts';
 import { admissionOf, underPolicy } from './under-policy.ts';
 
@@ -38,7 +38,7 @@ export class RegisterStatement {
     private readonly sequencer: Sequencer,
     private readonly signers: SignerFacts,
     private readonly certificates: CertificateReader,
-    private readonly anchors: AnchorReader,
+    private readonly standing: StandingAnchors,
     private readonly vendors: VendorReader,
     private readonly revocations: RevocationReader,
     private readonly policies: PolicyReader,
@@ -81,48 +81,29 @@ export class RegisterStatement {
     const fingerprints = new Map(
       entries.flatMap((e) => (e.certificate ? [[encodeHex(e.certificate), e.certificate]] : [])),
     );
-    const anchored = entries.flatMap(({ admission }) => admission?.anchor ?? []);
-    const [active, revoked, withdrawn, standing] = await Promise.all([
+    const [active, revoked, withdrawn, refuseUnderAnchor] = await Promise.all([
       this.vendors.activeAmong(tx, vendorIds),
       this.certificates.revokedAmong(tx, [...fingerprints.values()]),
       this.revocations.digestsAmong(tx, [...new Set(entries.flatMap(({ mentions }) => mentions))]),
-      anchored.length === 0 ? undefined : this.findStanding(tx, anchored),
+      this.standing.run(tx, entries),
     ]);
     return ({ head, now }) =>
-      entries.map(
-        ({ vendorId, certificate, mentions, admission }) =>
+      entries.map((entry) => {
+        const { vendorId, certificate, mentions, admission } = entry;
+        return (
           refuseOutdated(admission, head.policyIndex, now) ??
-          standing?.refuse(admission?.anchor) ??
+          refuseUnderAnchor(entry) ??
           refuseStanding(
             vendorId === undefined || active.has(vendorId),
             certificate !== undefined && revoked.has(encodeHex(certificate)),
             mentions.some(
               (digest) => withdrawn.get(digest)?.some((by) => by === undefined || by === vendorId) ?? false,
             ),
-          ),
-      );
-  }
-
-  /** Of anchors that vendors have registered: which are in force still, and which keys below them are revoked. */
-  private async findStanding(tx: Tx, anchored: readonly Anchored[]) {
-    const inForce = await this.anchors.inForceAmong(tx, [...new Set(anchored.map(({ id }) => id))]);
-    const revoked = await this.certificates.revokedKeys(
-      tx,
-      anchored.flatMap(({ keys }) => keys),
-    );
-    return {
-      refuse: (anchor: Anchored | undefined): Fault | undefined => {
-        if (anchor === undefined) return undefined;
-        if (!inForce.has(anchor.id)) {
-          return new RegistrationFault('registration/anchor-withdrawn', 'The CA of the vendor is registered no more.');
-        }
-        return anchor.keys.some((key) => revoked.has(encodeHex(key))) ? refuseStanding(true, true, false) : undefined;
-      },
-    };
+          )
+        );
+      });
   }
 }
-
-type Anchored = NonNullable<NonNullable<NewEntry['admission']>['anchor']>;
 
 /** Whether what was judged before may be judged otherwise now. */
 function refuseOutdated(admission: NewEntry['admission'], policyIndex: bigint, now: Date): Fault | undefined {
