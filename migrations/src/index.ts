@@ -25,6 +25,7 @@ import { StampMark0070 } from './0070-stamp-mark.ts';
 import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
 import { WorkloadBindings0075 } from './0075-workload-bindings.ts';
+import { SeveralLogs0076 } from './0076-several-logs.ts';
 import { Anchors0080 } from './0080-anchors.ts';
 import { AnchoredCertificates0081 } from './0081-anchored-certificates.ts';
 import { OpenpgpKeys0087 } from './0087-openpgp-keys.ts';
@@ -61,6 +62,7 @@ export const MIGRATIONS = [
   AuthorityStates0072,
   CertificateClass0074,
   WorkloadBindings0075,
+  SeveralLogs0076,
   Anchors0080,
   AnchoredCertificates0081,
   OpenpgpKeys0087,

@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts';
 import { ConfigModule } from './config.module.ts';
 import type { Config, Secrets } from './config.ts';
 import { DbModule } from './db/db.module.ts';
+import type { Db } from './db/db.ts';
 import { HttpModule } from './http/http.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
@@ -24,8 +25,6 @@ export interface Foundation {
   clock: Clock;
   random: Random;
   source: DataSource;
-  /** The log that this application serves; default: the first. */
-  log?: ServedLog;
 }
 
 @Module({})
@@ -46,6 +45,25 @@ export class AppModule {
         CertificatesModule,
         RevocationModule,
         TrustRootModule,
+      ],
+    };
+  }
+}
+
+/** One log of its own name, in a process that serves the registry: whatever else there is belongs to {@link AppModule}. */
+@Module({})
+export class LogAppModule {
+  static on(foundation: Foundation, db: Db, log: ServedLog): DynamicModule {
+    return {
+      module: LogAppModule,
+      imports: [
+        ConfigModule.of({ ...foundation, log }),
+        DbModule.share(foundation.source, db),
+        HttpModule,
+        KeysModule,
+        CallersModule,
+        LogModule,
+        TileExportModule,
       ],
     };
   }

@@ -8,15 +8,17 @@ import { Db, type Tx } from './db/db.ts';
 import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.ts';
 import { KeyRing } from './keys/key-ring.ts';
 import { authoritySlot } from './keys/slots.ts';
+import { describeTrustRoot } from './log/describe-trust-root.ts';
 import { LogKeys } from './log/keys/log-keys.ts';
 import { RestoreLogKeys } from './log/keys/restore-log-keys.ts';
 import { LogIdentity } from './log/log-identity.ts';
 import { OpenLog } from './log/open-log.ts';
+import { RunningLogs } from './log/running-logs.ts';
 import { ServedLog } from './log/served-log.ts';
 import { RollbackLatch } from './log/rollback/rollback-latch.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { StartError } from './start-error.ts';
-import { describeTrustRoot, encodeGrantedTargets } from './trust-root/granted-targets.ts';
+import { encodeGrantedTargets } from './trust-root/granted-targets.ts';
 import { PerformCeremony } from './trust-root/perform-ceremony.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 
@@ -35,7 +37,7 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
       await refuseOtherKeys(app, tx);
       await app.get(RestoreLogKeys).run(tx, app.get(ServedLog));
       await app.get(LogKeys).refresh(tx);
-      return refuseMissingKeys(app.get(LogIdentity), config);
+      return refuseMissingKeys(app, config);
     }
     if (config.mode === 'development') await found(app, tx);
   });
@@ -63,7 +65,8 @@ async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
   }
   await insertGenesis(tx, domain, app.get(Clock).now());
   const authorities = await app.get(CreateAuthorities).run(tx);
-  const trustRoot = describeTrustRoot(domain, authorities, app.get(LogIdentity), witnessing?.demand ?? 'reported');
+  const logs = [{ identity: app.get(LogIdentity) }];
+  const trustRoot = describeTrustRoot(domain, authorities, logs, witnessing?.demand ?? 'reported');
   await app.get(OpenLog).run(tx, trustRoot);
   await app.get(PerformCeremony).run(tx, encodeGrantedTargets(trustRoot, authorities));
 }
@@ -77,10 +80,15 @@ function refuseOtherDomain(founded: string, { domain }: Config): void {
 }
 
 /** Missing in sets of earlier versions, or left behind by a key that was replaced: say so now, not at the first signature. */
-function refuseMissingKeys(identity: LogIdentity, { keysDirectory }: Config): void {
-  const purpose = identity.findMissing();
-  if (purpose === undefined) return;
-  throw new StartError(`${keysDirectory} does not hold the ${purpose} key that the log signs with: put it back.`);
+function refuseMissingKeys(app: INestApplicationContext, { keysDirectory }: Config): void {
+  const purpose = app.get(LogIdentity).findMissing();
+  if (purpose !== undefined) {
+    throw new StartError(`${keysDirectory} does not hold the ${purpose} key that the log signs with: put it back.`);
+  }
+  for (const { log, purpose: missing } of app.get(RunningLogs).missingKeys()) {
+    const folder = `${keysDirectory}/logs/${log.name}`;
+    throw new StartError(`${folder} does not hold the ${missing} key that ${log.origin} signs with: put it back.`);
+  }
 }
 
 /** What the registry signs with is what its certificates certify: new keys would sign for nobody. */

@@ -9,6 +9,8 @@ import { DurabilityLost } from './log/tiles/tile-store.ts';
 import { CollectCosignatures } from './log/witnessing/collect-cosignatures.ts';
 import { DeliverNotifications } from './notifications/deliver-notifications.ts';
 import { UpdateIndexMap } from './log/search/update-index-map.ts';
+import { RunningLogs } from './log/running-logs.ts';
+import { FIRST_LOG, ServedLog } from './log/served-log.ts';
 import { Canary } from './revocation/canary.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
@@ -30,12 +32,9 @@ export interface Job {
  * would do harm: the process should end.
  */
 export function startWorker(app: INestApplicationContext, onLost: (why: string) => void): Pick<Worker, 'stop'> {
-  const [crls, trustRoot, search] = [app.get(IssueCrl), app.get(PublishTrustRoot), app.get(IndexForSearch)];
+  const [crls, trustRoot] = [app.get(IssueCrl), app.get(PublishTrustRoot)];
   const targets = app.get(RenewTargets);
   const map = app.get(UpdateIndexMap);
-  const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
-  const cosignatures = app.get(CollectCosignatures);
-  const transitions = app.get(KeepTransitions);
   const notify = app.get(DeliverNotifications);
   const canary = app.get(Canary);
   const db = app.get(Db);
@@ -52,27 +51,37 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
       },
       { name: 'trust root', lock: 2, isDue: () => trustRoot.isDue(), run: () => trustRoot.run() },
     ]),
-    new Worker(db, [
-      { name: 'search', lock: 11, isDue: () => search.isDue(), run: () => search.run() },
-      { name: 'index', lock: 12, isDue: () => map.isDue(), run: () => map.run() },
-    ]),
-    new Worker(
-      db,
-      [
-        { name: 'tiles', lock: 3, isDue: () => tiles.isDue(), run: () => tiles.run() },
-        { name: 'partial tiles', lock: 4, isDue: () => prune.isDue(), run: () => prune.run() },
-      ],
-      onLost,
-    ),
-    new Worker(db, [
-      { name: 'key transitions', lock: 61, isDue: () => transitions.isDue(), run: () => transitions.run() },
-      { name: 'cosignatures', lock: 45, isDue: () => cosignatures.isDue(), run: () => cosignatures.run() },
-    ]),
+    ...logWorkers(app, onLost),
     new Worker(db, [{ name: 'canary', lock: 66, isDue: () => canary.isDue(), run: () => canary.run() }]),
     new Worker(db, [{ name: 'notifications', lock: 5, isDue: () => notify.isDue(), run: () => notify.run() }]),
   ];
   for (const worker of workers) worker.start();
+  app.get(RunningLogs).onServed((log) => {
+    for (const worker of logWorkers(log.app, onLost)) {
+      workers.push(worker);
+      worker.start();
+    }
+  });
   return { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) };
+}
+
+/** The work on one log, by workers of its own: another log does not wait for it. */
+function logWorkers(app: INestApplicationContext, onLost: (why: string) => void): Worker[] {
+  const [db, log] = [app.get(Db), app.get(ServedLog)];
+  const [search, map] = [app.get(IndexForSearch), app.get(UpdateIndexMap)];
+  const [tiles, prune] = [app.get(PublishTiles), app.get(PrunePartialTiles)];
+  const [transitions, cosignatures] = [app.get(KeepTransitions), app.get(CollectCosignatures)];
+  const job = (name: string, lock: number, work: Pick<Job, 'isDue' | 'run'>): Job => ({
+    name: log.name === undefined ? name : `${name} of ${log.name}`,
+    lock: lock + (log.id - FIRST_LOG) * LOCKS_OF_A_LOG,
+    isDue: () => work.isDue(),
+    run: () => work.run(),
+  });
+  return [
+    new Worker(db, [job('search', 11, search), job('index', 12, map)]),
+    new Worker(db, [job('tiles', 3, tiles), job('partial tiles', 4, prune)], onLost),
+    new Worker(db, [job('key transitions', 61, transitions), job('cosignatures', 45, cosignatures)]),
+  ];
 }
 
 /**
@@ -143,3 +152,5 @@ export class Worker {
 }
 
 const JOB_LOCKS = 0x6a6f6273; // "jobs"
+/** More than the number of any job. */
+const LOCKS_OF_A_LOG = 1_000;

@@ -12,6 +12,8 @@ export {
   revisedEvidenceFolder,
   revisedEvidencePath,
 } from './evidence-path.ts';
+export { GovernanceReplay } from './governance-replay.ts';
+export { readGovernanceSeen, type GovernanceSeen } from './governance-seen.ts';
 export { IndexCheck } from './index-check.ts';
 export { LogCheck, type CheckedRow } from './log-check.ts';
 export { rangeFromTiles, TileBuilder, type Tile } from './tile-builder.ts';

@@ -93,7 +93,7 @@ export class LogKeyHistory {
     }
     const event = readKeyEvent(row);
     if (event) this.rotate(event);
-    else if (isFreeze(row)) this.frozenAt = row.index;
+    else if (isFreeze(row, this.origin)) this.frozenAt = row.index;
   }
 
   private rotate(event: KeyEvent): void {
@@ -141,9 +141,11 @@ export class LogKeyHistory {
   }
 }
 
-function isFreeze({ index, statement }: CheckedRow): boolean {
+/** In the first log there are records about others too. */
+function isFreeze({ index, statement }: CheckedRow, origin: string): boolean {
   if (statement?.contentType !== CONTENT.record || !statement.subject.startsWith('log:')) return false;
-  return new RecordPayload(statement.payload, index).name === 'log-frozen';
+  const record = new RecordPayload(statement.payload, index);
+  return record.name === 'log-frozen' && record.text('log') === origin;
 }
 
 /** SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §4). */

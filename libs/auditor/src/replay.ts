@@ -19,6 +19,7 @@ import { findOverlap } from './claims-overlap.ts';
 import { AuditorFault, type AuditorFaultCode } from './fault.ts';
 import { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
 import type { CheckedRow } from './log-check.ts';
+import { readGovernanceSeen, type GovernanceSeen } from './governance-seen.ts';
 import { LogKeyHistory } from './log-keys.ts';
 import { RecordPayload } from './record.ts';
 import { WorkloadBindings } from './workload-bindings.ts';
@@ -34,6 +35,12 @@ export interface ReplayReport {
   /** Statements that are no longer kept, so that nobody can decide about them again. */
   readonly erased: number;
   readonly policies: number;
+}
+
+/** The first log of the registry, as far as it is replayed: see `GovernanceReplay`. */
+interface Governance {
+  readonly replay: AdmissionReplay;
+  meet(seen: GovernanceSeen): void;
 }
 
 interface Vendor {
@@ -63,6 +70,15 @@ interface Revocation {
   readonly isOnCrl: boolean;
 }
 
+/** Records that a log has about itself, whichever it is. */
+const OF_ANY_LOG = [
+  'governance-seen',
+  'log-frozen',
+  'log-key',
+  'statement-erased',
+  'statement-released',
+  'statement-restricted',
+];
 /** Governance members who must say yes to a vendor. */
 const QUORUM = 2;
 /** How long a statement may wait between its verification and its commit. */
@@ -78,10 +94,14 @@ const KEEPS_OLDER = ['superseded', 'affiliationChanged', 'cessationOfOperation']
  *
  * Rows must come from a `LogCheck` over the same log, all of them, from the first one on.
  *
+ * In a log that is not the first of its registry vendors, certificates and revocations are what the first one says at that place: see
+ * `GovernanceReplay`. Nothing may grant or remove trust here.
+ *
  * What this does not show: whom the registry refused, and what governance looked at before it agreed.
  */
 export class AdmissionReplay {
   private readonly logKey: VerifierKey;
+  private readonly governance: Governance | undefined;
   private readonly opening: CheckedRow[] = [];
   private genesis: Genesis | undefined;
   private history: LogKeyHistory | undefined;
@@ -103,14 +123,17 @@ export class AdmissionReplay {
   /** By EntryID: rows without statement, and what the records say of them by now. */
   private readonly missing = new Map<string, CheckedRow>();
   private readonly withheld = new Set<string>();
+  private closedAt: bigint | undefined;
   private lastRegisteredAt = new Date(0);
   private readonly counts = { admissions: 0, records: 0, raw: 0, erased: 0, policies: 1 };
   /** An admission that the policy of its time refuses: held until the end, since a later policy may explain it. */
   private refused:
     { readonly checked: CheckedRow; readonly admitted: Admitted; readonly fault: AuditorFault } | undefined;
 
-  constructor(logKey: VerifierKey) {
+  /** `governance` is the first log beside this one, where this is another; then who may publish is looked up there. */
+  constructor(logKey: VerifierKey, governance?: Governance) {
     this.logKey = logKey;
+    this.governance = governance;
   }
 
   add(rows: readonly CheckedRow[]): void {
@@ -154,6 +177,7 @@ export class AdmissionReplay {
     this.opening.push(checked);
     if (this.opening.length < 2) return;
     this.genesis = readGenesis(this.opening, this.logKey);
+    this.refuseOtherPlace(this.genesis);
     this.history = new LogKeyHistory(this.genesis);
     const { policy, trust } = this.genesis;
     this.policy = { index: 0n, document: policy };
@@ -163,6 +187,20 @@ export class AdmissionReplay {
     });
     this.counts.records = 2;
     this.lastRegisteredAt = checked.row.registeredAt;
+  }
+
+  private refuseOtherPlace({ trust }: Genesis): void {
+    const isFirst = trust.logs[0]?.origin === this.logKey.name;
+    if (isFirst === (this.governance === undefined)) return;
+    const message = isFirst
+      ? `${this.logKey.name} is the first log of its registry: no other one says who may publish here.`
+      : `${this.logKey.name} is not the first log of its registry: that one must be replayed beside it.`;
+    throw new AuditorFault('audit/wrong-genesis', message);
+  }
+
+  /** Where it is on record who may publish. */
+  private get law(): AdmissionReplay {
+    return this.governance?.replay ?? this;
   }
 
   private noteErased(checked: CheckedRow): void {
@@ -177,6 +215,11 @@ export class AdmissionReplay {
 
   private admit(checked: CheckedRow, admitted: Admitted): void {
     const { index, row } = checked;
+    if (!this.law.paths) throw wrong(index, 'is admitted before the log says what that rests on');
+    if (this.closedAt !== undefined) {
+      const message = `Entry ${index} is a vendor’s and comes after the record at entry ${this.closedAt} that closed this log for those.`;
+      throw new AuditorFault('audit/after-freeze', message, { index });
+    }
     const refusal = this.decide(checked, admitted);
     if (refusal) {
       const { index: from, document } = this.policyNow();
@@ -185,7 +228,7 @@ export class AdmissionReplay {
       this.refused = { checked, admitted, fault };
       return;
     }
-    const vendor = this.byUri.get(admitted.issuer);
+    const vendor = this.law.byUri.get(admitted.issuer);
     if (row.vendorId !== vendor?.id) {
       throw wrong(
         index,
@@ -198,22 +241,22 @@ export class AdmissionReplay {
   }
 
   private decide({ row }: CheckedRow, admitted: Admitted, policy = this.policyNow().document): Fault | undefined {
-    const { paths } = this;
+    const { law } = this;
+    const { paths } = law;
     if (!paths) throw new Error('Nothing is decided before genesis.');
-    const vendor = this.byUri.get(admitted.issuer);
+    const vendor = law.byUri.get(admitted.issuer);
     const { x5t } = admitted;
-    const isRevoked = (path: SigningPath) => x5t !== undefined && this.isRevoked(encodeHex(x5t), path);
+    const isRevoked = (path: SigningPath) => x5t !== undefined && law.isRevoked(encodeHex(x5t), path);
     const isWithdrawn = (digests: readonly string[]) =>
       digests.some(
-        (digest) =>
-          this.revocations.has(`digest:${digest}`) || this.revocations.has(`digest:${digest} of ${vendor?.id}`),
+        (digest) => law.revocations.has(`digest:${digest}`) || law.revocations.has(`digest:${digest} of ${vendor?.id}`),
       );
     const decideAt = (at: Date) => {
       const facts = {
         policy,
         at,
         paths,
-        anchors: this.anchors.forSigning(),
+        anchors: law.anchors.forSigning(),
         vendor: vendor && { ...vendor, isActive: isActive(vendor) },
         isRevoked,
         isWithdrawn,
@@ -261,6 +304,9 @@ export class AdmissionReplay {
     const record = new RecordPayload(statement.payload, index);
     const apply = this.rules[record.name];
     if (!apply) return;
+    if (this.governance && !OF_ANY_LOG.includes(record.name)) {
+      throw wrong(index, `is a record "${record.name}", which counts in the first log only`);
+    }
     const about = apply(record, checked);
     if (row.vendorId !== about) {
       throw wrong(
@@ -333,8 +379,29 @@ export class AdmissionReplay {
       'statement-released': (record, { index }) => this.release(record, index),
       'statement-erased': (record, { index }) => this.erase(record, index),
       'log-key': (record, { index }) => refuseLoneDecision(record, index, 'replaces a key of the log'),
-      'log-frozen': (record, { index }) => refuseLoneDecision(record, index, 'freezes the log'),
+      'log-frozen': (record, { index }) => refuseLoneDecision(record, index, 'freezes a log'),
+      'log-closed': (record, { index }) => this.close(record, index),
+      'log-opened': (record, { index }) => refuseLoneDecision(record, index, 'opens a log'),
+      'log-retired': (record, { index }) => refuseLoneDecision(record, index, 'retires a log'),
+      'governance-seen': (_record, checked) => this.meetGovernance(checked),
     };
+
+  /** Of the first log, which goes on with records. */
+  private close(record: RecordPayload, index: bigint): undefined {
+    if (record.text('log') !== this.logKey.name)
+      throw wrong(index, `closes ${record.text('log')}, which is another log`);
+    this.closedAt ??= index;
+    return refuseLoneDecision(record, index, 'closes the log for statements');
+  }
+
+  private meetGovernance(checked: CheckedRow): undefined {
+    const { index } = checked;
+    if (!this.governance) throw wrong(index, 'rests on another log, and this is the first');
+    const seen = readGovernanceSeen(checked);
+    if (!seen) throw wrong(index, 'does not say what it rests on');
+    this.governance.meet(seen);
+    return undefined;
+  }
 
   /** A CA that was added after the founding: another anchor, or one below those there are. */
   private announceAuthority(record: RecordPayload, { index, row }: CheckedRow): undefined {
@@ -555,7 +622,7 @@ export class AdmissionReplay {
   }
 
   private loadVendor(record: RecordPayload, index: bigint): Vendor {
-    const vendor = this.vendors.get(record.text('vendor'));
+    const vendor = this.law.vendors.get(record.text('vendor'));
     if (!vendor) throw wrong(index, `speaks of the vendor ${record.text('vendor')}, which was never admitted`);
     return vendor;
   }

@@ -16,22 +16,42 @@ import {
 import { encodeHashedRekord, HASHED_REKORD_TYPE } from '@margo-trust/sigstore';
 import { encodeSignatureValue } from '@margo-trust/x509';
 import { sha256 } from '@margo-trust/crypto';
-import { World, type TestVendor } from '@margo-trust/testkit';
+import { makeKey, World, type KeyPair, type TestVendor } from '@margo-trust/testkit';
 import { encodeCheckpoint, encodeNote, parseVerifierKey, encodeVerifierKey } from '@margo-trust/tlog';
 import type { EvidenceRow, LogEvidence, Seal } from '../src/index.ts';
 
-/** The log of a registry in memory, with real signatures, whose rows a test may change as a liar would. */
+/** The log of a registry in memory, with real signatures, whose rows a test may change as a liar would. With `first` it is another one beside that. */
 export class WorldLog {
-  readonly world = new World();
+  readonly world: World;
+  readonly origin: string;
+  private readonly checkpointKey: KeyPair;
   readonly rows: EvidenceRow[] = [];
   readonly seals: Seal[] = [];
   /** Each entry is committed a second after the one before. */
   private seconds = 0;
 
-  constructor() {
-    const { origin } = this.world;
-    this.own(`policy:${origin}`, CONTENT.policy, encodeRegistrationPolicy(FOUNDING_POLICY));
-    this.own(`anchors:${origin}`, CONTENT.anchors, encodeJsonPayload(this.world.trustRootTarget()));
+  constructor(first?: WorldLog) {
+    this.world = first?.world ?? new World();
+    const target = this.world.trustRootTarget() as { logs: object[] };
+    this.origin = first ? `other.${first.origin}` : this.world.origin;
+    this.checkpointKey = first ? makeKey('Ed25519') : this.world.keys.checkpoint;
+    if (first) {
+      const checkpointKey = encodeVerifierKey(this.origin, this.checkpointKey.publicKey.spki.slice(12));
+      target.logs.push({ ...target.logs[0], origin: this.origin, checkpointKey });
+      this.seconds = first.seconds;
+    }
+    this.own(`policy:${this.origin}`, CONTENT.policy, encodeRegistrationPolicy(FOUNDING_POLICY));
+    this.own(`anchors:${this.origin}`, CONTENT.anchors, encodeJsonPayload(target));
+  }
+
+  /** What the next entries of a log that is not the first rest on. */
+  rest(
+    { origin, rows, root }: { origin: string; rows: readonly unknown[]; root: Uint8Array },
+    change: object = {},
+  ): void {
+    const members = { log: origin, size: String(rows.length), root: encodeBase64(root), ...change };
+    const payload = { record: 'governance-seen', at: this.now.toISOString(), ...members };
+    this.own(`governance:${origin}`, CONTENT.record, encodeJsonPayload(payload));
   }
 
   get now(): Date {
@@ -39,7 +59,7 @@ export class WorldLog {
   }
 
   get key() {
-    return parseVerifierKey(encodeVerifierKey(this.world.origin, this.world.keys.checkpoint.publicKey.spki.slice(12)));
+    return parseVerifierKey(encodeVerifierKey(this.origin, this.checkpointKey.publicKey.spki.slice(12)));
   }
 
   /** A statement of the registry, signed now unless it lies about that. */
@@ -175,14 +195,14 @@ export class WorldLog {
     for (let first = 0; first < this.rows.length; first += 256) {
       const rows = this.rows.slice(first, first + 256);
       const seals = this.seals.filter(({ size }) => size > first && size <= first + rows.length);
-      yield { origin: this.world.origin, first: BigInt(first), rows, seals };
+      yield { origin: this.origin, first: BigInt(first), rows, seals };
     }
   }
 
   checkpoint(change: { root?: Uint8Array; size?: number; origin?: string } = {}): Uint8Array {
-    const { size = this.rows.length, root = this.root(size), origin = this.world.origin } = change;
+    const { size = this.rows.length, root = this.root(size), origin = this.origin } = change;
     const text = encodeCheckpoint({ origin, size: BigInt(size), root, extensions: [] });
-    const signature = this.world.keys.checkpoint.sign(encodeUtf8(text), 'Ed25519');
+    const signature = this.checkpointKey.sign(encodeUtf8(text), 'Ed25519');
     return encodeNote({ text, signatures: [{ name: this.key.name, keyHash: this.key.keyHash, signature }] });
   }
 

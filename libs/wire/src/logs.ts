@@ -1,4 +1,4 @@
-import { ChoiceField, ObjectField, ObjectsField, TextField, TimeField } from './fields.ts';
+import { BooleanField, ChoiceField, ObjectField, ObjectsField, TextField, TimeField } from './fields.ts';
 
 /** A key of a log, and the tree sizes that it signs for. */
 export class LogKeyInfo {
@@ -32,11 +32,14 @@ export class LogInfo {
   @TextField({ max: 64, description: 'Where its public files are.', example: '/log/' })
   path: string;
 
-  @ChoiceField(['active', 'frozen', 'retired'], {
+  @ChoiceField(['active', 'closed', 'frozen', 'retired'], {
     description:
-      'Statements go to the oldest log that is active. A frozen one takes none; a retired one signs nothing either.',
+      'An active log takes statements. The first may be closed for them; a frozen one takes nothing, and a retired one signs nothing either.',
   })
   state: string;
+
+  @BooleanField({ description: 'Whether statements that name no log go there: to the oldest one that is active.' })
+  takesStatements: boolean;
 
   @TextField({ max: 20 })
   size: string;
@@ -45,13 +48,13 @@ export class LogInfo {
   openedAt: string;
 
   @TimeField({ optional: true })
+  closedAt?: string;
+
+  @TimeField({ optional: true })
   frozenAt?: string;
 
   @TimeField({ optional: true })
   retiredAt?: string;
-
-  @TextField({ max: 253, optional: true, description: 'Origin of the log that came after it.' })
-  successor?: string;
 
   @ObjectsField(() => LogKeyInfo, { description: 'All there were, oldest first.' })
   keys: LogKeyInfo[];
@@ -64,15 +67,23 @@ export class LogList {
 
 /** What is to be done with a log. */
 export class LogChangeRequest {
-  @ChoiceField(['rotate-key'])
+  @ChoiceField(['open', 'close', 'freeze', 'retire', 'rotate-key'])
   action: string;
 
   @TextField({
     max: 253,
     optional: true,
-    description: 'Origin of the log; default: the one that takes statements now.',
+    description: 'Origin of the log; default: what `name` says, or the first one.',
   })
   log?: string;
+
+  @TextField({
+    max: 31,
+    optional: true,
+    description: 'Name of the log below /logs/, in place of its origin.',
+    example: '2027',
+  })
+  name?: string;
 
   @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'], { optional: true, description: 'For `rotate-key`.' })
   purpose?: string;
@@ -83,7 +94,7 @@ export class LogChangeRequest {
 
 /** What a proposal would do. */
 export class LogChange {
-  @ChoiceField(['rotate-key'])
+  @ChoiceField(['open', 'close', 'freeze', 'retire', 'rotate-key'])
   action: string;
 
   @TextField({ max: 253 })
@@ -97,6 +108,18 @@ export class LogChange {
 
   @TextField({ max: 4096, optional: true, description: 'The key that it replaces.' })
   replaces?: string;
+
+  @TextField({ max: 31, optional: true, description: 'Of a log that is to be opened.' })
+  name?: string;
+
+  @TextField({ max: 4096, optional: true, description: 'What its checkpoints will be signed with.' })
+  checkpointKey?: string;
+
+  @TextField({ max: 4096, optional: true, description: 'What its receipts will be signed with.' })
+  receiptKey?: string;
+
+  @TextField({ max: 4096, optional: true, description: 'What its promises in certificates would be signed with.' })
+  sctKey?: string;
 }
 
 export class LogProposal {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AdmissionReplay, LogCheck, verifyCheckpoint } from '@margo-trust/auditor';
+import { AdmissionReplay, LogCheck, readGovernanceSeen, verifyCheckpoint } from '@margo-trust/auditor';
 import { encodeBase64, encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { encodeVerifierKey } from '@margo-trust/tlog';
@@ -12,6 +12,7 @@ import { parseDuration } from '../duration.ts';
 import { writeOutput } from '../files.ts';
 import { loadCheckpoint, openAuditedLog, withAuditOptions, type AuditOptions } from '../log/audited-log.ts';
 import { Fsck } from '../log/fsck.ts';
+import { GoverningLog, isGoverned } from '../log/governing-log.ts';
 import { LogWatch } from '../log/log-watch.ts';
 import { mirrorLog } from '../log/mirror.ts';
 import {
@@ -39,6 +40,7 @@ export function addLogAudit(log: Command, run: Run): void {
     .action(run(fsck));
   withAuditOptions(log.command('replay'))
     .description('take every decision of the registry again, from what its log says alone')
+    .option('--governance <place>', 'of a log that is not the first: where the first one is; default: the registry')
     .action(run(replay));
   withAuditOptions(log.command('mirror'))
     .description('copy the log into a directory, or what it has become since')
@@ -91,15 +93,21 @@ async function fsck(
   };
 }
 
-async function replay(session: Session, options: AuditOptions): Promise<Outcome> {
+async function replay(session: Session, options: AuditOptions & { governance?: string }): Promise<Outcome> {
   const log = await openAuditedLog(session, options);
   const checkpoint = await loadCheckpoint(log);
-  const [check, again] = [new LogCheck(log.key.name), new AdmissionReplay(log.key)];
+  const first = (await isGoverned(log.files)) ? await openGoverning(session, options) : undefined;
+  const [check, again] = [new LogCheck(log.key.name), new AdmissionReplay(log.key, first?.governance)];
   for await (const { evidence } of walkLog(log.files, 0n, checkpoint.size)) {
-    again.add(check.add(evidence));
+    for (const row of check.add(evidence)) {
+      const seen = first && readGovernanceSeen(row);
+      if (seen) await first.advanceTo(seen);
+      again.add([row]);
+    }
     session.printer.bar('deciding again', check.size, checkpoint.size);
   }
   check.conclude(checkpoint);
+  await first?.conclude();
   const { admissions, records, raw, erased, policies } = again.conclude();
   // By the keys that the log's own records name.
   if (again.logKeys) verifyCheckpoint(checkpoint.note, again.logKeys.checkpointKeys);
@@ -111,6 +119,20 @@ async function replay(session: Session, options: AuditOptions): Promise<Outcome>
       ...factLines({ ...found, entries: check.size.toString(), raw: raw || undefined, erased: erased || undefined }),
     ],
   };
+}
+
+/** Its keys come from the trust root, or, where that is wished, from itself; a key that is given is the other log's. */
+async function openGoverning(
+  session: Session,
+  { governance, root, trustFirstUse }: AuditOptions & { governance?: string },
+): Promise<GoverningLog> {
+  const from = governance ?? `${await session.registryUrl()}/log`;
+  const log = await openAuditedLog(session, {
+    from,
+    ...(root !== undefined && { root }),
+    ...(trustFirstUse && { trustFirstUse }),
+  });
+  return GoverningLog.open(log);
 }
 
 async function mirror(session: Session, directory: string, options: AuditOptions): Promise<Outcome> {

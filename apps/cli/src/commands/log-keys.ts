@@ -13,7 +13,19 @@ interface ChangeOptions {
 /** What governance decides about logs and what they sign with. One member proposes, another one approves. */
 export function addLogKeys(log: Command, run: Run): void {
   log.command('list').description('the registry’s logs and their keys').action(run(list));
-  change(log.command('rotate-key'), 'propose to replace a key of the log with the one that waits in the key directory')
+  for (const [action, description] of ACTIONS) {
+    withReason(log.command(action), description)
+      .argument('<name>', 'of the log, as in /logs/<name>/')
+      .action(run((session, name: string, options: ChangeOptions) => propose(session, { action, name }, options)));
+  }
+  withReason(log.command('close'), 'propose that the first log takes no more statements, only records').action(
+    run((session, options: ChangeOptions) => propose(session, { action: 'close' }, options)),
+  );
+  withReason(
+    log.command('rotate-key'),
+    'propose to replace a key of a log with the one that waits in the key directory',
+  )
+    .option('--log <origin>', 'the log; default: the first')
     .addArgument(new Argument('<purpose>').choices(['checkpoint', 'receipt', 'sct', 'record']))
     .action(
       run((session, purpose: string, options: ChangeOptions) =>
@@ -32,11 +44,16 @@ export function addLogKeys(log: Command, run: Run): void {
     .action(run(approve));
 }
 
-function change(command: Command, description: string): Command {
+const ACTIONS = [
+  ['open', 'propose to open another log; it takes statements once the logs before it do not'],
+  ['freeze', 'propose to end a log: it takes no more entries, and is read as before'],
+  ['retire', 'propose to end what a frozen log signs, so that its keys may go'],
+] as const;
+
+function withReason(command: Command, description: string): Command {
   return command
     .description(description)
     .requiredOption('--reason <text>', 'goes into the audit trail')
-    .option('--log <origin>', 'the log; default: the one that takes statements now')
     .option('--dry-run', 'say what would be proposed, and propose nothing');
 }
 
@@ -78,20 +95,38 @@ function proposalLines({ id, change: proposed, proposedBy, proposedAt, reason }:
 }
 
 function changeLines(proposed: LogChange): string[] {
-  const { action, log, purpose, key, replaces } = proposed;
-  return factLines({ action, log, purpose, 'new key': key, replaces });
+  const { action, log, purpose, key, replaces, checkpointKey, receiptKey, sctKey } = proposed;
+  return factLines({
+    ...{ action, log, purpose, 'new key': key, replaces },
+    ...{ 'checkpoint key': checkpointKey, 'receipt key': receiptKey, 'SCT key': sctKey },
+  });
 }
 
 function logsOutcome(logs: LogList): Outcome {
   return { data: { logs: logs.items }, lines: logs.items.flatMap((item) => [...logLines(item), '']).slice(0, -1) };
 }
 
-function logLines({ origin, path, state, size, successor, keys }: LogInfo): string[] {
+function logLines({
+  origin,
+  path,
+  state,
+  size,
+  takesStatements,
+  closedAt,
+  frozenAt,
+  retiredAt,
+  keys,
+}: LogInfo): string[] {
   const rows = keys.map(({ purpose, fromSize, untilSize, spki }) => [
     purpose,
     `from ${fromSize} entries`,
     untilSize === undefined ? '' : `to before ${untilSize}`,
     spki,
   ]);
-  return [...factLines({ log: origin, files: path, state, entries: size, successor }), ...tableLines(rows)];
+  const facts = {
+    ...{ log: origin, files: path, state, entries: size },
+    'takes statements': takesStatements ? 'yes' : undefined,
+    ...{ closed: closedAt, frozen: frozenAt, retired: retiredAt },
+  };
+  return [...factLines(facts), ...tableLines(rows)];
 }

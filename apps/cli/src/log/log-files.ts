@@ -19,13 +19,16 @@ export interface LogFiles {
 const SMALL = 1 << 20;
 const ATTEMPTS = 4;
 
-/** A directory, the address of a registry, or the prefix of a log: `…/log`, or where a tile store is served. */
+/** A directory, the address of a registry, or the prefix of a log: `…/log`, `…/logs/<name>`, or where a tile store is served. */
 export async function openLogFiles(from: string, options: { plainHttp: boolean }): Promise<LogFiles> {
   if (await isDirectory(from)) return directoryFiles(resolve(from));
   const url = parseServerUrl(from, options);
   const [own, below] = [new URL(`${url}/`), new URL(`${url}/log/`)];
+  if (NAMED.test(url)) return httpFiles(own, own, 'entries');
   return url.endsWith('/log') ? httpFiles(own, own) : httpFiles(below, own);
 }
+
+const NAMED = /\/logs\/[a-z0-9-]{1,31}$/;
 
 export function directoryFiles(directory: string): LogFiles {
   return {
@@ -36,8 +39,8 @@ export function directoryFiles(directory: string): LogFiles {
   };
 }
 
-/** Below `prefix`, or, if there is no checkpoint there, below `other`. */
-function httpFiles(prefix: URL, other: URL): LogFiles {
+/** Below `prefix`, or, if there is no checkpoint there, below `other`; `entries` is where receipts are from there. */
+function httpFiles(prefix: URL, other: URL, entries = '../entries'): LogFiles {
   let found: URL | undefined = prefix === other ? prefix : undefined;
   const find = async () => {
     if (found) return found;
@@ -48,7 +51,7 @@ function httpFiles(prefix: URL, other: URL): LogFiles {
     name: prefix.href,
     isDirectory: false,
     load: async (path, maxBytes = SMALL) => patiently(new URL(path, await find()), maxBytes),
-    loadReceipt: async (entryId) => patiently(new URL(`../entries/${entryId}`, await find()), SMALL),
+    loadReceipt: async (entryId) => patiently(new URL(`${entries}/${entryId}`, await find()), SMALL),
   };
 }
 

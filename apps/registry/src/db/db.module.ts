@@ -20,4 +20,16 @@ export class DbModule {
       exports: [Db],
     };
   }
+
+  /** The database of another application of this process, which closes it. */
+  static share(source: DataSource, db: Db): DynamicModule {
+    return {
+      module: DbModule,
+      providers: [
+        { provide: DataSource, useValue: source },
+        { provide: Db, useValue: db },
+      ],
+      exports: [DataSource, Db],
+    };
+  }
 }

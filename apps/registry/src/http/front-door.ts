@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import type { Random } from '../random.ts';
 import type { ConsoleFiles } from './console-files.ts';
 import { HttpFault } from './http.fault.ts';
-import { toLogPath } from './log-alias.ts';
+import { routeToLog } from './log-route.ts';
 import type { Metrics } from './metrics.ts';
 import { encodeConciseProblem, problemFor } from './problem-document.ts';
 import type { ProblemFilter } from './problem.filter.ts';
@@ -39,8 +39,23 @@ export function firstOf(...several: readonly HotPaths[]): HotPaths {
   };
 }
 
+/** What answers for one log of its own name. */
+export interface LogRooms {
+  readonly hotPaths: HotPaths;
+  readonly express: Handler;
+}
+
+/** The logs beside the first one. */
+export interface OtherLogs {
+  /** By a name that comes from the caller. */
+  find(name: string): LogRooms | undefined;
+  /** That holds the entry of an EntryID, 43 characters of base64url; undefined where the first log is to answer. */
+  findHolder(entryId: string): Promise<LogRooms | undefined> | undefined;
+}
+
 /** What stands behind the door once the service is ready. */
 export interface Rooms {
+  logs: OtherLogs;
   files: PublishedFiles;
   console: ConsoleFiles;
   metrics: Metrics;
@@ -79,8 +94,10 @@ export class FrontDoor {
 
   readonly handle: Handler = (request, response) => {
     const begun = performance.now();
-    request.url = toLogPath(request.url ?? '/', request.headers.host, `log.${this.config.domain}`);
     const { rooms } = this;
+    const { name, url } = routeToLog(request.url ?? '/', request.headers.host, this.config.domain);
+    const log = name === undefined ? undefined : rooms?.logs.find(name);
+    if (name === undefined || log !== undefined) request.url = url;
     const path = pathOf(request.url); // now: Express rewrites url below a mount
     const id = nameRequest(request, this.random);
     response.once('close', () => this.note(request, response, path, (performance.now() - begun) / 1_000));
@@ -96,22 +113,38 @@ export class FrontDoor {
     };
     try {
       this.limits.check(path, request);
-      const reply = rooms.hotPaths?.find(path, request);
-      if (reply instanceof Promise) {
-        reply.then((made) => sendReply(made, request, response, common)).catch(fail);
-      } else if (reply !== undefined) {
-        sendReply(reply, request, response, common);
-      } else {
-        servePublishedFiles(rooms.files, path, request, response, common, (error) => {
-          if (error !== undefined) return fail(error);
-          setAll(common, response);
-          if (!rooms.console.serve(request, response)) rooms.express(request, response);
-        });
-      }
+      const holder = log === undefined ? findHolder(rooms.logs, path) : undefined;
+      if (holder) holder.then((found) => this.answer(rooms, found, path, request, response, common, fail)).catch(fail);
+      else this.answer(rooms, log, path, request, response, common, fail);
     } catch (error) {
       fail(error);
     }
   };
+
+  /** Throws what refuses the request before anything is awaited; `fail` gets what comes later. */
+  private answer(
+    rooms: Rooms,
+    log: LogRooms | undefined,
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    common: readonly string[],
+    fail: (error: unknown) => void,
+  ): void {
+    const { hotPaths, express } = log ?? rooms;
+    const reply = hotPaths?.find(path, request);
+    if (reply instanceof Promise) {
+      reply.then((made) => sendReply(made, request, response, common)).catch(fail);
+    } else if (reply !== undefined) {
+      sendReply(reply, request, response, common);
+    } else {
+      servePublishedFiles(rooms.files, path, request, response, common, (error) => {
+        if (error !== undefined) return fail(error);
+        setAll(common, response);
+        if (log !== undefined || !rooms.console.serve(request, response)) express(request, response);
+      });
+    }
+  }
 
   private turnAway(
     path: string,
@@ -142,6 +175,12 @@ export class FrontDoor {
     const ms = Math.round(seconds * 1_000);
     this.logger[level]({ request: requestId(request), method, path: path.slice(0, 300), status, ms });
   }
+}
+
+/** Paths that name an entry and not its log. */
+function findHolder(logs: OtherLogs, path: string): Promise<LogRooms | undefined> | undefined {
+  const [, entryId] = /^(?:\/api\/v1\/log)?\/entries\/([\w-]{43})(?:\/|$)/.exec(path) ?? [];
+  return entryId === undefined ? undefined : logs.findHolder(entryId);
 }
 
 function pathOf(url = ''): string {

@@ -18,6 +18,7 @@ import {
   type KeySlot,
   type KeyType,
   keyUriFile,
+  LOG_SLOTS,
   ML_DSA_KEY_FILE,
   OFFLINE_SLOTS,
   ONLINE_SLOTS,
@@ -34,6 +35,18 @@ export const DEVELOPMENT_MARK = 'DEVELOPMENT';
 export function createDevelopmentKeys(directory: string, passphrase?: string): void {
   createSlots(directory, passphrase);
   createMlDsaKey(directory, passphrase);
+}
+
+/** Makes the keys of a log of its own name, in its directory, where they are not there; also marked, and for development only. */
+export function createDevelopmentLogKeys(directory: string, passphrase?: string): void {
+  const missing = LOG_SLOTS.filter(
+    (slot) => !existsSync(join(directory, keyFile(slot))) && !existsSync(join(directory, keyUriFile(slot))),
+  );
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(directory, DEVELOPMENT_MARK), MARK, { mode: 0o600 });
+  for (const slot of missing) writeKey(join(directory, keyFile(slot)), generateKey(ONLINE_SLOTS[slot]), passphrase);
+  const mlDsa = join(directory, ML_DSA_KEY_FILE);
+  if (!existsSync(mlDsa)) writePem(mlDsa, encodeSeed(randomBytes(32), passphrase));
 }
 
 /** Unlike the others it may come later, since nothing depends on it; but once made it must not vanish either. */

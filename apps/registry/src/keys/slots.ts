@@ -14,6 +14,13 @@ export const ONLINE_SLOTS = {
   'tuf-timestamp': 'Ed25519',
 } as const satisfies Record<string, KeyType>;
 
+/** Keys that a log has for itself: those of the first lie with the others, those of another in `logs/<name>`. */
+export const LOG_SLOTS = [
+  'log-checkpoint',
+  'log-receipt',
+  'log-sct',
+] as const satisfies readonly (keyof typeof ONLINE_SLOTS)[];
+
 /**
  * ML-DSA-44, which signs checkpoints beside `log-checkpoint`: a log may get it later or do without. The file holds a seed, see
  * ml-dsa-key.ts.

@@ -1,12 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import {
-  CONTENT,
-  draftStatement,
-  encodeJsonPayload,
-  finishStatement,
-  parseStatement,
-  type Statement,
-} from '@margo-trust/statement';
+import { parseStatement, type Statement } from '@margo-trust/statement';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { appendEntries } from './append-entries.ts';
@@ -15,13 +8,10 @@ import { LogKeys } from './keys/log-keys.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogStore } from './log.store.ts';
 import { toNewEntry } from './admission/statement-facts.ts';
+import { type RegistryStatement, SignRecord } from './sign-record.ts';
 
-/** What the registry itself says: `subject` is `vendor:<id>`, `certificate:<fingerprint>`, `tuf:<role>:<version>` … */
-export interface RegistryRecord {
-  readonly subject: string;
-  readonly payload: object;
-  /** Defaults to a governance record. */
-  readonly contentType?: string;
+/** A statement of the registry, and what it is found by. */
+export interface RegistryRecord extends RegistryStatement {
   /** Digests, references and names by which the record should be found. */
   readonly mentions?: readonly string[];
   readonly vendorId?: string;
@@ -47,6 +37,7 @@ export class AppendRecord {
     private readonly store: LogStore,
     private readonly identity: LogIdentity,
     private readonly keys: LogKeys,
+    private readonly signer: SignRecord,
     private readonly clock: Clock,
   ) {}
 
@@ -72,7 +63,7 @@ export class AppendRecord {
     const locked = await this.guard.lock(tx);
     await this.keys.cover(locked, tx);
     const statements = await Promise.all(
-      records.map((record, i) => this.sign(record, now, locked.size + BigInt(i) + 1n)),
+      records.map((record, i) => this.signer.run(record, now, locked.size + BigInt(i) + 1n)),
     );
     const parsed = statements.map((statement) => parseStatement(statement));
     const entries = records.map(({ vendorId, certificate, mentions = [] }, i) => ({
@@ -88,19 +79,5 @@ export class AppendRecord {
       if (!statement || !found) throw new Error('An append placed more than it was given.');
       return { index, entryId: found.entryId, statement };
     });
-  }
-
-  private async sign(record: RegistryRecord, now: Date, size: bigint): Promise<Uint8Array> {
-    const { signer, kid } = this.identity.recordAt(size);
-    const draft = draftStatement({
-      algorithm: signer.algorithm,
-      issuer: this.identity.issuer,
-      subject: record.subject,
-      contentType: record.contentType ?? CONTENT.record,
-      payload: encodeJsonPayload(record.payload),
-      issuedAt: now,
-      signer: { kid },
-    });
-    return finishStatement(draft, await signer.sign(draft.toBeSigned));
   }
 }

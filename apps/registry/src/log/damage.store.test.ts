@@ -14,6 +14,7 @@ import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { LogKeys } from './keys/log-keys.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogLife } from './log-life.ts';
 import { LogReader } from './log.reader.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
 import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
@@ -96,10 +97,11 @@ async function takeStock(indexes: readonly bigint[]): Promise<{ served: Map<stri
   const signer = new HeadSigner(identity, registry.app.get(HeadGuard), keys);
   const [checkpoints, quorum] = [registry.app.get(CheckpointStore), registry.app.get(WitnessQuorum)];
   const { config } = registry;
+  const life = registry.app.get(LogLife);
   const published = new PublishedCheckpoint(
-    ...([reader, signer, checkpoints, quorum, identity, keys, config, db, new SystemClock()] as const),
+    ...([reader, signer, checkpoints, quorum, identity, keys, config, db, new SystemClock(), life] as const),
   );
-  const receipts = new IssueReceipt(reader, signer, published, registry.app.get(WithholdingReader));
+  const receipts = new IssueReceipt(reader, signer, published, registry.app.get(WithholdingReader), life);
   const served = new Map<string, string>();
   const faults: string[] = [];
   const ask = async (what: string, answer: () => Promise<Uint8Array | undefined>) => {

@@ -5,6 +5,7 @@ import { encodeTlogProof } from '@margo-trust/tlog';
 import { refuseDamagedPath } from './damage.ts';
 import { HeadSigner, type ReceiptHead } from './head-signer.ts';
 import { LogFault } from './log.fault.ts';
+import { LogLife } from './log-life.ts';
 import { LogReader, type EntryRecord, type SealedEntry, type StoredStatement } from './log.reader.ts';
 import type { CommittedHead } from './log.store.ts';
 import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
@@ -18,9 +19,13 @@ export class IssueReceipt {
     private readonly signer: HeadSigner,
     private readonly published: PublishedCheckpoint,
     private readonly withholdings: WithholdingReader,
+    private readonly life: LogLife,
   ) {}
 
-  /** A COSE receipt (RFC 9942), always against the same head: the one that first covered the entry. */
+  /**
+   * A COSE receipt (RFC 9942), always against the same head: the one that first covered the entry. Where a retired log’s key is gone
+   * it is against the last head, which was signed while there was one.
+   */
   async run({ index }: Pick<EntryRecord, 'index'>): Promise<Uint8Array> {
     return this.prove({ index, head: await this.reader.loadSeal(index) });
   }
@@ -35,7 +40,13 @@ export class IssueReceipt {
     const path = await this.reader.inclusionPath(index, head.size);
     // What was signed before was right then, and tiles are checked as they are read.
     if (!this.signer.hasSigned(head)) refuseDamagedPath(index, await this.reader.leafHash(index), path, head);
-    return encodeReceipt({ ...(await this.signer.signForReceipts(head)), index, path });
+    try {
+      return encodeReceipt({ ...(await this.signer.signForReceipts(head)), index, path });
+    } catch (error) {
+      const last = isKeyMissing(error) ? await this.life.findLastWord() : undefined;
+      if (!last) throw error;
+      return encodeReceipt({ ...last.head, index, path: await this.reader.inclusionPath(index, last.head.size) });
+    }
   }
 
   /** The statement with chain, time-stamp token and receipt: a Transparent Statement (RFC 9943 §7). */
@@ -58,7 +69,7 @@ export class IssueReceipt {
 
   /** What all receipts of the published checkpoint's size have in common, and its root. */
   async publishedHead(): Promise<ReceiptHead> {
-    return this.signer.signForReceipts(await this.published.load());
+    return this.sign(await this.published.load());
   }
 
   /**
@@ -73,12 +84,14 @@ export class IssueReceipt {
       throw new LogFault('log/no-such-proof', `A tree of ${head.size} entries is shown to continue smaller ones only.`);
     }
     if (!this.signer.hasSigned(head)) await this.refuseDamaged(head);
-    const [path, signed] = await Promise.all([
-      this.reader.consistencyPath(from, head.size),
-      this.signer.signForReceipts(head),
-    ]);
+    const [path, signed] = await Promise.all([this.reader.consistencyPath(from, head.size), this.sign(head)]);
     const receipt = encodeConsistencyReceipt({ ...signed, size1: from, size2: head.size, path });
     return { receipt, isFinal: to !== undefined };
+  }
+
+  private async sign(head: CommittedHead): Promise<ReceiptHead> {
+    const last = await this.life.findLastWord();
+    return last?.head.size === head.size ? last.head : this.signer.signForReceipts(head);
   }
 
   /** Holds a root that was never signed against the tree's last entry. */
@@ -95,4 +108,8 @@ export class IssueReceipt {
       throw new LogFault('log/not-witnessed', 'The published checkpoint does not cover this entry yet.');
     return encodeTlogProof({ index, path: await this.reader.inclusionPath(index, size), checkpoint: note });
   }
+}
+
+function isKeyMissing(error: unknown): boolean {
+  return error instanceof LogFault && error.code === 'log/key-missing';
 }

@@ -2,21 +2,29 @@ import { encodeBase64, encodeBase64Url } from '@margo-trust/bytes';
 import { coseKeyThumbprint } from '@margo-trust/cose';
 import { parsePublicKey } from '@margo-trust/crypto';
 import { encodeVerifierKey } from '@margo-trust/tlog';
+import { wireTime } from '../wire-time.ts';
+import type { LogRecord } from './governance/logs.reader.ts';
 import type { LogKey } from './keys/log-key.ts';
 import { ed25519Raw, type LogIdentity } from './log-identity.ts';
 
 /** What a client must know of the log before it can read its files: the text of log.json. */
-export function describeLog(identity: LogIdentity): string {
-  const { origin, issuer, checkpoint, checkpointKeys, sct, witnessPolicy, keySet } = identity;
+export function describeLog(identity: LogIdentity, life: LogRecord | undefined): string {
+  const { origin, issuer, governance, checkpointKeys, witnessPolicy, keySet } = identity;
   const newestFirst = (keys: readonly LogKey[]) => [...keys].reverse();
+  const ended = life?.frozenAt && { at: wireTime(life.frozenAt), size: life.size };
+  const describeWindow = ({ fromSize, untilSize = ended && ended.size + 1n }: LogKey): object => ({
+    fromSize: fromSize.toString(),
+    ...(untilSize !== undefined && { untilSize: untilSize.toString() }),
+  });
   return JSON.stringify({
     origin,
     issuer,
+    ...(governance !== undefined && { governance }),
     leafFormat: 'cose-digest',
-    checkpointKey: encodeVerifierKey(origin, ed25519Raw(checkpoint.spki)),
+    checkpointKey: encodeVerifierKey(origin, ed25519Raw(keySet.current('checkpoint').spki)),
     checkpointKeys: checkpointKeys.map(({ name, publicKey, type }) => encodeVerifierKey(name, publicKey, type)),
     ...(witnessPolicy !== undefined && { witnessPolicy }),
-    sctKey: encodeBase64(sct.spki),
+    sctKey: encodeBase64(keySet.current('sct').spki),
     receiptKeys: newestFirst(keySet.of('receipt')).map((key) => ({
       kid: encodeBase64Url(coseKeyThumbprint(parsePublicKey(key.spki))),
       spki: encodeBase64(key.spki),
@@ -29,11 +37,9 @@ export function describeLog(identity: LogIdentity): string {
       ...(key.eventIndex !== undefined && { event: key.eventIndex.toString() }),
       ...(key.transition && { transition: encodeBase64(key.transition) }),
     })),
+    ...(ended && { frozen: { at: ended.at, size: ended.size.toString() } }),
+    ...(life?.retiredAt && { retired: { at: wireTime(life.retiredAt) } }),
     minimumIndex: '0',
     retention: 'Entries and full tiles are kept for ever. Where a partial tile is gone, its full one is there.',
   });
-}
-
-function describeWindow({ fromSize, untilSize }: LogKey): object {
-  return { fromSize: fromSize.toString(), ...(untilSize !== undefined && { untilSize: untilSize.toString() }) };
 }

@@ -43,6 +43,9 @@ export class LogIdentity {
   /** `iss` of receipts and of the registry's own statements. */
   readonly issuer: string;
 
+  /** Origin of the log that says who may publish; absent in that one. */
+  readonly governance: string | undefined;
+
   private readonly witnessing: Witnessing | undefined;
   /** Where the log's own keys are; that of records is the registry's. */
   private readonly ring: KeyRing;
@@ -57,6 +60,7 @@ export class LogIdentity {
     this.origin = log.origin;
     this.path = log.path;
     this.issuer = `https://${config.domain}`;
+    this.governance = log.isFirst ? undefined : ServedLog.first(config.domain).origin;
     this.witnessing = config.witnessing;
     this.ring = log.name === undefined ? keys : keys.within(`logs/${log.name}`);
   }

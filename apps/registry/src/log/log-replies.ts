@@ -17,8 +17,10 @@ import { describeLog } from './log-description.ts';
 import { LogKeyStore } from './keys/log-key.store.ts';
 import { LogKeys } from './keys/log-keys.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogLife } from './log-life.ts';
 import { LogReader, type EntryRecord } from './log.reader.ts';
 import { LogStore } from './log.store.ts';
+import { RunningLogs } from './running-logs.ts';
 import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
 import { RegisterHashedRekord } from './admission/register-hashed-rekord.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
@@ -52,6 +54,8 @@ export class LogReplies {
     private readonly logKeys: LogKeys,
     private readonly keyStore: LogKeyStore,
     private readonly withholdings: WithholdingReader,
+    private readonly life: LogLife,
+    private readonly logs: RunningLogs,
     store: LogStore,
   ) {
     store.onHeadMoved(() => {
@@ -60,17 +64,24 @@ export class LogReplies {
     });
   }
 
-  /** Reads a statement from the request and answers when it is in the log, with its receipt. */
+  /** Reads a statement from the request and answers when it is in the log that takes statements, with its receipt. */
   async register(request: IncomingMessage): Promise<Reply> {
     const statement = await readBody(request, { mediaTypes: [COSE], maxBytes: DEFAULT_MAX_BYTES });
-    const { receipt, entryId } = await this.registration.run(statement);
+    const { receipt, entryId } = await this.logs.inCurrent((log) => {
+      const registration = log?.app.get(RegisterStatement) ?? this.registration;
+      return registration.run(statement);
+    });
     return makeReply(COSE, receipt, { status: 201, location: `/entries/${entryId}` });
   }
 
   /** The same at the door of Sigstore's tools: answers with the `TransparencyLogEntry`. */
   async registerHashedRekord(request: IncomingMessage): Promise<Reply> {
     const body = await readBody(request, { mediaTypes: ['application/json'], maxBytes: MAX_REQUEST_BYTES });
-    return makeReply(JSON_TEXT, encodeUtf8(JSON.stringify(await this.rekords.run(body))), { status: 201 });
+    const entry = await this.logs.inCurrent((log) => {
+      const rekords = log?.app.get(RegisterHashedRekord) ?? this.rekords;
+      return rekords.run(body);
+    });
+    return makeReply(JSON_TEXT, encodeUtf8(JSON.stringify(entry)), { status: 201 });
   }
 
   async receipt(entryId: string): Promise<Reply> {
@@ -127,7 +138,7 @@ export class LogReplies {
 
   async description(): Promise<Reply> {
     await this.logKeys.fresh();
-    return makeReply(JSON_TEXT, encodeUtf8(describeLog(this.identity)), {
+    return makeReply(JSON_TEXT, encodeUtf8(describeLog(this.identity, await this.life.find())), {
       cacheControl: fresh(60),
     });
   }

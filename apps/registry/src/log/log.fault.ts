@@ -5,6 +5,7 @@ export type LogFaultCode =
   | 'log/frozen'
   | 'log/key-missing'
   | 'log/not-committed'
+  | 'log/none-active'
   | 'log/not-open'
   | 'log/damaged'
   | 'log/not-witnessed'
@@ -35,12 +36,18 @@ export type RegistrationFaultCode =
 
 export type LogChangeFaultCode =
   | 'log/bad-change'
+  | 'log/governs'
   | 'log/key-used'
+  | 'log/name-taken'
+  | 'log/no-keys'
   | 'log/no-next-key'
   | 'log/no-such-log'
   | 'log/no-such-proposal'
+  | 'log/not-active'
+  | 'log/not-frozen'
   | 'log/own-proposal'
-  | 'log/passed-over';
+  | 'log/passed-over'
+  | 'log/too-many';
 
 /** A change of a log or its keys that cannot be made so. */
 export class LogChangeFault extends Fault<LogChangeFaultCode> {}

@@ -20,6 +20,7 @@ import { EvidenceController } from './tiles/evidence.controller.ts';
 import { EvidenceReader } from './tiles/evidence.reader.ts';
 import { ExplorerController } from './search/explorer.controller.ts';
 import { FindEntries } from './search/find-entries.ts';
+import { GovernanceSeen } from './governance-seen.ts';
 import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { HighWaterFile } from './rollback/high-water-file.ts';
@@ -29,6 +30,8 @@ import { IndexMapStore } from './search/index-map.store.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogFault } from './log.fault.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogLife } from './log-life.ts';
+import { LogsOnRecord } from './logs-on-record.ts';
 import { LogKeyStore } from './keys/log-key.store.ts';
 import { LogKeys } from './keys/log-keys.ts';
 import { KeepTransitions } from './keys/keep-transitions.ts';
@@ -36,6 +39,10 @@ import { DecideLogChange } from './governance/decide-log-change.ts';
 import { LogProposalStore } from './governance/log-proposal.store.ts';
 import { LogsController } from './governance/logs.controller.ts';
 import { LogsReader } from './governance/logs.reader.ts';
+import { CloseFirstLog } from './governance/close-first-log.ts';
+import { FreezeLog } from './governance/freeze-log.ts';
+import { OpenNamedLog } from './governance/open-named-log.ts';
+import { RetireLog } from './governance/retire-log.ts';
 import { RotateLogKey } from './governance/rotate-log-key.ts';
 import { RestoreLogKeys } from './keys/restore-log-keys.ts';
 import { LogPaths } from './log-paths.ts';
@@ -54,10 +61,13 @@ import { RegisterStatement } from './admission/register-statement.ts';
 import { RekorController } from './admission/rekor.controller.ts';
 import { RestrictStatement } from './withholding/restrict-statement.ts';
 import { RollbackLatch } from './rollback/rollback-latch.ts';
+import { RunningLogs } from './running-logs.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { SearchReader } from './search/search.reader.ts';
 import { SearchStore } from './search/search.store.ts';
 import { Sequencer } from './sequencer.ts';
+import { ServedLog } from './served-log.ts';
+import { SignRecord } from './sign-record.ts';
 import { SignSct } from './sign-sct.ts';
 import { SignerFacts } from './admission/signer-facts.ts';
 import { StandingAnchors } from './admission/standing-anchors.ts';
@@ -105,6 +115,15 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     IssueReceipt,
     LogIdentity,
     DecideLogChange,
+    CloseFirstLog,
+    FreezeLog,
+    GovernanceSeen,
+    LogLife,
+    LogsOnRecord,
+    OpenNamedLog,
+    RetireLog,
+    RunningLogs,
+    SignRecord,
     KeepTransitions,
     LogKeys,
     LogKeyStore,
@@ -152,10 +171,13 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     KeepTransitions,
     LogKeys,
     LogReader,
+    LogLife,
+    LogsOnRecord,
     OpenLog,
     PublishedCheckpoint,
     RestoreLogKeys,
     RollbackLatch,
+    RunningLogs,
     SignSct,
     UpdateIndexMap,
   ],
@@ -168,9 +190,14 @@ export class LogModule {
     witnesses: WitnessesSeen,
     cosignatures: CollectCosignatures,
     mirror: TrustRootMirror,
+    log: ServedLog,
+    logs: RunningLogs,
   ) {
     latch.add(witnesses);
-    latch.add(mirror);
+    if (log.isFirst) {
+      latch.add(mirror); // the trust root carries the checkpoint of the first log
+      readiness.add('logs', () => logs.complaint());
+    }
     readiness.describe('witnesses', () => cosignatures.describe());
     readiness.add('log', async () => latch.complaint() ?? (await findDamage(reader)));
   }

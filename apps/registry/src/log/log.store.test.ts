@@ -11,6 +11,7 @@ import { appendEntries } from './append-entries.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log.reader.ts';
 import { SearchReader } from './search/search.reader.ts';
+import { ServedLog } from './served-log.ts';
 import { LogStore, type NewEntry } from './log.store.ts';
 
 const LOG = 1;
@@ -47,7 +48,7 @@ describe('the log in PostgreSQL', () => {
     store = new LogStore(new SystemRandom(), db);
     reader = new LogReader(db, { logId: LOG } as LogIdentity);
     search = new SearchReader(db, { logId: LOG } as LogIdentity);
-    await db.transaction((tx) => store.create(tx, LOG, 'log.registry.example', EMPTY_ROOT, now));
+    await db.transaction((tx) => store.create(tx, ServedLog.first('registry.example'), EMPTY_ROOT, now));
   });
   afterAll(() => source.destroy());
 
@@ -134,7 +135,9 @@ describe('the log in PostgreSQL', () => {
   it('takes nothing once it is frozen, not from writers who waited for that either, and stays so', async () => {
     const other = 7;
     const appendTo = (name: string) => db.transaction((tx) => appendEntries(tx, store, other, [newEntry(name)], now));
-    await db.transaction((tx) => store.create(tx, other, 'log.frozen.example', EMPTY_ROOT, now));
+    await db.transaction((tx) =>
+      store.create(tx, ServedLog.named(other, 'frozen', 'registry.example'), EMPTY_ROOT, now),
+    );
     await appendTo('before');
     let waiting: Promise<PromiseSettledResult<unknown>[]> | undefined;
     await db.transaction(async (tx) => {

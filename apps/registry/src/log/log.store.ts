@@ -4,8 +4,10 @@ import type { Hash } from '@margo-trust/merkle';
 import { Db, type Tx } from '../db/db.ts';
 import { Random } from '../random.ts';
 import { refuseDamagedHead } from './damage.ts';
+import type { FinalHead } from './governance/logs.reader.ts';
 import { LogFault } from './log.fault.ts';
 import { LogSteps } from './log-steps.ts';
+import { FIRST_LOG, type ServedLog } from './served-log.ts';
 
 /** The committed state of a log. `frontier` is its compact range, left to right. */
 export interface Head {
@@ -21,6 +23,8 @@ export interface Head {
   readonly policyIndex: bigint;
   /** Where the last record is that replaced a key of the log; 0 when none has. */
   readonly keyIndex: bigint;
+  /** Set when the first log takes no more statements of vendors, only records. */
+  readonly isClosed?: true;
 }
 
 /** A head that the database has called committed. */
@@ -38,6 +42,13 @@ export interface CommittedHead extends Pick<Head, 'size' | 'root' | 'committedAt
 export interface LockedHead extends Head {
   /** The root that the log had at the size asked for, if it ever had that size. */
   readonly rememberedRoot?: Hash;
+}
+
+/** The head of the first log, which the caller's transaction holds while it seals statements in another one. */
+export interface GoverningHead extends Pick<Head, 'size' | 'root'> {
+  readonly origin: string;
+  /** The size of it that the other log's entries say they rest on. */
+  readonly seen: bigint;
 }
 
 /** One statement on its way into the log, with what search needs to find it again. */
@@ -93,11 +104,12 @@ interface HeadRecord {
   policy_index: string;
   key_index: string;
   frozen: boolean;
+  closed: boolean;
 }
 
 /** Of {@link HeadRecord}, by name: a prepared statement does not survive a column that is added beneath a `*`. */
 const HEAD_COLUMNS =
-  'head.size, head.root, head.frontier, head.epoch, head.writer, head.committed_at, head.policy_index, head.key_index, head.frozen';
+  'head.size, head.root, head.frontier, head.epoch, head.writer, head.committed_at, head.policy_index, head.key_index, head.frozen, head.closed';
 
 /**
  * Milliseconds that a transaction may sit idle, wait for a lock or run a statement while it holds the head. A process that was stopped in between loses the head
@@ -134,12 +146,11 @@ export class LogStore {
     this.watchers.push(watcher);
   }
 
-  async create(tx: Tx, logId: number, origin: string, root: Hash, now: Date): Promise<void> {
-    await tx.query(`INSERT INTO log (id, origin, leaf_format, opened_at) VALUES ($1, $2, 'cose-digest', $3)`, [
-      logId,
-      origin,
-      now,
-    ]);
+  async create(tx: Tx, { id: logId, name, origin }: ServedLog, root: Hash, now: Date): Promise<void> {
+    await tx.query(
+      `INSERT INTO log (id, name, origin, leaf_format, opened_at) VALUES ($1, $2, $3, 'cose-digest', $4)`,
+      [...[logId, name ?? null, origin, now]],
+    );
     await tx.query(
       `INSERT INTO log_head (log_id, size, root, frontier, epoch, committed_at) VALUES ($1, 0, $2, '', 1, $3)`,
       [logId, Buffer.from(root), now],
@@ -175,6 +186,50 @@ export class LogStore {
     // Read from the row that is held, so that whoever waited for a freeze sees it.
     if (row.frozen) throw new LogFault('log/frozen', 'This log is frozen: it takes no more entries.');
     return { ...toHead(row), ...(row.remembered && { rememberedRoot: row.remembered }) };
+  }
+
+  /**
+   * Holds the head of the first log for a writer of another one, whose own head this transaction holds. Those who wait for it
+   * are served in turn, as for every row.
+   */
+  async lockGoverning(tx: Tx, logId: number): Promise<GoverningHead> {
+    const [row] = await this.db.prepared<{ size: string; root: Buffer; origin: string; seen: string }>(
+      tx,
+      `SELECT head.size, head.root, log.origin, own.governance_size AS seen
+       FROM log_head head JOIN log ON log.id = head.log_id, log_head own
+       WHERE head.log_id = ${FIRST_LOG} AND own.log_id = $1 FOR NO KEY UPDATE OF head`,
+      [logId],
+    );
+    if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
+    return { origin: row.origin, size: BigInt(row.size), root: row.root, seen: BigInt(row.seen) };
+  }
+
+  /** What an entry of this transaction says of the first log. */
+  async noteGoverning(tx: Tx, logId: number, size: bigint): Promise<void> {
+    await this.db.prepared(tx, 'UPDATE log_head SET governance_size = $2 WHERE log_id = $1', [logId, size.toString()]);
+  }
+
+  /** From the commit on the first log takes no more statements of vendors. */
+  async close(tx: Tx, logId: number, now: Date): Promise<void> {
+    await tx.query('UPDATE log_head SET closed = true WHERE log_id = $1', [logId]);
+    await tx.query('UPDATE log SET closed_at = $2 WHERE id = $1', [logId, now]);
+  }
+
+  /** Ends the log with the entry that this transaction has put last, and returns its root. Nobody appends to it from the commit on. */
+  async freeze(tx: Tx, logId: number, now: Date): Promise<Hash> {
+    await tx.query('UPDATE log_head SET frozen = true WHERE log_id = $1', [logId]);
+    await tx.query(`UPDATE log SET state = 'frozen', frozen_at = $2 WHERE id = $1`, [logId, now]);
+    const [row] = (await tx.query('SELECT root FROM log_head WHERE log_id = $1', [logId])) as { root: Buffer }[];
+    if (!row) throw new Error('A log without a head cannot be frozen.');
+    return row.root;
+  }
+
+  /** Keeps what a frozen log shows last: its checkpoint and its signed root, both of its final size. */
+  async retire(tx: Tx, logId: number, { checkpoint, signedRoot }: FinalHead, now: Date): Promise<void> {
+    await tx.query(
+      `UPDATE log SET state = 'retired', retired_at = $2, final_checkpoint = $3, final_signed_root = $4 WHERE id = $1`,
+      [logId, now, buffer(checkpoint), buffer(signedRoot)],
+    );
   }
 
   /**
@@ -328,7 +383,8 @@ export class LogStore {
   /** The head after `old` when this process moves it: whoever finds another writer's head takes over under the next epoch. */
   nextHead(old: Head, next: Pick<Head, 'size' | 'root' | 'frontier' | 'committedAt'>): Head {
     const epoch = old.writer === this.writer ? old.epoch : old.epoch + 1n;
-    return { ...next, epoch, writer: this.writer, policyIndex: old.policyIndex, keyIndex: old.keyIndex };
+    const { policyIndex, keyIndex, isClosed } = old;
+    return { ...next, epoch, writer: this.writer, policyIndex, keyIndex, ...(isClosed && { isClosed }) };
   }
 
   /**
@@ -384,6 +440,7 @@ export function toHead(row: HeadRecord): Head {
     committedAt: row.committed_at,
     policyIndex: BigInt(row.policy_index),
     keyIndex: BigInt(row.key_index),
+    ...(row.closed && { isClosed: true }),
   };
 }
 

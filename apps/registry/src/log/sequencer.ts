@@ -1,15 +1,17 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { encodeHex } from '@margo-trust/bytes';
 import { encodeReceipt } from '@margo-trust/receipt';
 import type { Fault } from '@margo-trust/fault';
 import { Clock } from '../clock.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { sendAppend, type Appended, type Tail } from './append-entries.ts';
+import { GovernanceSeen } from './governance-seen.ts';
 import { HeadGuard } from './head-guard.ts';
 import { HeadSigner } from './head-signer.ts';
 import { IssueReceipt } from './issue-receipt.ts';
 import { LogIdentity } from './log-identity.ts';
 import { LogSteps } from './log-steps.ts';
-import { RegistrationFault } from './log.fault.ts';
+import { LogFault, RegistrationFault } from './log.fault.ts';
 import { LogStore, type CommittedHead, type Head, type NewEntry } from './log.store.ts';
 
 export interface Registered {
@@ -82,6 +84,7 @@ export class Sequencer implements OnApplicationShutdown {
     private readonly guard: HeadGuard,
     private readonly signer: HeadSigner,
     private readonly identity: LogIdentity,
+    private readonly governance: GovernanceSeen,
     private readonly clock: Clock,
     private readonly steps: LogSteps,
   ) {}
@@ -105,6 +108,10 @@ export class Sequencer implements OnApplicationShutdown {
   }
 
   private enqueue(entry: NewEntry): Promise<Registered> {
+    const missing = this.identity.findMissing();
+    if (missing !== undefined) {
+      throw new LogFault('log/key-missing', `This process does not have the ${missing} key that the log signs with.`);
+    }
     if (this.waiting.length >= MAX_WAITING) {
       throw new RegistrationFault('registration/overloaded', 'Too many registrations wait; try again in a second.');
     }
@@ -181,15 +188,17 @@ export class Sequencer implements OnApplicationShutdown {
 
   private async sealBatch(batch: readonly Waiting[], whenSent: () => void): Promise<Sealed> {
     let askedAt = 0;
-    const { admitted, appended } = await this.db.transactionAhead(async (tx) => {
+    const { admitted, appended, skipped } = await this.db.transactionAhead(async (tx) => {
       const entries = batch.map(({ entry }) => entry);
       // One round trip. The head comes first, and PostgreSQL takes them one after the other: a suspension or revocation needs the
       // head for its record, so none can commit between check and append.
-      const [head, judge, indexes] = await Promise.all([
+      const [head, governing, judge, indexes] = await Promise.all([
         this.guard.lock(tx),
+        this.governance.hold(tx),
         this.lateCheck(tx, entries),
         this.store.indexesOf(tx, this.identity.logId, entries),
       ]);
+      if (head.isClosed) throw new LogFault('log/frozen', 'The first log takes no more statements: another one does.');
       const now = this.clock.now();
       const refusals = judge({ head, now });
       await this.steps.reached('checked late');
@@ -199,21 +208,25 @@ export class Sequencer implements OnApplicationShutdown {
         return !refusal;
       });
       const candidates = admitted.map(({ entry }) => entry);
+      const isNew = candidates.some(({ entry }) => !indexes.has(encodeHex(entry)));
+      const seen = isNew ? await this.governance.draft(tx, head, governing, now) : undefined;
+      if (seen) candidates.unshift(seen);
       const known = { head, indexes, tail: this.tail };
       const appended = await sendAppend(tx, this.store, this.identity.logId, candidates, now, known);
+      const written = Promise.all([appended.written, seen && governing && this.governance.note(tx, governing)]);
       if (this.steps.areWatched) {
-        await appended.written;
+        await written;
         await this.steps.reached('before commit');
       }
       askedAt = performance.now();
       this.tail = appended.tail;
       whenSent();
-      return { rest: appended.written.then(() => ({ admitted, appended })) };
+      return { rest: written.then(() => ({ admitted, appended, skipped: seen ? 1 : 0 })) };
     });
     // From here on the batch is durable: whatever fails now, asking again gives the same index.
     await this.steps.reached('committed');
     this.guard.noteCommitted(appended.head);
-    return { admitted, placed: appended.placed, head: { ...appended.head, askedAt } };
+    return { admitted, placed: appended.placed.slice(skipped), head: { ...appended.head, askedAt } };
   }
 
   private async acknowledge({ admitted, placed, head }: Sealed): Promise<void> {

@@ -6,12 +6,12 @@ import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import { Db, type Tx } from '../db/db.ts';
 import { KeyRing } from '../keys/key-ring.ts';
-import { LogKeys } from '../log/keys/log-keys.ts';
-import { LogIdentity } from '../log/log-identity.ts';
+import { describeTrustRoot } from '../log/describe-trust-root.ts';
+import { LogsOnRecord } from '../log/logs-on-record.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
 import { OFFLINE_LIFETIME_MS } from './draft-ceremony.ts';
-import { describeTrustRoot, encodeGrantedTargets } from './granted-targets.ts';
+import { encodeGrantedTargets } from './granted-targets.ts';
 import type { ToolAnchor } from './notation-targets.ts';
 import { TARGETS_SLOTS, THRESHOLD } from './perform-ceremony.ts';
 import { PublishCeremony } from './publish-ceremony.ts';
@@ -26,12 +26,12 @@ export interface TargetsDraft {
 }
 
 /**
- * Brings the offline `targets` role up to what the registry is now, when an authority has come, a key of the log was replaced, or an
- * anchor of a vendor's is another. Signs it where the role's keys
+ * Brings the offline `targets` role up to what the registry is now, when an authority has come, a log or one of its keys is another, or an
+ * anchor of a vendor's is. Signs it where the role's keys
  * are at hand, as in development. The worker then publishes it with the online roles.
  *
  * Part of it comes from the configuration, such as the witnesses. A process compares once when it starts and once for every change of
- * authorities, keys or anchors, so that two processes that are configured differently do not take turns for ever.
+ * authorities, logs or anchors, so that two processes that are configured differently do not take turns for ever.
  */
 @Injectable()
 export class RenewTargets {
@@ -44,8 +44,7 @@ export class RenewTargets {
     private readonly certificates: CertificateReader,
     private readonly anchors: AnchorReader,
     private readonly vendors: VendorReader,
-    private readonly identity: LogIdentity,
-    private readonly logKeys: LogKeys,
+    private readonly logs: LogsOnRecord,
     private readonly keys: KeyRing,
     private readonly publish: PublishCeremony,
     private readonly config: Config,
@@ -56,22 +55,20 @@ export class RenewTargets {
   async isDue(): Promise<boolean> {
     if (TARGETS_SLOTS.slice(0, THRESHOLD).some((slot) => !this.keys.has(slot))) return false;
     const authorities = await this.certificates.authorities();
-    await this.logKeys.fresh();
-    const keys = this.identity.keySet.version;
+    const logs = await this.logs.version();
     const anchors = await this.anchors.stateForTools();
     const { settled } = this;
-    if (settled?.authorities === authorities && settled.keys === keys && settled.anchors === anchors) return false;
+    if (settled?.authorities === authorities && settled.logs === logs && settled.anchors === anchors) return false;
     const current = await this.reader.findCurrent();
     if (current === undefined) return false;
     if ((await this.draftFrom(current)) !== undefined) return true;
-    this.settled = { authorities, keys, anchors };
+    this.settled = { authorities, logs, anchors };
     return false;
   }
 
   async run(): Promise<void> {
     const authorities = await this.certificates.authorities();
-    await this.logKeys.refresh();
-    const keys = this.identity.keySet.version;
+    const logs = await this.logs.version();
     const anchors = await this.anchors.stateForTools();
     await this.db.transaction(async (tx) => {
       const current = await this.store.lockCurrent(tx);
@@ -82,7 +79,7 @@ export class RenewTargets {
       const targets = await signMetadata(draft.targets, signers);
       await this.publish.renew(tx, current, { targets, files: draft.files });
     });
-    this.settled = { authorities, keys, anchors };
+    this.settled = { authorities, logs, anchors };
   }
 
   /** What would have to be signed; undefined when the current targets say it already. */
@@ -90,7 +87,8 @@ export class RenewTargets {
     const { signed } = parseTargets(await this.reader.loadMetadata('targets', current.targets, tx));
     const authorities = await this.certificates.authorities(tx);
     const { domain, witnessing } = this.config;
-    const document = describeTrustRoot(domain, authorities, this.identity, witnessing?.demand ?? 'reported');
+    const logs = await this.logs.load(tx);
+    const document = describeTrustRoot(domain, authorities, logs, witnessing?.demand ?? 'reported');
     const files = encodeGrantedTargets(document, authorities, await this.forTools(tx));
     const { delegations } = signed;
     const expires = new Date(wholeSeconds(this.clock.now()).getTime() + OFFLINE_LIFETIME_MS);
@@ -114,7 +112,7 @@ export class RenewTargets {
 
 interface Settled {
   readonly authorities: readonly Authority[];
-  readonly keys: string;
+  readonly logs: string;
   readonly anchors: string;
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
+import { encodeHex, parseUtf8 } from '@margo-trust/bytes';
 import { encodeRegistrationPolicy, readRegistrationPolicy } from '@margo-trust/policy';
 import { AuditTrail } from '../../audit/audit-trail.store.ts';
 import type { Identity } from '../../callers/identity.ts';
@@ -27,7 +27,7 @@ export class ProposePolicy {
     const policy = readRegistrationPolicy(document);
     const { issuer, subject } = member;
     const proposal: StoredProposal = {
-      id: encodeBase64Url(this.random.bytes(12)),
+      id: encodeHex(this.random.bytes(8)),
       version: policy.version,
       document: parseUtf8(encodeRegistrationPolicy(policy)),
       reason,

@@ -7,7 +7,7 @@ import { LogReplies } from '../log-replies.ts';
 
 /**
  * Rekor v2, for Sigstore's tools. Most requests are answered before they come here, with the same bytes (log-paths.ts). The log's files
- * are under `/api/v2` as well: see http/log-alias.ts.
+ * are under `/api/v2` as well: see http/log-route.ts.
  */
 @Requires('anyone')
 @ApiExcludeController()

@@ -3,16 +3,19 @@ import type { LogKeyPurpose } from '@margo-trust/auditor';
 /** What somebody wants done with a log, as they asked for it. */
 export interface WantedChange {
   readonly action: LogAction;
-  /** Origin; default: the log that takes statements now. */
+  /** Origin; default: what `name` says, or the first log. */
   readonly log?: string;
+  /** Below `/logs/`. */
+  readonly name?: string;
   readonly purpose?: LogKeyPurpose;
 }
 
-export type LogAction = 'rotate-key';
+export const LOG_ACTIONS = ['open', 'close', 'freeze', 'retire', 'rotate-key'] as const;
+export type LogAction = (typeof LOG_ACTIONS)[number];
 
 /**
  * A change down to the last byte, so that what the second member approves is what the first one proposed. Keys are
- * SubjectPublicKeyInfo in base64.
+ * SubjectPublicKeyInfo in base64. It is flat: a database that stores it keeps no order of members.
  */
 export interface LogChange {
   readonly action: LogAction;
@@ -21,6 +24,11 @@ export interface LogChange {
   readonly purpose?: LogKeyPurpose;
   readonly key?: string;
   readonly replaces?: string;
+  /** Of a log to be opened, with the keys that it begins with. */
+  readonly name?: string;
+  readonly checkpointKey?: string;
+  readonly receiptKey?: string;
+  readonly sctKey?: string;
 }
 
 /** Whether two say the same, whatever the order of their members. */

@@ -19,11 +19,23 @@ import { Endpoint } from '../../http/endpoint.ts';
 import { wireTime } from '../../wire-time.ts';
 import type { LogKey } from '../keys/log-key.ts';
 import { DecideLogChange } from './decide-log-change.ts';
-import type { WantedChange } from './log-change.ts';
+import type { LogAction, WantedChange } from './log-change.ts';
 import { type LogProposal as Proposal, LogProposalStore } from './log-proposal.store.ts';
-import { LogsReader } from './logs.reader.ts';
+import { currentOf, LogsReader } from './logs.reader.ts';
 
-const REFUSALS = ['http/invalid-body', 'log/bad-change', 'log/key-used', 'log/no-next-key', 'log/no-such-log'] as const;
+const REFUSALS = [
+  'http/invalid-body',
+  'log/bad-change',
+  'log/governs',
+  'log/key-used',
+  'log/name-taken',
+  'log/no-keys',
+  'log/no-next-key',
+  'log/no-such-log',
+  'log/not-active',
+  'log/not-frozen',
+  'log/too-many',
+] as const;
 
 /** The registry's logs and their keys, and how governance changes them: one proposes, another approves. */
 @ApiTags('log')
@@ -88,7 +100,7 @@ export class LogsController {
     accepts: ApprovalRequest,
     status: 201,
     answers: LogList,
-    refuses: ['log/no-such-proposal', 'log/own-proposal', 'log/passed-over', ...REFUSALS],
+    refuses: ['log/no-such-proposal', 'log/not-witnessed', 'log/own-proposal', 'log/passed-over', ...REFUSALS],
   })
   async addApproval(
     @Caller() caller: Identity,
@@ -101,15 +113,16 @@ export class LogsController {
 
   private async logs(): Promise<LogList> {
     const logs = await this.reader.withKeys();
-    const originOf = (id: number | undefined) => logs.find(({ log }) => log.id === id)?.log.origin;
+    const current = currentOf(logs);
     return {
-      items: logs.map(({ log, state, size, openedAt, frozenAt, retiredAt, successor, keys }): LogInfo => {
-        const next = originOf(successor);
+      items: logs.map((record): LogInfo => {
+        const { log, state, size, openedAt, closedAt, frozenAt, retiredAt, keys } = record;
         return {
           ...{ origin: log.origin, path: log.path, state, size: size.toString(), openedAt: wireTime(openedAt) },
+          takesStatements: record === current,
+          ...(closedAt && { closedAt: wireTime(closedAt) }),
           ...(frozenAt && { frozenAt: wireTime(frozenAt) }),
           ...(retiredAt && { retiredAt: wireTime(retiredAt) }),
-          ...(next !== undefined && { successor: next }),
           keys: keys.map(showKey),
         };
       }),
@@ -130,9 +143,10 @@ function showProposal({ id, change, reason, subject, proposedAt }: Proposal): Lo
   return { id, change: { ...change }, reason, proposedBy: subject, proposedAt: wireTime(proposedAt) };
 }
 
-function readChange({ action, log, purpose }: LogChangeRequest): WantedChange {
+function readChange({ action, log, name, purpose }: LogChangeRequest): WantedChange {
   return {
-    action: action as WantedChange['action'],
+    action: action as LogAction,
+    ...(name !== undefined && { name }),
     ...(log !== undefined && { log }),
     ...(purpose !== undefined && { purpose: purpose as NonNullable<WantedChange['purpose']> }),
   };

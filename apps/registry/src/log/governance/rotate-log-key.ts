@@ -9,6 +9,7 @@ import { LogKeyStore } from '../keys/log-key.store.ts';
 import { LogKeys } from '../keys/log-keys.ts';
 import { LogChangeFault } from '../log.fault.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { FIRST_LOG, ServedLog } from '../served-log.ts';
 import type { LogChange, WantedChange } from './log-change.ts';
 
 /**
@@ -26,6 +27,7 @@ export class RotateLogKey {
     private readonly store: LogKeyStore,
     private readonly guard: HeadGuard,
     private readonly record: AppendRecord,
+    private readonly log: ServedLog,
     private readonly clock: Clock,
   ) {}
 
@@ -35,12 +37,13 @@ export class RotateLogKey {
       throw new LogChangeFault('log/bad-change', 'Say which key: checkpoint, receipt, sct or record.');
     await this.identity.openTokens();
     await this.keys.refresh();
+    const { origin, keySet } = this.identity;
+    if (purpose === 'record' && !this.log.isFirst) return this.follow(keySet.current('record').spki);
     const next = this.identity.findNext(purpose);
     if (!next) {
       const message = `No ${purpose} key waits to follow: put it into the key directory of every process, under its second name.`;
       throw new LogChangeFault('log/no-next-key', message);
     }
-    const { origin, keySet } = this.identity;
     if ((await this.store.findAll()).some(({ spki }) => areEqualBytes(spki, next.spki))) {
       throw new LogChangeFault(
         'log/key-used',
@@ -49,6 +52,22 @@ export class RotateLogKey {
     }
     const replaces = encodeBase64(keySet.current(purpose).spki);
     return { action: 'rotate-key', log: origin, purpose, key: encodeBase64(next.spki), replaces };
+  }
+
+  /** The registry has one key of records at a time: the first log gets it, and the others follow. */
+  private async follow(current: Uint8Array): Promise<LogChange> {
+    const keys = (await this.store.find(FIRST_LOG))?.keys ?? [];
+    const next = keys.find(({ purpose, untilSize }) => purpose === 'record' && untilSize === undefined);
+    if (!next || areEqualBytes(next.spki, current)) {
+      throw new LogChangeFault(
+        'log/no-next-key',
+        'The key of records is replaced in the first log, and then in this one.',
+      );
+    }
+    return {
+      ...{ action: 'rotate-key', log: this.log.origin, purpose: 'record' },
+      ...{ key: encodeBase64(next.spki), replaces: encodeBase64(current) },
+    };
   }
 
   /** Makes the drafted change. Returns where it is on record. */

@@ -5,6 +5,7 @@ import { encodeBase64, parseBase64 } from '@margo-trust/bytes';
 import { Config } from '../../config.ts';
 import type { HighWater, SeenHead } from './high-water.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { ServedLog } from '../served-log.ts';
 import { LogSteps } from '../log-steps.ts';
 
 const WRITE_EVERY_MS = 1_000;
@@ -13,7 +14,7 @@ type Heads = Record<string, { size: string; root: string }>;
 
 /**
  * This machine's own memory of the newest head it signed: `DATA_DIR/high-water.json`, a second behind at most. It lies apart from
- * the database, so that restoring the one does not restore the other. One head for each log, by the verifier key that it
+ * the database, so that restoring the one does not restore the other; for a log of its own name `high-water.<name>.json`. One head for each log, by the verifier key that it
  * began with: another log under another key is nobody's past.
  *
  * A crash while writing leaves the old file. A directory that cannot be written is said once, and the other witnesses of
@@ -21,7 +22,7 @@ type Heads = Record<string, { size: string; root: string }>;
  */
 @Injectable()
 export class HighWaterFile implements HighWater, OnApplicationShutdown {
-  readonly name = "this registry's own file high-water.json";
+  readonly name: string;
   private readonly path: string;
   private readonly logger = new Logger(HighWaterFile.name);
   private newest: Required<SeenHead> | undefined;
@@ -33,9 +34,12 @@ export class HighWaterFile implements HighWater, OnApplicationShutdown {
   constructor(
     private readonly config: Config,
     private readonly identity: LogIdentity,
+    log: ServedLog,
     private readonly steps: LogSteps = new LogSteps(),
   ) {
-    this.path = join(config.dataDirectory, 'high-water.json');
+    const file = log.name === undefined ? 'high-water.json' : `high-water.${log.name}.json`;
+    this.name = `this registry's own file ${file}`;
+    this.path = join(config.dataDirectory, file);
   }
 
   async load(): Promise<SeenHead | undefined> {
@@ -117,7 +121,7 @@ export class HighWaterFile implements HighWater, OnApplicationShutdown {
     if (this.hasComplained) return;
     this.hasComplained = true;
     this.logger.warn({
-      msg: 'high-water.json in DATA_DIR cannot be kept: a restored backup is noticed less well',
+      msg: `${this.name} cannot be kept in DATA_DIR: a restored backup is noticed less well`,
       err: error,
     });
   }

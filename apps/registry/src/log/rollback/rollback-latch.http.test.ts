@@ -12,6 +12,7 @@ import { HighWaterFile } from './high-water-file.ts';
 import type { SeenHead } from './high-water.ts';
 import { LogKeys } from '../keys/log-keys.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { ServedLog } from '../served-log.ts';
 import { LogReader } from '../log.reader.ts';
 import { PublishedCheckpoint } from '../witnessing/published-checkpoint.ts';
 import { RollbackLatch } from './rollback-latch.ts';
@@ -134,7 +135,7 @@ describe('the file of the newest head', () => {
     expect(Object.keys(heads)).toEqual([expect.stringMatching(/^log\.registry\.localhost\+[0-9a-f]{8}\+/)]);
     expect(Object.values(heads)).toEqual([{ size: size.toString(), root: encodeBase64(root) }]);
 
-    const again = new HighWaterFile(config, identity);
+    const again = new HighWaterFile(config, identity, registry.app.get(ServedLog));
     expect(await again.load()).toEqual({ size, root: Uint8Array.from(root) });
     again.note({ size: size - 1n, root });
     await again.onApplicationShutdown();

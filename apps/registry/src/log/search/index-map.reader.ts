@@ -30,15 +30,15 @@ export class IndexMapReader {
   ) {}
 
   /** How far the map is, and the log. Absent before genesis. */
-  async findProgress(): Promise<{ logSize: bigint; state?: MapState } | undefined> {
-    const [row] = await this.db.query<{ log_size: string } & NullableState>(
-      `SELECT h.size AS log_size, s.size, s.root, s.record_index, s.changed_at
+  async findProgress(): Promise<{ logSize: bigint; isFrozen: boolean; state?: MapState } | undefined> {
+    const [row] = await this.db.query<{ log_size: string; frozen: boolean } & NullableState>(
+      `SELECT h.size AS log_size, h.frozen, s.size, s.root, s.record_index, s.changed_at
        FROM log_head h LEFT JOIN index_map_state s ON s.log_id = h.log_id WHERE h.log_id = $1`,
       [this.identity.logId],
     );
     if (!row) return undefined;
-    const { log_size: size, ...state } = row;
-    return { logSize: BigInt(size), ...(isState(state) && { state: toState(state) }) };
+    const { log_size: size, frozen: isFrozen, ...state } = row;
+    return { logSize: BigInt(size), isFrozen, ...(isState(state) && { state: toState(state) }) };
   }
 
   /**

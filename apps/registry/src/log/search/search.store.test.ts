@@ -9,6 +9,7 @@ import { Db } from '../../db/db.ts';
 import { appendEntries } from '../append-entries.ts';
 import { IndexForSearch } from './index-for-search.ts';
 import type { LogIdentity } from '../log-identity.ts';
+import { ServedLog } from '../served-log.ts';
 import { LogStore, type NewEntry } from '../log.store.ts';
 import { BLOCK } from './search-facts.ts';
 import { type EntryFilter, SearchReader } from './search.reader.ts';
@@ -101,7 +102,7 @@ describe('search', () => {
     reader = new SearchReader(db, identity);
     indexer = new IndexForSearch(db, new SearchStore(), reader, identity);
     const store = new LogStore(new SystemRandom(), db);
-    await db.transaction((tx) => store.create(tx, LOG, 'log.registry.example', EMPTY_ROOT, timeOf(0)));
+    await db.transaction((tx) => store.create(tx, ServedLog.first('registry.example'), EMPTY_ROOT, timeOf(0)));
     for (let at = 0; at < SIZE; at += BATCH) {
       const batch = entries.slice(at, at + BATCH);
       await db.transaction((tx) => appendEntries(tx, store, LOG, batch, timeOf(at)));

@@ -30,6 +30,7 @@ const REST_MS = 60_000;
 /** Entries worked on before others get their turn: a few milliseconds. */
 const TURN = 256;
 /** The registry's own statements: what they are found by stands in them, and their number is small. */
+const MOST_ROUNDS = 1_000;
 const OWN = [CONTENT.record, CONTENT.policy, CONTENT.anchors];
 
 interface Keyed {
@@ -59,7 +60,7 @@ export class UpdateIndexMap {
   /** Cheap enough to be asked every second. False before genesis. */
   async isDue(): Promise<boolean> {
     const progress = await this.reader.findProgress();
-    if (!progress) return false;
+    if (!progress || progress.isFrozen) return false;
     const { logSize, state } = progress;
     if (!state || (state.recordIndex === undefined && state.size > 0n)) return true;
     const fresh = freshEntries(logSize, state);
@@ -79,7 +80,7 @@ export class UpdateIndexMap {
   /** One step. Only a root over all that the log held when the step began is recorded: no record is of less than one before. */
   async run(): Promise<void> {
     const progress = await this.reader.findProgress();
-    if (!progress) return;
+    if (!progress || progress.isFrozen) return;
     await this.db.transaction(async (tx) => {
       await this.move(tx, progress.logSize);
       await this.steps.reached('map moved');
@@ -90,6 +91,27 @@ export class UpdateIndexMap {
       await this.steps.reached('map root recorded');
     });
     await this.steps.reached('map root committed');
+  }
+
+  /** Brings the map up to date but for what comes while it runs, so that {@link close} has little to do. */
+  async catchUp(): Promise<void> {
+    for (let rounds = 0; rounds < MOST_ROUNDS; rounds += 1) {
+      const progress = await this.reader.findProgress();
+      if (!progress || progress.isFrozen) return;
+      if (progress.state && freshEntries(progress.logSize, progress.state) <= BigInt(READ)) return;
+      await this.run();
+    }
+  }
+
+  /**
+   * Puts a last root on record, over all that the log holds, in the transaction that freezes it: nothing moves or records a map
+   * afterwards. `hold` takes the head and tells its size; the map is held before, as ever.
+   */
+  async close(tx: Tx, hold: () => Promise<bigint>): Promise<void> {
+    await this.store.lockState(tx, this.identity.logId, this.clock.now());
+    const size = await hold();
+    await this.move(tx, size);
+    await this.recordRoot(tx, size);
   }
 
   private async move(tx: Tx, logSize: bigint): Promise<void> {

@@ -26,6 +26,8 @@ import { HighWaterFile } from '../rollback/high-water-file.ts';
 import { LogKeyStore } from '../keys/log-key.store.ts';
 import { LogKeys } from '../keys/log-keys.ts';
 import { ed25519Raw, LogIdentity } from '../log-identity.ts';
+import { LogsReader } from '../governance/logs.reader.ts';
+import { LogLife } from '../log-life.ts';
 import { ServedLog } from '../served-log.ts';
 import { LogReader } from '../log.reader.ts';
 import { LogStore, type NewEntry } from '../log.store.ts';
@@ -45,6 +47,7 @@ import type { TileStore } from './tile-store.ts';
 import { WithholdingReader } from '../withholding/withholding.reader.ts';
 
 const LOG = 1;
+const log = ServedLog.first('registry.example');
 const now = new Date('2026-11-20T12:00:00Z');
 
 describe('tiles on their way out', () => {
@@ -61,7 +64,7 @@ describe('tiles on their way out', () => {
 
   beforeAll(() => {
     createDevelopmentKeys(join(scratch, 'keys'));
-    identity = new LogIdentity({ domain: 'registry.example' } as Config, keys, ServedLog.first('registry.example'));
+    identity = new LogIdentity({ domain: 'registry.example' } as Config, keys, log);
     key = encodeVerifierKey(identity.origin, ed25519Raw(identity.checkpoint.spki));
   });
   afterAll(() => rmSync(scratch, { recursive: true }));
@@ -71,7 +74,7 @@ describe('tiles on their way out', () => {
     source = await openTestDatabase();
     db = new Db(source);
     exports = new TileExportStore(db, identity);
-    await db.transaction((tx) => newLogStore().create(tx, LOG, identity.origin, EMPTY_ROOT, now));
+    await db.transaction((tx) => newLogStore().create(tx, log, EMPTY_ROOT, now));
   });
   afterEach(() => source.destroy());
 
@@ -91,13 +94,13 @@ describe('tiles on their way out', () => {
 
   const keysOf = (log: LogIdentity) => new LogKeys(new LogKeyStore(db), log);
 
-  function signerOf(log: LogIdentity): HeadSigner {
+  function signerOf(who: LogIdentity): HeadSigner {
     const reader = new LogReader(db, identity);
     const latch = new RollbackLatch(
       reader,
-      new HighWaterFile({ dataDirectory: mkdtempSync(join(scratch, 'seen-')) } as Config, identity),
+      new HighWaterFile({ dataDirectory: mkdtempSync(join(scratch, 'seen-')) } as Config, identity, log),
     );
-    return new HeadSigner(log, new HeadGuard(db, newLogStore(), identity, latch), keysOf(log));
+    return new HeadSigner(who, new HeadGuard(db, newLogStore(), identity, latch), keysOf(who));
   }
 
   /** As a process would have it that has just started. */
@@ -106,16 +109,17 @@ describe('tiles on their way out', () => {
     const unwitnessed = { witnessing: undefined } as Config;
     const quorum = new WitnessQuorum(unwitnessed, identity);
     const checkpoints = new CheckpointStore(db);
+    const life = new LogLife(new LogsReader(db, new LogKeyStore(db)), log);
     const signer = signerOf(identity);
     const published = new PublishedCheckpoint(
-      ...([reader, signer, checkpoints, quorum, identity, keysOf(identity), unwitnessed, db, clock] as const),
+      ...([reader, signer, checkpoints, quorum, identity, keysOf(identity), unwitnessed, db, clock, life] as const),
     );
-    const receipts = new IssueReceipt(reader, signer, published, new WithholdingReader(db));
+    const receipts = new IssueReceipt(reader, signer, published, new WithholdingReader(db), life);
     const stored = new StoredCheckpoint(store, identity, keysOf(identity));
     const tiles = new CheckedTiles(reader);
     const rows = new EvidenceReader(db, identity);
     const evidence = new ExportEvidence(new WriteEvidence(rows, identity), rows, exports, identity, db);
-    return new PublishTiles(store, published, receipts, stored, tiles, evidence, identity, exports, db, clock);
+    return new PublishTiles(store, published, receipts, stored, tiles, evidence, identity, exports, db, clock, life);
   }
   const publish = () => start(new DirectoryTileStore(directory)).run();
   const read = (path: string) => {
@@ -226,7 +230,7 @@ describe('tiles on their way out', () => {
       source = await openTestDatabase();
       db = new Db(source);
       exports = new TileExportStore(db, identity);
-      await db.transaction((tx) => newLogStore().create(tx, LOG, identity.origin, EMPTY_ROOT, now));
+      await db.transaction((tx) => newLogStore().create(tx, log, EMPTY_ROOT, now));
       await append(2);
       await refused(/knows 5 entries and the database 2/);
       await append(3);

@@ -7,6 +7,7 @@ import { CheckedTiles } from './checked-tiles.ts';
 import { IssueReceipt } from '../issue-receipt.ts';
 import { describeLog } from '../log-description.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { LogLife } from '../log-life.ts';
 import type { SignedCheckpoint } from '../witnessing/checkpoint.store.ts';
 import { PublishedCheckpoint } from '../witnessing/published-checkpoint.ts';
 import { StoredCheckpoint, type StoredHead } from '../witnessing/stored-checkpoint.ts';
@@ -48,6 +49,7 @@ export class PublishTiles {
     private readonly exports: TileExportStore,
     private readonly db: Db,
     private readonly clock: Clock,
+    private readonly life: LogLife,
   ) {}
 
   /** Why the last run failed; `undefined` when it did not. */
@@ -107,13 +109,13 @@ export class PublishTiles {
     await write(store, this.tiles.partial(kept?.size ?? 0n, target.size));
     if (!(await this.evidence.write(store, kept?.size ?? 0n, target.size, isLate))) return; // still due
 
-    const root = await this.receipts.publishedHead();
+    const [root, life] = await Promise.all([this.receipts.publishedHead(), this.life.find()]);
     // A crash here leaves all that the new checkpoint implies, and the old checkpoint.
     await this.db.transaction(async (tx) => {
       // Held by one writer at a time. Who lost his connection, and the lock with it, fails here.
       await this.exports.lock(tx, store.name);
       await this.evidence.point(tx, store);
-      await replaceIfOther(store, { path: 'log.json', bytes: encodeUtf8(describeLog(this.identity)) });
+      await replaceIfOther(store, { path: 'log.json', bytes: encodeUtf8(describeLog(this.identity, life)) });
       if (!kept || !areEqualBytes(kept.file.bytes, target.note)) {
         await store.replace({ path: 'checkpoint', bytes: target.note }, kept?.file);
       }

@@ -10,6 +10,7 @@ import { LogModule } from '../log.module.ts';
 import { openTileStore } from './open-tile-store.ts';
 import { PrunePartialTiles } from './prune-partial-tiles.ts';
 import { PublishTiles } from './publish-tiles.ts';
+import { ServedLog } from '../served-log.ts';
 import { RollbackLatch } from '../rollback/rollback-latch.ts';
 import { StoredCheckpoint } from '../witnessing/stored-checkpoint.ts';
 import { TileExportStore } from './tile-export.store.ts';
@@ -25,7 +26,7 @@ import { TileStore } from './tile-store.ts';
     PublishTiles,
     StoredCheckpoint,
     TileExportStore,
-    { provide: TileStore, useFactory: openTileStore, inject: [Config, Secrets] },
+    { provide: TileStore, useFactory: openTileStore, inject: [Config, Secrets, ServedLog] },
   ],
 })
 export class TileExportModule {

@@ -11,6 +11,7 @@ import { askToCosign, WitnessError } from './ask-witness.ts';
 import { CheckpointStore, type SignedCheckpoint } from './checkpoint.store.ts';
 import { HeadSigner } from '../head-signer.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { LogLife } from '../log-life.ts';
 import { LogReader } from '../log.reader.ts';
 import { LogSteps } from '../log-steps.ts';
 import { RollbackLatch } from '../rollback/rollback-latch.ts';
@@ -56,6 +57,7 @@ export class CollectCosignatures {
     private readonly db: Db,
     private readonly clock: Clock,
     private readonly steps: LogSteps,
+    private readonly life: LogLife,
     metrics: Metrics,
   ) {
     this.answers = new Counter({
@@ -70,7 +72,7 @@ export class CollectCosignatures {
   async isDue(): Promise<boolean> {
     if (!this.config.witnessing) return false;
     const [head, published] = await Promise.all([this.reader.findHead(), this.store.find(this.identity.logId)]);
-    if (!head) return false;
+    if (!head || (await this.life.findLastWord())) return false;
     if (!published || head.size > published.size || !published.hasQuorum) return true;
     return this.clock.now().getTime() - published.cosignedAt.getTime() >= REFRESH_MS;
   }

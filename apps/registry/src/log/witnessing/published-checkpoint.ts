@@ -8,6 +8,7 @@ import { HeadSigner } from '../head-signer.ts';
 import { LogFault } from '../log.fault.ts';
 import { LogKeys } from '../keys/log-keys.ts';
 import { LogIdentity } from '../log-identity.ts';
+import { LogLife } from '../log-life.ts';
 import { LogReader } from '../log.reader.ts';
 import type { CommittedHead } from '../log.store.ts';
 import { WitnessQuorum } from './witness-quorum.ts';
@@ -18,6 +19,7 @@ import { WitnessQuorum } from './witness-quorum.ts';
  * Without witnesses it is the newest head, signed on demand; when that may not be signed, or not soon, the last one that this
  * process has signed, which is older and no less true. With witnesses it is the one that the worker has published
  * (see {@link CollectCosignatures}): the same for every process, and never smaller than before. Receipts do not wait for it.
+ * A retired log shows the one that it ended with, and nobody signs again.
  */
 @Injectable()
 export class PublishedCheckpoint {
@@ -35,10 +37,13 @@ export class PublishedCheckpoint {
     private readonly config: Config,
     private readonly db: Db,
     private readonly clock: Clock,
+    private readonly life: LogLife,
   ) {}
 
   /** Throws LogFault `log/not-witnessed` when a quorum is asked for (`WITNESS_MODE=closed`) and none has cosigned yet. */
   async load(): Promise<SignedCheckpoint> {
+    const last = await this.life.findLastWord();
+    if (last) return last.checkpoint;
     const { witnessing } = this.config;
     if (!witnessing) return this.newestOrLast();
     const stored = await this.store.find(this.identity.logId);

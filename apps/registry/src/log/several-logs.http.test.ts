@@ -1,0 +1,520 @@
+import type { KeyObject } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import type { INestApplication } from '@nestjs/common';
+import { decodeCbor } from '@margo-trust/cbor';
+import { parseReceipt, verifyReceipt } from '@margo-trust/receipt';
+import { parseArtifactSignature, parseStatement } from '@margo-trust/statement';
+import { parseCheckpoint, parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
+import { parseTrustRootDocument, Verifier, type TrustRoot, type TrustRootDocument } from '@margo-trust/verifier';
+import type { LogInfo, LogProposal } from '@margo-trust/wire';
+import { pino } from 'pino';
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
+import { TestCli } from '../../../../test/cli.ts';
+import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
+import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+import { SystemClock } from '../clock.ts';
+import { readConfig } from '../config.ts';
+import { createApp } from '../create-app.ts';
+import { generateKey, writeKey } from '../keys/development-keys.ts';
+import { SystemRandom } from '../random.ts';
+import { PublishTrustRoot } from '../trust-root/publish-trust-root.ts';
+import { RenewTargets } from '../trust-root/renew-targets.ts';
+import { RegisterStatement } from './admission/register-statement.ts';
+import { LogIdentity } from './log-identity.ts';
+import { RunningLogs } from './running-logs.ts';
+import { UpdateIndexMap } from './search/update-index-map.ts';
+import { SignSct } from './sign-sct.ts';
+
+const FIRST = 'log.registry.localhost';
+const SECOND = '2027.log.registry.localhost';
+const THIRD = '2028.log.registry.localhost';
+
+interface Description {
+  origin: string;
+  governance?: string;
+  checkpointKey: string;
+  receiptKeys: { untilSize?: string }[];
+  frozen?: { at: string; size: string };
+  retired?: { at: string };
+}
+
+/** The tests are one story, in order. */
+describe('several logs', () => {
+  const cli = new TestCli();
+  const apps: INestApplication[] = [];
+  let registry: TestRegistry;
+  let vendor: { id: string; uri: string; key: KeyObject; chain: string };
+  const published: { statement: Uint8Array; receipt: Uint8Array }[] = [];
+
+  beforeAll(async () => {
+    registry = await startTestRegistry();
+    const id = await admitVendor(registry);
+    const { pem, key } = makeCsr();
+    const { chain } = await issueTo(registry, id, pem);
+    vendor = { id, key, chain, uri: `https://${id}.vendors.registry.localhost/` };
+    await publish();
+  });
+  afterAll(async () => {
+    for (const app of apps) await app.close();
+    await registry?.close();
+    rmSync(cli.home, { recursive: true, force: true });
+  });
+
+  const load = async (path: string) => new Uint8Array(await (await fetch(`${registry.url}${path}`)).arrayBuffer());
+  const description = async (prefix = '/log') =>
+    (await (await fetch(`${registry.url}${prefix}/log.json`)).json()) as Description;
+  const sizeOf = async (prefix: string) => parseCheckpoint(parseNote(await load(`${prefix}/checkpoint`)).text).size;
+  const originOf = (receipt: Uint8Array) => parseReceipt(receipt).origin;
+  const draw = () => signSomeArtifact(vendor.uri, vendor.key, vendor.chain);
+  const logOf = (origin: string) => registry.app.get(RunningLogs).findByOrigin(origin)!;
+
+  async function post(statement: Uint8Array, path = '/entries'): Promise<{ status: number; body: Uint8Array }> {
+    const headers = { 'content-type': 'application/cose' };
+    const response = await fetch(`${registry.url}${path}`, { method: 'POST', headers, body: statement });
+    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()) };
+  }
+
+  async function publish(path?: string): Promise<Uint8Array> {
+    const statement = draw();
+    const { status, body: receipt } = await post(statement, path);
+    expect(status, Buffer.from(receipt).toString()).toBe(201);
+    published.push({ statement, receipt });
+    return receipt;
+  }
+
+  const run = (args: string[], account?: string) =>
+    cli.run(['--registry', registry.url, '--json', ...(account ? ['--as', account] : []), 'log', ...args]);
+  async function must<T>(args: string[], account?: string): Promise<T> {
+    const finished = await run(args, account);
+    expect(finished.code, finished.stderr + finished.stdout).toBe(0);
+    return finished.json<T>();
+  }
+  async function pass(args: string[]): Promise<void> {
+    const finished = await run(args);
+    expect(finished.code, finished.stderr + finished.stdout).toBe(0);
+  }
+  const code = async (args: string[], account = 'alice') =>
+    (await run(args, account)).json<{ error: { code: string } }>().error.code;
+  const propose = async (...args: string[]) =>
+    (await must<{ proposal: LogProposal }>([...args, '--reason', 'Test.'], 'alice')).proposal;
+  async function decide(...args: string[]): Promise<LogInfo[]> {
+    const { id } = await propose(...args);
+    return (await must<{ logs: LogInfo[] }>(['approve', id], 'bob')).logs;
+  }
+
+  async function grantedTrust(): Promise<TrustRootDocument> {
+    const [renew, publishRoot] = [registry.app.get(RenewTargets), registry.app.get(PublishTrustRoot)];
+    if (await renew.isDue()) await renew.run();
+    expect(await renew.isDue()).toBe(false);
+    if (await publishRoot.isDue()) await publishRoot.run();
+    const [row] = await registry.source.query<{ body: Buffer }[]>(
+      "SELECT body FROM published_file WHERE path LIKE '%.margo.trust-root.v1.json' ORDER BY published_at DESC LIMIT 1",
+    );
+    return parseTrustRootDocument(new Uint8Array(row!.body));
+  }
+
+  /** What a device holds that has fetched the trust root now. */
+  async function deviceTrust(): Promise<TrustRoot> {
+    const granted = await grantedTrust();
+    const admission = (await call(registry, 'get', `/api/v1/log/entries?subject=vendor:${vendor.id}`)).body as {
+      items: { entryId: string }[];
+    };
+    const shown = (await call(registry, 'get', `/api/v1/vendors/${vendor.id}`)).body as { claims: TrustedClaims };
+    const record = await load(`/entries/${admission.items.at(-1)!.entryId}/transparent-statement`);
+    return {
+      ...granted,
+      revocations: NOTHING_REVOKED,
+      findRevocation: () => undefined,
+      stale: [],
+      findVendor: () => ({
+        ...{ id: vendor.id, uri: vendor.uri, legalName: 'V', status: 'active', claims: shown.claims, record },
+      }),
+    };
+  }
+
+  async function verdictOf(statement: Uint8Array, trust: TrustRoot) {
+    const bytes = await load(`/entries/${parseStatement(statement).entryId}/transparent-statement`);
+    return new Verifier(trust).verifyArtifact(parseArtifactSignature(parseStatement(statement)).target, [bytes]);
+  }
+
+  it('are opened by two members, under a name that is free and a host name', async () => {
+    for (const bad of ['Upper', '-a', 'a-', 'a.b', 'preview', 'proposals', 'x'.repeat(32)]) {
+      expect([bad, await code(['open', bad, '--reason', 'x'])]).toEqual([
+        bad,
+        expect.stringMatching(/^log\/bad-change$|^http\/invalid-body$|^cli\//),
+      ]);
+    }
+    expect(await code(['freeze', '2027', '--reason', 'x'])).toBe('log/no-such-log');
+    expect(await code(['retire', '2027', '--reason', 'x'])).toBe('log/no-such-log');
+    const proposal = await propose('open', '2027');
+    expect(proposal.change).toMatchObject({ action: 'open', log: SECOND, name: '2027' });
+    expect(await code(['approve', proposal.id])).toBe('log/own-proposal');
+    expect(await code(['approve', 'A'.repeat(16)], 'bob')).toBe('log/no-such-proposal');
+    expect((await fetch(`${registry.url}/logs/2027/checkpoint`)).status).toBe(404);
+
+    const before = await sizeOf('/log');
+    const { logs } = await must<{ logs: LogInfo[] }>(['approve', proposal.id], 'bob');
+    expect(
+      logs.map(({ origin, path, state, size, takesStatements }) => [origin, path, state, size, takesStatements]),
+    ).toEqual([
+      [FIRST, '/log/', 'active', (before + 1n).toString(), true],
+      [SECOND, '/logs/2027/', 'active', '2', false],
+    ]);
+    expect(await code(['open', '2027', '--reason', 'x'])).toBe('log/name-taken');
+    expect(await description('/logs/2027')).toMatchObject({ origin: SECOND, governance: FIRST });
+    expect(await description()).not.toHaveProperty('governance');
+  });
+
+  it('have keys of their own, and one key of records', async () => {
+    const { items } = (await call(registry, 'get', '/api/v1/logs')).body as { items: LogInfo[] };
+    const keyOf = (n: number, purpose: string) => items[n]!.keys.find((key) => key.purpose === purpose)!.spki;
+    for (const purpose of ['checkpoint', 'receipt', 'sct']) expect(keyOf(0, purpose)).not.toBe(keyOf(1, purpose));
+    expect(keyOf(0, 'record')).toBe(keyOf(1, 'record'));
+    const note = parseNote(await load('/logs/2027/checkpoint'));
+    expect(verifyNote(note, [parseVerifierKey((await description('/logs/2027')).checkpointKey)])).toHaveLength(1);
+    expect(() => verifyNote(note, [parseVerifierKey(registry.app.get(LogIdentity).firstVerifierKey)])).toThrow();
+  });
+
+  it('take statements that are sent to them, and others once the first is closed for those', async () => {
+    expect(originOf(await publish())).toBe(FIRST);
+    const proposal = await propose('close');
+    expect(proposal.change).toEqual({ action: 'close', log: FIRST });
+    expect(await code(['approve', proposal.id])).toBe('log/own-proposal');
+    const { logs } = await must<{ logs: LogInfo[] }>(['approve', proposal.id], 'bob');
+    expect(logs.map(({ state, takesStatements }) => [state, takesStatements])).toEqual([
+      ['closed', false],
+      ['active', true],
+    ]);
+    expect(await code(['close', '--reason', 'x'])).toBe('log/not-active');
+    const other = { action: 'close', name: '2027', reason: 'x' };
+    const refused = await call(registry, 'post', '/api/v1/logs/proposals', 'alice', other);
+    expect((refused.body as { code: string }).code).toBe('log/bad-change');
+  });
+
+  it('say in front of their statements what those rest on', async () => {
+    const firstSize = await sizeOf('/log');
+    const receipt = await publish();
+    expect(originOf(receipt)).toBe(SECOND);
+    expect(await sizeOf('/logs/2027')).toBe(4n); // policy, anchors, what it rests on, the statement
+    expect(originOf(await publish())).toBe(SECOND);
+    expect(await sizeOf('/logs/2027')).toBe(5n);
+    expect(await sizeOf('/log')).toBe(firstSize);
+    const { items } = (await call(registry, 'get', '/api/v1/logs/2027/entries')).body as {
+      items: { index: string; subject: string }[];
+    };
+    expect(items.find(({ index }) => index === '2')).toMatchObject({ subject: `governance:${FIRST}` });
+    // The same again is the same entry.
+    const { statement } = published.at(-1)!;
+    const again = await post(statement);
+    expect(parseReceipt(again.body)).toMatchObject({ index: parseReceipt(published.at(-1)!.receipt).index });
+    expect(await sizeOf('/logs/2027')).toBe(5n);
+  });
+
+  it('take what Sigstore’s tools send as well', async () => {
+    const response = await fetch(`${registry.url}/api/v2/log/entries`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: requestHashedRekord(vendor.key, vendor.chain),
+    });
+    expect(response.status).toBe(201);
+    const entry = (await response.json()) as { inclusionProof: { checkpoint: { envelope: string } } };
+    expect(entry.inclusionProof.checkpoint.envelope.split('\n')[0]).toBe(SECOND);
+  });
+
+  it('answer for themselves below their name, at their host, and by EntryID wherever it lies', async () => {
+    const first = published[0]!;
+    const second = published.at(-1)!;
+    for (const { statement, receipt } of [first, second]) {
+      const { entryId } = parseStatement(statement);
+      const given = await load(`/entries/${entryId}`);
+      expect(originOf(given)).toBe(originOf(receipt));
+      for (const part of ['statement', 'transparent-statement', 'proof']) {
+        expect((await fetch(`${registry.url}/entries/${entryId}/${part}`)).status, part).toBe(200);
+      }
+      expect((await call(registry, 'get', `/api/v1/log/entries/${entryId}`)).status).toBe(200);
+    }
+    const inSecond = parseStatement(second.statement).entryId;
+    const inFirst = parseStatement(first.statement).entryId;
+    expect((await fetch(`${registry.url}/logs/2027/entries/${inSecond}`)).status).toBe(200);
+    const missing = await fetch(`${registry.url}/logs/2027/entries/${inFirst}`);
+    expect(missing.status).toBe(404);
+    expect(missing.headers.get('content-type')).toBe('application/concise-problem-details+cbor');
+    expect(decodeCbor(new Uint8Array(await missing.arrayBuffer()))).toBeInstanceOf(Map);
+
+    const own = await load('/logs/2027/checkpoint');
+    expect(Buffer.from(own).toString().split('\n')[0]).toBe(SECOND);
+    expect(await atHost(SECOND, '/checkpoint')).toEqual({ status: 200, first: SECOND });
+    expect(await atHost(`${SECOND}:443`, '/log/checkpoint')).toEqual({ status: 200, first: SECOND });
+    expect(await atHost(FIRST, '/checkpoint')).toEqual({ status: 200, first: FIRST });
+    expect((await atHost('2099.log.registry.localhost', '/checkpoint')).status).toBe(404);
+    for (const path of [
+      'tile/0/000.p/5',
+      'tile/entries/000.p/5',
+      'checkpoint.cose',
+      'log.json',
+      'consistency?from=2',
+      'seals',
+      'evidence/000.p/5',
+    ]) {
+      const response = await fetch(`${registry.url}/logs/2027/${path}`);
+      expect([path, response.status]).toEqual([path, 200]);
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    }
+    for (const path of [
+      '/logs/2099/checkpoint',
+      '/logs/2099/entries',
+      '/api/v1/logs/2099/entries',
+      '/logs/2027/log/checkpoint',
+      '/logs/2027/api/v1/me',
+    ]) {
+      expect([path, (await fetch(`${registry.url}${path}`)).status]).toEqual([path, 404]);
+    }
+    const keys = decodeCbor(await load('/logs/2027/.well-known/scitt-keys')) as unknown[];
+    expect(keys).toHaveLength(3); // two of receipts, one of records
+    expect((await fetch(`${registry.url}/logs/2027/checkpoint`, { method: 'OPTIONS' })).status).toBe(204);
+  });
+
+  it('are known to replicas within a second, and to those that start', async () => {
+    const replica = await startReplica();
+    expect(replica.get(RunningLogs).findByOrigin(SECOND)).toBeDefined();
+    await decide('open', '2028');
+    await expect.poll(() => replica.get(RunningLogs).findByOrigin(THIRD), { timeout: 3_000 }).toBeDefined();
+    expect(originOf(await publish())).toBe(SECOND); // the oldest that takes them
+    expect(originOf(await publish('/logs/2028/entries'))).toBe(THIRD);
+    const statement = draw();
+    const { receipt } = await replica
+      .get(RunningLogs)
+      .inCurrent((log) => log!.app.get(RegisterStatement).run(statement));
+    expect(originOf(receipt)).toBe(SECOND);
+    expect(await sizeOf('/logs/2028')).toBe(4n);
+    expect(originOf(await publish('/logs/2028/entries'))).toBe(THIRD);
+    expect(await sizeOf('/logs/2028')).toBe(5n);
+  });
+
+  it('go by vendors, certificates and revocations of the first, whatever the others hold', async () => {
+    const before = await sizeOf('/logs/2027');
+    const id = await admitVendor(registry);
+    const { pem, key } = makeCsr();
+    const { chain } = await issueTo(registry, id, pem);
+    const uri = `https://${id}.vendors.registry.localhost/`;
+    expect((await post(signSomeArtifact(uri, key, chain))).status).toBe(201);
+    expect(await sizeOf('/logs/2027')).toBe(before + 2n);
+    const suspended = await call(registry, 'post', `/api/v1/vendors/${id}/suspension`, 'alice', { reason: 'Test.' });
+    expect(suspended.status, suspended.text).toBe(201);
+    const refused = await post(signSomeArtifact(uri, key, chain));
+    expect([refused.status, Buffer.from(refused.body).toString()]).toEqual([
+      400,
+      expect.stringContaining('not active'),
+    ]);
+    expect(await sizeOf('/logs/2027')).toBe(before + 2n);
+  });
+
+  it('let bundles with receipts of any of them verify offline', async () => {
+    const trust = await deviceTrust();
+    expect(trust.logs.map(({ origin }) => origin)).toEqual([FIRST, SECOND, THIRD]);
+    const origins = new Set<string | undefined>();
+    for (const { statement, receipt } of published) {
+      origins.add(originOf(receipt));
+      expect(await verdictOf(statement, trust)).toMatchObject({ trusted: true });
+    }
+    expect(origins).toEqual(new Set([FIRST, SECOND, THIRD]));
+    // A device that has not heard of a log yet refuses its receipts.
+    const old = { ...trust, logs: trust.logs.slice(0, 1) };
+    expect(await verdictOf(published.at(-1)!.statement, old)).toMatchObject({
+      trusted: false,
+      code: 'verify/not-logged',
+    });
+  });
+
+  it('are checked, replayed, proved, mirrored and watched one by one', async () => {
+    await cli.run(['--registry', registry.url, 'root', 'update']);
+    for (const name of ['2027', '2028']) {
+      const from = ['--from', `${registry.url}/logs/${name}`, '--trust-first-use'];
+      const { fsck } = await must<{ fsck: { log: string; receipts: number } }>([
+        'fsck',
+        ...from,
+        '--receipts',
+        'all',
+        '--signatures',
+      ]);
+      expect(fsck.log).toBe(`${name}.log.registry.localhost`);
+      expect(fsck.receipts).toBeGreaterThan(1);
+      const { replay } = await must<{ replay: { admissions: number } }>(['replay', ...from]);
+      expect(replay.admissions).toBeGreaterThan(1);
+      const { proof } = await must<{ proof: { log: string } }>(['prove', '3', ...from]);
+      expect(proof.log).toBe(`${name}.log.registry.localhost`);
+      await pass(['mirror', cli.path(`mirror-${name}`), ...from]);
+      await pass(['monitor', ...from, '--state', cli.path(`state-${name}`), '--from-start', '--index', '--once']);
+    }
+    await must(['replay', '--from', registry.url, '--trust-first-use']);
+    const alone = ['--from', cli.path('mirror-2027'), '--trust-first-use'];
+    expect(
+      (await must<{ replay: { log: string } }>(['replay', ...alone, '--governance', `${registry.url}/log`])).replay.log,
+    ).toBe(SECOND);
+  });
+
+  it('are frozen by two members, once, and never the first', async () => {
+    const freeze = { action: 'freeze', log: FIRST, reason: 'x' };
+    const refused = await call(registry, 'post', '/api/v1/logs/proposals', 'alice', freeze);
+    expect([refused.status, (refused.body as { code: string }).code]).toEqual([409, 'log/governs']);
+    expect(await code(['retire', '2027', '--reason', 'x'])).toBe('log/not-frozen');
+
+    const [one, two] = [await propose('freeze', '2027'), await propose('freeze', '2027')];
+    expect(await code(['approve', one.id])).toBe('log/own-proposal');
+    const before = await sizeOf('/logs/2027');
+    const { logs } = await must<{ logs: LogInfo[] }>(['approve', one.id], 'bob');
+    expect(logs.map(({ state, takesStatements }) => [state, takesStatements])).toEqual([
+      ['closed', false],
+      ['frozen', false],
+      ['active', true],
+    ]);
+    expect(await code(['approve', two.id], 'bob')).toBe('log/not-active');
+    expect(await code(['freeze', '2027', '--reason', 'x'])).toBe('log/not-active');
+    const size = await sizeOf('/logs/2027');
+    expect(size > before).toBe(true);
+    const { items } = (await call(registry, 'get', '/api/v1/logs/2027/entries?limit=1')).body as {
+      items: { index: string; subject: string }[];
+    };
+    expect(items[0]).toMatchObject({ index: (size - 1n).toString(), subject: `log:${SECOND}` });
+    expect(await description('/logs/2027')).toMatchObject({ frozen: { size: size.toString() } });
+    expect((await description('/logs/2027')).receiptKeys[0]!.untilSize).toBe((size + 1n).toString());
+    // The registry's own log says it too.
+    const logged = (await call(registry, 'get', `/api/v1/log/entries?subject=log:${SECOND}`)).body as {
+      items: unknown[];
+    };
+    expect(logged.items).toHaveLength(2); // opened, frozen
+  });
+
+  it('hand over to the next, and are read as before', async () => {
+    expect(originOf(await publish())).toBe(THIRD);
+    const direct = await post(draw(), '/logs/2027/entries');
+    expect(direct.status).toBe(409);
+    const known = published.find(({ receipt }) => originOf(receipt) === SECOND)!;
+    const { entryId, entry } = parseStatement(known.statement);
+    const keys = (await grantedTrust()).logs.flatMap(({ receiptKeys }) => receiptKeys);
+    const receipt = await load(`/entries/${entryId}`);
+    expect(verifyReceipt(receipt, parseStatement(known.statement), keys)).toMatchObject({ origin: SECOND });
+    expect(entry).toHaveLength(32);
+    const third = logOf(SECOND).app.get(UpdateIndexMap);
+    expect(await third.isDue()).toBe(false);
+    const answer = await call(registry, 'get', `/api/v1/logs/2027/complete?vendor=${vendor.id}`);
+    expect(answer.status, answer.text).toBe(200);
+    const from = ['--from', `${registry.url}/logs/2027`, '--trust-first-use'];
+    await must(['fsck', ...from, '--receipts', 'all']);
+    await must(['replay', ...from]);
+    await pass(['monitor', ...from, '--state', cli.path('state-2027'), '--once']);
+    expect(await verdictOf(known.statement, await deviceTrust())).toMatchObject({ trusted: true });
+  });
+
+  it('do without their keys once they are retired', async () => {
+    const known = published.find(({ receipt }) => originOf(receipt) === SECOND)!;
+    const size = await sizeOf('/logs/2027');
+    const logs = await decide('retire', '2027');
+    expect(logs[1]).toMatchObject({ origin: SECOND, state: 'retired', retiredAt: expect.any(String) as string });
+    expect(await code(['retire', '2027', '--reason', 'x'])).toBe('log/not-frozen');
+    expect(await code(['freeze', '2027', '--reason', 'x'])).toBe('log/not-active');
+    rmSync(join(registry.config.keysDirectory, 'logs/2027'), { recursive: true });
+
+    const replica = await startReplica();
+    const third = replica.get(RunningLogs).findByOrigin(SECOND)!;
+    expect(() => third.app.get(LogIdentity).receipt).toThrow(expect.objectContaining({ code: 'log/key-missing' }));
+    const rooms = third.hotPaths;
+    const ask = async (path: string) => {
+      const reply = await rooms.find(path, { method: 'GET', headers: {} } as never);
+      return new Uint8Array(reply!.body as Uint8Array);
+    };
+    const checkpoint = await ask('/log/checkpoint');
+    expect(parseCheckpoint(parseNote(checkpoint).text)).toMatchObject({ origin: SECOND, size });
+    await ask('/log/checkpoint.cose');
+    await ask('/log/tile/0/000.p/3');
+    expect(JSON.parse(Buffer.from(await ask('/log/log.json')).toString())).toMatchObject({
+      retired: {},
+      frozen: { size: size.toString() },
+    });
+    const { entryId } = parseStatement(known.statement);
+    const receipt = await ask(`/entries/${entryId}`);
+    const trust = await deviceTrust();
+    const keys = trust.logs.flatMap(({ receiptKeys }) => receiptKeys);
+    expect(verifyReceipt(receipt, parseStatement(known.statement), keys)).toMatchObject({ origin: SECOND });
+    expect(existsSync(join(registry.config.keysDirectory, 'logs/2027'))).toBe(false);
+    expect(await registry.app.get(RunningLogs).complaint()).toBeUndefined();
+    expect(originOf(await publish())).toBe(THIRD);
+    // What its key would sign for a larger tree counts for nothing.
+    const log = trust.logs.find(({ origin }) => origin === SECOND)!;
+    expect(log.receiptKeys[0]!.untilSize).toBe(size + 1n);
+    expect(log.checkpointHistory.at(-1)!.untilSize).toBe(size + 1n);
+  });
+
+  it('take nothing when none is active, but records on and on', async () => {
+    await decide('freeze', '2028');
+    const refused = await post(draw());
+    expect([refused.status, Buffer.from(refused.body).toString()]).toEqual([
+      503,
+      expect.stringContaining('No log takes statements'),
+    ]);
+    await admitVendor(registry);
+    await must(['replay', '--from', registry.url, '--trust-first-use']);
+    await must(['replay', '--from', `${registry.url}/logs/2028`, '--trust-first-use']);
+  });
+
+  it('have their keys replaced each, and follow the first one’s key of records', async () => {
+    await decide('open', 'next');
+    const origin = 'next.log.registry.localhost';
+    const pathOf = (file: string) => join(registry.config.keysDirectory, file);
+    writeKey(pathOf('logs/next/log-receipt.next.pem'), generateKey('P-256'));
+    await decide('rotate-key', 'receipt', '--log', origin);
+    expect(await code(['rotate-key', 'record', '--log', origin, '--reason', 'x'])).toBe('log/no-next-key');
+    writeKey(pathOf('record.next.pem'), generateKey('P-256'));
+    await decide('rotate-key', 'record');
+    expect(originOf(await publish())).toBe(origin);
+    await decide('rotate-key', 'record', '--log', origin);
+    expect(originOf(await publish())).toBe(origin);
+    const from = ['--from', `${registry.url}/logs/next`, '--trust-first-use'];
+    await must(['fsck', ...from, '--signatures']);
+    await must(['replay', ...from]);
+    const { statement } = published.at(-1)!;
+    expect(await verdictOf(statement, await deviceTrust())).toMatchObject({ trusted: true });
+    expect(registry.app.get(SignSct)).toBeDefined();
+  });
+
+  /** As a client asks that knows the log by its own host name. */
+  function atHost(host: string, path: string): Promise<{ status: number; first: string }> {
+    return new Promise((resolve, reject) => {
+      const sent = request(`${registry.url}${path}`, { headers: { host } }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (part: string) => (text += part));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, first: text.split('\n')[0] ?? '' }));
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+  }
+
+  /** Another process on the same database. */
+  async function startReplica(): Promise<INestApplication> {
+    const { dataDirectory, keysDirectory } = registry.config;
+    const { config, secrets } = readConfig(
+      { PUBLIC_URL: registry.url, DATA_DIR: dataDirectory, KEYS_DIR: keysDirectory },
+      1,
+    );
+    const source = await new DataSource(registry.source.options).initialize();
+    const foundation = { config, secrets, clock: new SystemClock(), random: new SystemRandom(), source };
+    const { app } = await createApp(foundation, pino({ level: 'silent' }));
+    apps.push(app);
+    return app;
+  }
+});
+
+interface TrustedClaims {
+  applicationIdPrefixes: string[];
+  ociNamespaces: string[];
+}
+
+const NOTHING_REVOKED: TrustRoot['revocations'] = {
+  ...{ sequence: 0, asOf: new Date(), logSize: 0 },
+  ...{ certificates: new Map(), keys: new Map(), issuers: new Map(), vendors: new Map(), digests: new Map() },
+};
