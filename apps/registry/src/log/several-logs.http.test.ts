@@ -131,7 +131,15 @@ describe('several logs', () => {
       findRevocation: () => undefined,
       stale: [],
       findVendor: () => ({
-        ...{ id: vendor.id, uri: vendor.uri, legalName: 'V', status: 'active', claims: shown.claims, record },
+        ...{
+          id: vendor.id,
+          uri: vendor.uri,
+          legalName: 'V',
+          status: 'active',
+          claims: shown.claims,
+          record,
+          openpgpKeys: [],
+        },
       }),
     };
   }
