@@ -130,6 +130,7 @@ describe('several logs', () => {
       revocations: NOTHING_REVOKED,
       findRevocation: () => undefined,
       stale: [],
+      deviceCas: [],
       findVendor: () => ({
         ...{
           id: vendor.id,
@@ -139,6 +140,7 @@ describe('several logs', () => {
           claims: shown.claims,
           record,
           openpgpKeys: [],
+          anchors: [],
         },
       }),
     };
