@@ -130,7 +130,7 @@ describe('several logs', () => {
       revocations: NOTHING_REVOKED,
       findRevocation: () => undefined,
       stale: [],
-      deviceCas: [],
+      deviceCas: () => [],
       findVendor: () => ({
         ...{
           id: vendor.id,
