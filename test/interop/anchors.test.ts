@@ -3,7 +3,7 @@
  * vendor signs, in the repositories that the anchor claims, and nothing that the same CA issues to anybody else.
  */
 import { existsSync } from 'node:fs';
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { updateTrustRoot } from '@margo-trust/client';
 import type { TufSnapshot } from '@margo-trust/tuf';
@@ -49,7 +49,7 @@ beforeAll(async () => {
     const { targetNames } = await trustRoot();
     return targetNames.includes(`notation.ca.anchor-${anchor}.1.crt`);
   });
-  await configure(await trustRoot());
+  await configure();
 });
 afterAll(async () => {
   await service?.stop();
@@ -64,7 +64,6 @@ describe('notation verify, under a CA of the vendor’s own', () => {
     );
     const [digest] = await loadSigned(at('app.oci'), 'package');
     expectAccepted(await verify(`${at('app.oci')}@${digest}`));
-    await margoTrust('root', 'init', '--root', join(service.dataDir, 'demo/root.json'));
     expect((await margoTrust('verify', 'app.oci:1.0.0')).output).toMatch(/^trusted: app/);
   });
 
@@ -96,7 +95,7 @@ describe('notation verify, under a CA of the vendor’s own', () => {
       const { targetNames } = await trustRoot();
       return !targetNames.includes(`notation.ca.anchor-${anchor}.1.crt`);
     });
-    await configure(await trustRoot());
+    await configure();
     const [digest] = await loadSigned(at('app.oci'), 'package');
     expectRefused(await verify(`${at('app.oci')}@${digest}`), 'does not contain any trusted certificate');
     expect((await margoTrust('verify', 'app.oci:1.0.0')).output).toMatch(/^trusted: app/);
@@ -145,19 +144,12 @@ async function trustRoot(): Promise<TufSnapshot> {
   return snapshot;
 }
 
-/** notation's own files, out of the trust root: each store in its folder, and the policy. */
-async function configure(snapshot: TufSnapshot): Promise<void> {
+/** notation's own files, as our tool writes them out of the trust root, and the keys of its own that it signs with. */
+async function configure(): Promise<void> {
   const directory = at('config/notation');
   await rm(join(directory, 'truststore'), { recursive: true, force: true });
-  for (const name of snapshot.targetNames) {
-    const [, type, store, number] = /^notation\.(ca|tsa)\.([\w-]+)\.(\d+)\.crt$/.exec(name) ?? [];
-    if (type === undefined || store === undefined) continue;
-    await mkdir(join(directory, 'truststore/x509', type, store), { recursive: true });
-    await writeFile(join(directory, 'truststore/x509', type, store, `${number}.crt`), snapshot.target(name));
-  }
-  for (const file of ['trustpolicy.oci.json', 'trustpolicy.json']) {
-    await writeFile(join(directory, file), snapshot.target('notation.trustpolicy.oci.json'));
-  }
+  await margoTrust('root', 'init', '--root', join(service.dataDir, 'demo/root.json'));
+  await margoTrust('root', 'export', '--notation', directory);
   const keys = ['own', 'other'].map((name) => ({
     ...{ name, keyPath: at(`${name}.key`), certPath: at(`${name}-chain.pem`) },
   }));

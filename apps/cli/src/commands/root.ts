@@ -8,6 +8,7 @@ import type { Run } from '../command.ts';
 import { CliFault } from '../fault.ts';
 import { writeOutput } from '../files.ts';
 import { factLines, timeText, type Outcome } from '../outcome.ts';
+import { collectNotationConfig, notationTargets } from '../notation-config.ts';
 import { collectNotationCrls } from '../notation-crls.ts';
 import type { Session } from '../session.ts';
 import { encodeSigstoreFiles } from '../sigstore-files.ts';
@@ -38,6 +39,7 @@ export function addRoot(program: Command, run: Run): void {
       '--sigstore <directory>',
       'for cosign and its relatives: trusted_root.json, signing_config.v0.2.json; asks no network',
     )
+    .option('--notation <directory>', 'for notation: its trust stores and its trust policy')
     .option(
       '--notation-crls <directory>',
       'for notation on machines without network: its CRL cache, good for 30 days, from the registry',
@@ -83,29 +85,33 @@ async function show(session: Session): Promise<Outcome> {
 
 interface ExportOptions {
   sigstore?: string;
+  notation?: string;
   notationCrls?: string;
 }
 
-async function exportRoot(session: Session, { sigstore, notationCrls }: ExportOptions): Promise<Outcome> {
-  if (sigstore === undefined && notationCrls === undefined) {
-    throw new CliFault('cli/bad-usage', 'Nothing is to be written.', 'Give --sigstore or --notation-crls, or both.');
+async function exportRoot(session: Session, { sigstore, notation, notationCrls }: ExportOptions): Promise<Outcome> {
+  if (sigstore === undefined && notation === undefined && notationCrls === undefined) {
+    const advice = 'Give --sigstore, --notation or --notation-crls.';
+    throw new CliFault('cli/bad-usage', 'Nothing is to be written.', advice);
   }
   const { now } = session.io;
   const snapshot = await loadTrustRoot(session.trustRootDirectory, { now: now() });
-  const registry = await session.registryUrl();
   const paths: string[] = [];
-  const write = async (directory: string, files: Iterable<readonly [string, string]>): Promise<void> => {
+  const write = async (directory: string, files: Iterable<readonly [string, string | Uint8Array]>): Promise<void> => {
     for (const [name, content] of files) {
       await writeOutput(join(directory, name), content);
       paths.push(join(directory, name));
     }
   };
   if (sigstore !== undefined) {
+    const registry = await session.registryUrl();
     await write(sigstore, Object.entries(encodeSigstoreFiles(parseTrustRoot(snapshot), registry)));
   }
+  if (notation !== undefined) await write(notation, await notationConfig(session, snapshot));
   const inDetail = paths.map((path) => `written: ${path}`);
   if (notationCrls === undefined) return { data: { files: paths }, lines: inDetail };
 
+  const registry = await session.registryUrl();
   const progress = (text: string): void => session.printer.progress(text);
   const crls = await withTrustRoot(session, { offline: false }, (current) =>
     collectNotationCrls(current, { registry, now: now(), progress }),
@@ -115,6 +121,13 @@ async function exportRoot(session: Session, { sigstore, notationCrls }: ExportOp
     data: { files: paths },
     lines: [...inDetail, `written: ${crls.size} CRLs below ${join(notationCrls, 'crl')}`],
   };
+}
+
+/** Asks the network only where the trust root does not hold the files. */
+function notationConfig(session: Session, snapshot: TufSnapshot): Promise<Map<string, Uint8Array>> {
+  const collect = (held: TufSnapshot) => Promise.resolve(collectNotationConfig(held));
+  const isHeld = notationTargets(snapshot).every((name) => Object.hasOwn(snapshot.set.files, name));
+  return isHeld ? collect(snapshot) : withTrustRoot(session, { offline: false }, collect);
 }
 
 interface Refresh {

@@ -1,5 +1,5 @@
 import { type KeyObject, randomBytes } from 'node:crypto';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { encodeBase64, encodeHex, parseBase64 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { updateTrustRoot } from '@margo-trust/client';
@@ -255,6 +255,17 @@ describe('a CA of a vendor’s own', () => {
     expect(policy.trustPolicies).toHaveLength(2);
   });
 
+  it('is written for notation by our tool, each store in its folder', async () => {
+    expect((await cli.run(['--registry', registry.url, 'root', 'init', '--trust-first-use'])).code).toBe(0);
+    const exported = await cli.run(['--registry', registry.url, 'root', 'export', '--notation', cli.path('notation')]);
+    expect(exported.code, exported.stderr).toBe(0);
+    const read = (name: string) => readFileSync(cli.path(`notation/${name}`), 'utf8');
+    const pem = encodePem('CERTIFICATE', ca.certificate.der);
+    expect(read(`truststore/x509/ca/anchor-${anchor.id}/1.crt`)).toBe(pem);
+    expect(read('truststore/x509/tsa/margo/1.crt')).toContain('BEGIN CERTIFICATE');
+    expect(read('trustpolicy.json')).toBe(textOf(await trustRoot(), 'notation.trustpolicy.oci.json'));
+  });
+
   it('is refused a second time, whoever asks', async () => {
     expect((await propose(ca, acme)).body).toMatchObject({
       code: 'anchor/unfit',
@@ -349,7 +360,6 @@ describe('a CA of a vendor’s own', () => {
   });
 
   it('an auditor follows all of it, from the log alone', async () => {
-    expect((await cli.run(['--registry', registry.url, 'root', 'init', '--trust-first-use'])).code).toBe(0);
     const replayed = await cli.run(['--registry', registry.url, '--json', 'log', 'replay']);
     expect(replayed.code, replayed.stdout + replayed.stderr).toBe(0);
     expect(replayed.json()).toMatchObject({ replay: { admissions: 4 } });
