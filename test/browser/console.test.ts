@@ -1,11 +1,16 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContext, BrowserContextOptions, Page, Response } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseBase64 } from '@margo-trust/bytes';
 import { parseRelease, parseStatement, type Release } from '@margo-trust/statement';
 import type { LogEntry, LogEntryDetail, LogEntryPage } from '@margo-trust/wire';
+import { generateOpenpgpKey } from '../openpgp.ts';
+import { repository } from '../service.ts';
 import { because } from '../skipped.ts';
 import { axeFindings } from './axe.ts';
 import { findChromium, launchChromium } from './chromium.ts';
@@ -178,6 +183,24 @@ describe.skipIf(chromium === undefined)('the console', because('there is no Chro
     await page.getByText('Applications whose id begins with').waitFor();
     await page.getByRole('region', { name: 'Table of certificates' }).waitFor();
     await page.locator(`.entries a[href="/entry/${story.entry.index}"]`).waitFor();
+  });
+
+  it('shows the OpenPGP keys of a vendor as what they are', async () => {
+    const path = `/vendor/${story.entry.vendorId}`;
+    await page.goto(path);
+    await page.getByRole('region', { name: 'Table of certificates' }).waitFor();
+    expect(await page.getByText('OpenPGP').count()).toBe(0);
+
+    const { armored, fingerprint } = await generateOpenpgpKey();
+    const file = join(mkdtempSync(join(tmpdir(), 'margo-browser-')), 'key.asc');
+    writeFileSync(file, armored);
+    const args = ['openpgp', 'register', file, '--as', 'victor', '--registry', registry.url];
+    await promisify(execFile)(join(repository, 'apps/cli/bin/margo-trust.mjs'), args);
+    rmSync(dirname(file), { recursive: true });
+    await page.goto(path);
+    await page.getByRole('heading', { name: 'OpenPGP keys, for reading only' }).waitFor();
+    await page.getByText('Nothing becomes trusted by such a signature').waitFor();
+    expect(await page.locator('#openpgp ~ ul').innerText()).toContain(fingerprint.slice(0, 6));
   });
 
   it('works by keyboard alone and puts the focus where the reader is', async () => {

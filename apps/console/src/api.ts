@@ -4,6 +4,7 @@ import type {
   LogEntryDetail,
   LogEntryPage,
   LogSummary,
+  OpenpgpKeyList,
   Vendor,
   VendorPage,
 } from '@margo-trust/wire';
@@ -62,6 +63,10 @@ export async function loadVendor(id: string): Promise<Vendor> {
 
 export async function loadVendorCertificates(id: string): Promise<CertificatePage> {
   return loadJson(`/api/v1/vendors/${encodeURIComponent(id)}/certificates`);
+}
+
+export async function loadOpenpgpKeys(id: string): Promise<OpenpgpKeyList> {
+  return loadJson(`/api/v1/vendors/${encodeURIComponent(id)}/openpgp-keys`);
 }
 
 export async function loadCertificate(serial: string): Promise<Certificate> {

@@ -128,7 +128,7 @@ export function saidWords(said: Said, subject: string): string {
       return `signed release ${version} of ${applicationId} with ${listWords(parts)}`;
     }
     case 'record':
-      return `recorded: ${recordWords(said.record).toLowerCase()}`;
+      return `recorded: ${recordWords(said.record).toLowerCase().replace('openpgp', 'OpenPGP')}`;
     case 'policy':
       return 'set the rules for what this log accepts';
     case 'anchors':
@@ -167,7 +167,7 @@ const REASONS: Record<string, string> = {
 
 /** `vendor-admitted` → `Vendor admitted`. */
 export function recordWords(record: string): string {
-  return record === 'tuf-published' ? 'Trust root published' : labelWords(record);
+  return record === 'tuf-published' ? 'Trust root published' : labelWords(record).replace('Openpgp', 'OpenPGP');
 }
 
 /** What an OCI media type, or the short name of one in a statement’s subject, is to a person. */

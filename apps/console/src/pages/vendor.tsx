@@ -1,10 +1,11 @@
 import type { Vendor } from '@margo-trust/wire';
-import { loadEntries, loadVendor, loadVendorCertificates } from '../api.ts';
+import { loadEntries, loadOpenpgpKeys, loadVendor, loadVendorCertificates } from '../api.ts';
 import { useLoaded, useNow } from '../hooks.ts';
 import { EntryFeed } from '../parts/entry-feed.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Heading } from '../parts/heading.tsx';
 import { Failed, Waiting } from '../parts/notice.tsx';
+import { OpenpgpKeys } from '../parts/openpgp-keys.tsx';
 import { CertificateTable } from '../parts/certificate-table.tsx';
 import { useVendorCheck } from '../parts/use-vendor-check.ts';
 import { Verdict } from '../parts/verdict.tsx';
@@ -38,6 +39,7 @@ function Details({ vendor, now }: { vendor: Vendor; now: Date }) {
   const findings = useVendorCheck(vendor.id);
   const sentence = vendorSentence(findings, vendor, now);
   const certificates = useLoaded(`certificates ${vendor.id}`, () => loadVendorCertificates(vendor.id));
+  const openpgpKeys = useLoaded(`openpgp ${vendor.id}`, () => loadOpenpgpKeys(vendor.id));
   return (
     <>
       <Verdict outcome={sentence.outcome} title={sentence.title}>
@@ -103,6 +105,15 @@ function Details({ vendor, now }: { vendor: Vendor; now: Date }) {
         )}
         {certificates.state === 'ready' && <CertificateTable certificates={certificates.value.items} />}
       </section>
+      {openpgpKeys.state === 'failed' && (
+        <Failed title="The OpenPGP keys could not be loaded" message={openpgpKeys.message} />
+      )}
+      {openpgpKeys.state === 'ready' && openpgpKeys.value.items.length > 0 && (
+        <section aria-labelledby="openpgp">
+          <h2 id="openpgp">OpenPGP keys, for reading only</h2>
+          <OpenpgpKeys keys={openpgpKeys.value.items} />
+        </section>
+      )}
       <section aria-labelledby="entries">
         <h2 id="entries">Entries</h2>
         <EntryFeed
