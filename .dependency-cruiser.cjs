@@ -9,7 +9,7 @@ const RECORDS = ['^apps/registry/src/log/append-record\\.ts$', '^apps/registry/s
 
 // What the log can prove to anybody, and the keys it does so with: derived on read, nothing is written.
 const PROOFS =
-  '^apps/registry/src/log/(log-identity|logs-on-record|describe-trust-root|head-signer|issue-receipt|sign-sct|witnessing/published-checkpoint|keys/log-keys?)\\.ts$';
+  '^apps/registry/src/log/(served-log|log-identity|logs-on-record|describe-trust-root|head-signer|issue-receipt|sign-sct|witnessing/published-checkpoint|keys/log-keys?)\\.ts$';
 
 // How an entry looks to callers, wherever it is shown.
 const SHOWN = '^apps/registry/src/log/search/show-entry\\.ts$';

@@ -26,6 +26,7 @@ import { AuthorityStates0072 } from './0072-authority-states.ts';
 import { CertificateClass0074 } from './0074-certificate-class.ts';
 import { WorkloadBindings0075 } from './0075-workload-bindings.ts';
 import { SeveralLogs0076 } from './0076-several-logs.ts';
+import { SubscriptionsOfLogs0077 } from './0077-subscriptions-of-logs.ts';
 import { Anchors0080 } from './0080-anchors.ts';
 import { AnchoredCertificates0081 } from './0081-anchored-certificates.ts';
 import { OpenpgpKeys0087 } from './0087-openpgp-keys.ts';
@@ -63,6 +64,7 @@ export const MIGRATIONS = [
   CertificateClass0074,
   WorkloadBindings0075,
   SeveralLogs0076,
+  SubscriptionsOfLogs0077,
   Anchors0080,
   AnchoredCertificates0081,
   OpenpgpKeys0087,

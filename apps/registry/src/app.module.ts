@@ -64,6 +64,7 @@ export class LogAppModule {
         CallersModule,
         LogModule,
         TileExportModule,
+        NotificationsModule,
       ],
     };
   }

@@ -12,6 +12,7 @@ import { runGenesis } from './genesis.ts';
 import { FrontDoor } from './http/front-door.ts';
 import { holdRequests } from './http/hold-requests.ts';
 import { createDevelopmentKeys } from './keys/development-keys.ts';
+import { RunningLogs } from './log/running-logs.ts';
 import { PublishTiles } from './log/tiles/publish-tiles.ts';
 import { createLogger } from './logger.ts';
 import { FollowEntries } from './notifications/follow-entries.ts';
@@ -64,6 +65,9 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string
     closers.push(() => app.close());
     closers.push(() => drain(server));
     closers.push(() => app.get(FollowEntries).endAll());
+    closers.push(() => {
+      for (const log of app.get(RunningLogs).served) log.app.get(FollowEntries).endAll();
+    });
 
     await runGenesis(app);
     const warning = await findMovedAddress(app.get(CertificateReader), config.publicUrl);

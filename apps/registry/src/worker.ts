@@ -35,7 +35,6 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
   const [crls, trustRoot] = [app.get(IssueCrl), app.get(PublishTrustRoot)];
   const targets = app.get(RenewTargets);
   const map = app.get(UpdateIndexMap);
-  const notify = app.get(DeliverNotifications);
   const canary = app.get(Canary);
   const db = app.get(Db);
   const workers = [
@@ -53,7 +52,6 @@ export function startWorker(app: INestApplicationContext, onLost: (why: string) 
     ]),
     ...logWorkers(app, onLost),
     new Worker(db, [{ name: 'canary', lock: 66, isDue: () => canary.isDue(), run: () => canary.run() }]),
-    new Worker(db, [{ name: 'notifications', lock: 5, isDue: () => notify.isDue(), run: () => notify.run() }]),
   ];
   for (const worker of workers) worker.start();
   app.get(RunningLogs).onServed((log) => {
@@ -81,6 +79,7 @@ function logWorkers(app: INestApplicationContext, onLost: (why: string) => void)
     new Worker(db, [job('search', 11, search), job('index', 12, map)]),
     new Worker(db, [job('tiles', 3, tiles), job('partial tiles', 4, prune)], onLost),
     new Worker(db, [job('key transitions', 61, transitions), job('cosignatures', 45, cosignatures)]),
+    new Worker(db, [job('notifications', 5, app.get(DeliverNotifications))]),
   ];
 }
 

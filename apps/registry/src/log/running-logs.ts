@@ -54,6 +54,10 @@ export class RunningLogs implements BeforeApplicationShutdown, OtherLogs {
     for (const log of this.running.values()) watcher(log);
   }
 
+  get served(): RunningLog[] {
+    return [...this.running.values()];
+  }
+
   /** By the name below `/logs/`, as it comes from a caller. */
   find(name: string): RunningLog | undefined {
     for (const log of this.running.values()) if (log.log.name === name) return log;

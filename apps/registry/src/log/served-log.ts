@@ -26,6 +26,11 @@ export class ServedLog {
   get path(): string {
     return this.name === undefined ? '/log/' : `/logs/${this.name}/`;
   }
+
+  /** Where its part of the API is. */
+  get apiPath(): string {
+    return this.name === undefined ? '/api/v1/log' : `/api/v1/logs/${this.name}`;
+  }
 }
 
 /** Origin of the log of this name: a bare host name, since Sigstore clients refuse one with a path. */

@@ -14,6 +14,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import { TestCli } from '../../../../test/cli.ts';
+import { BAD_SEGMENTS, BAD_TILES } from '../../../../test/hostile-input.ts';
 import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { SystemClock } from '../clock.ts';
@@ -21,6 +22,7 @@ import { readConfig } from '../config.ts';
 import { createApp } from '../create-app.ts';
 import { generateKey, writeKey } from '../keys/development-keys.ts';
 import { SystemRandom } from '../random.ts';
+import { DeliverNotifications } from '../notifications/deliver-notifications.ts';
 import { PublishTrustRoot } from '../trust-root/publish-trust-root.ts';
 import { RenewTargets } from '../trust-root/renew-targets.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
@@ -340,6 +342,71 @@ describe('several logs', () => {
     });
   });
 
+  it('let in whom the first lets in, below their name', async () => {
+    const routes = [
+      ['post', '/entries/0/erasure', { reason: 'x' }],
+      ['get', '/policy/proposals', undefined],
+      ['get', '/subscriptions', undefined],
+    ] as const;
+    for (const [method, path, body] of routes) {
+      for (const prefix of ['/api/v1/log', '/api/v1/logs/2027']) {
+        expect([prefix, (await call(registry, method, `${prefix}${path}`, undefined, body)).status]).toEqual([
+          prefix,
+          401,
+        ]);
+        if (path === '/subscriptions') continue;
+        const forbidden = await call(registry, method, `${prefix}${path}`, 'victor', body);
+        expect([prefix, forbidden.status]).toEqual([prefix, 403]);
+      }
+    }
+    const response = await fetch(`${registry.url}/api/v1/logs/2027/entries`, {
+      headers: { Authorization: 'Bearer x' },
+    });
+    expect(response.status).toBe(401);
+  });
+
+  it('answer hostile paths as the first does', async () => {
+    const paths = BAD_SEGMENTS.filter((segment) => !/^\.\.?$/.test(segment)).flatMap((segment) => [
+      `entries/${segment}`,
+      `.well-known/scitt-keys/${segment}`,
+    ]);
+    for (const path of [...paths, ...BAD_TILES]) {
+      const isTile = path.startsWith('tile/');
+      const [own, first] = [await statusOf(`/logs/2027/${path}`), await statusOf(isTile ? `/log/${path}` : `/${path}`)];
+      expect([path, own]).toEqual([path, isTile && first === 200 ? expect.any(Number) : first]);
+      expect(own).toBeLessThan(500);
+    }
+    for (const name of BAD_SEGMENTS) {
+      for (const path of [`/logs/${name}/checkpoint`, `/api/v1/logs/${name}/entries`]) {
+        expect([path, await statusOf(path)]).toEqual([
+          path,
+          expect.toSatisfy((status: number) => status >= 400 && status < 500),
+        ]);
+      }
+    }
+  });
+
+  it('tell followers and subscribers each of its own entries', async () => {
+    const follow = await call(registry, 'get', '/api/v1/logs/2027/follow?after=2');
+    expect(follow.status, follow.text).toBe(200);
+    const { items } = follow.body as { items: { index: string }[] };
+    expect(items[0]).toMatchObject({ index: '3' });
+    const request = { organisation: vendor.id, url: 'https://example.com/hook', vendor: vendor.id };
+    const begun = await call(registry, 'post', '/api/v1/logs/2027/subscriptions', 'victor', request);
+    expect(begun.status, begun.text).toBe(201);
+    const { id } = begun.body as { id: string };
+    expect(begun.headers['location']).toBe(`/api/v1/logs/2027/subscriptions/${id}`);
+    const idsAt = async (path: string) =>
+      ((await call(registry, 'get', path, 'victor')).body as { items: { id: string }[] }).items.map((one) => one.id);
+    expect(await idsAt('/api/v1/logs/2027/subscriptions')).toEqual([id]);
+    expect(await idsAt('/api/v1/log/subscriptions')).toEqual([]);
+    expect((await call(registry, 'delete', `/api/v1/log/subscriptions/${id}`, 'victor')).status).toBe(404);
+    const [due, other] = [logOf(SECOND).app.get(DeliverNotifications), registry.app.get(DeliverNotifications)];
+    await publish('/logs/2027/entries');
+    expect([await due.isDue(), await other.isDue()]).toEqual([true, false]);
+    expect((await call(registry, 'delete', `/api/v1/logs/2027/subscriptions/${id}`, 'victor')).status).toBe(204);
+  });
+
   it('are checked, replayed, proved, mirrored and watched one by one', async () => {
     await cli.run(['--registry', registry.url, 'root', 'update']);
     for (const name of ['2027', '2028']) {
@@ -490,6 +557,19 @@ describe('several logs', () => {
     expect(await verdictOf(statement, await deviceTrust())).toMatchObject({ trusted: true });
     expect(registry.app.get(SignSct)).toBeDefined();
   });
+
+  /** Of a path as it stands, which `fetch` would tidy up; 400 where the server cuts the connection. */
+  function statusOf(path: string): Promise<number> {
+    const { hostname, port } = new URL(registry.url);
+    return new Promise((resolve) => {
+      const sent = request({ hostname, port, path: encodeURI(path).replaceAll('%25', '%') }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      });
+      sent.on('error', () => resolve(400));
+      sent.end();
+    });
+  }
 
   /** As a client asks that knows the log by its own host name. */
   function atHost(host: string, path: string): Promise<{ status: number; first: string }> {

@@ -4,6 +4,7 @@ import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
 import { Db } from '../db/db.ts';
 import { type FeedEntry, FeedReader } from '../log/search/feed.reader.ts';
+import { ServedLog } from '../log/served-log.ts';
 import { showEntry } from '../log/search/show-entry.ts';
 import { Random } from '../random.ts';
 import { toFeedFilter } from './follow-query.ts';
@@ -41,6 +42,7 @@ export class DeliverNotifications implements BeforeApplicationShutdown {
     private readonly feed: FeedReader,
     private readonly store: SubscriptionStore,
     private readonly config: Config,
+    private readonly log: ServedLog,
     private readonly random: Random,
     private readonly clock: Clock,
   ) {}
@@ -130,7 +132,7 @@ export class DeliverNotifications implements BeforeApplicationShutdown {
     return {
       specversion: '1.0',
       type: 'margo.trust.log.entry.v1',
-      source: `https://${this.config.domain}/log`,
+      source: `https://${this.config.domain}${this.log.path.replace(/\/$/, '')}`,
       id: data.index,
       subject: data.subject,
       time: data.registeredAt,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Db, type Tx } from '../db/db.ts';
+import { ServedLog } from '../log/served-log.ts';
 import type { FilterText } from './follow-query.ts';
 
 /** Somebody who is told of new entries at an address. */
@@ -56,21 +57,37 @@ interface DeliveryRow {
   milliseconds: number;
 }
 
-/** Subscriptions and what became of each attempt. A holder's writes count only while its lease does. */
+/** Subscriptions to the served log and what became of each attempt. A holder's writes count only while its lease does. */
 @Injectable()
 export class SubscriptionStore {
-  constructor(private readonly db: Db) {}
+  constructor(
+    private readonly db: Db,
+    private readonly log: ServedLog,
+  ) {}
 
   async insert(tx: Tx, subscription: Subscription, createdBy: string): Promise<void> {
     const { id, organisation, url, filter, secret, position, createdAt } = subscription;
     await tx.query(
-      `INSERT INTO log_subscription (id, organisation, url, filter, secret, position, created_at, created_by, next_attempt_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7)`,
-      [id, organisation, url, JSON.stringify(filter), Buffer.from(secret), position.toString(), createdAt, createdBy],
+      `INSERT INTO log_subscription (id, organisation, url, filter, secret, position, created_at, created_by, next_attempt_at,
+                                     log_id)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9)`,
+      [
+        ...[
+          id,
+          organisation,
+          url,
+          JSON.stringify(filter),
+          Buffer.from(secret),
+          position.toString(),
+          createdAt,
+          createdBy,
+        ],
+        this.log.id,
+      ],
     );
   }
 
-  /** Holds an organisation's subscriptions until the transaction ends, and counts them. */
+  /** Holds an organisation's subscriptions, to whichever log, until the transaction ends, and counts them. */
   async count(tx: Tx, organisation: string): Promise<number> {
     await tx.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [SUBSCRIPTIONS_LOCK, organisation]);
     const [row] = await tx.query<{ count: number }[]>(
@@ -82,14 +99,17 @@ export class SubscriptionStore {
 
   async of(organisations: readonly string[]): Promise<Subscription[]> {
     const rows = await this.db.query<Row>(
-      'SELECT * FROM log_subscription WHERE organisation = ANY($1) ORDER BY id DESC',
-      [[...organisations]],
+      'SELECT * FROM log_subscription WHERE organisation = ANY($1) AND log_id = $2 ORDER BY id DESC',
+      [[...organisations], this.log.id],
     );
     return rows.map(toSubscription);
   }
 
   async find(id: string): Promise<Subscription | undefined> {
-    const [row] = await this.db.query<Row>('SELECT * FROM log_subscription WHERE id = $1', [id]);
+    const [row] = await this.db.query<Row>('SELECT * FROM log_subscription WHERE id = $1 AND log_id = $2', [
+      id,
+      this.log.id,
+    ]);
     return row && toSubscription(row);
   }
 
@@ -121,7 +141,9 @@ export class SubscriptionStore {
   }
 
   async hasDue(size: bigint, now: Date): Promise<boolean> {
-    const rows = await this.db.query(`SELECT 1 FROM log_subscription WHERE ${DUE} LIMIT 1`, [size.toString(), now]);
+    const rows = await this.db.query(`SELECT 1 FROM log_subscription WHERE ${DUE} AND log_id = $3 LIMIT 1`, [
+      ...[size.toString(), now, this.log.id],
+    ]);
     return rows.length > 0;
   }
 
@@ -129,9 +151,9 @@ export class SubscriptionStore {
   async lease(tx: Tx, size: bigint, limit: number, now: Date, until: Date, lease: string): Promise<Subscription[]> {
     const rows = await tx.query<[Row[], number]>(
       `UPDATE log_subscription SET lease = $3, leased_until = $4 WHERE id IN (
-         SELECT id FROM log_subscription WHERE ${DUE} ORDER BY next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+         SELECT id FROM log_subscription WHERE ${DUE} AND log_id = $6 ORDER BY next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED)
        RETURNING *`,
-      [size.toString(), now, lease, until, limit],
+      [size.toString(), now, lease, until, limit, this.log.id],
     );
     return rows[0].map(toSubscription);
   }

@@ -13,6 +13,7 @@ import { Caller, Requires } from '../callers/requires.ts';
 import { JsonBody } from '../http/body.ts';
 import { Endpoint } from '../http/endpoint.ts';
 import { wireTime } from '../wire-time.ts';
+import { ServedLog } from '../log/served-log.ts';
 import { KeepSubscriptions } from './keep-subscriptions.ts';
 import { showSecret } from './sign-notification.ts';
 import type { Subscription } from './subscription.store.ts';
@@ -22,7 +23,10 @@ import type { Subscription } from './subscription.store.ts';
 @ApiTags('log')
 @Controller('api/v1/log/subscriptions')
 export class SubscriptionsController {
-  constructor(private readonly subscriptions: KeepSubscriptions) {}
+  constructor(
+    private readonly subscriptions: KeepSubscriptions,
+    private readonly log: ServedLog,
+  ) {}
 
   @Post()
   @Endpoint({
@@ -39,7 +43,7 @@ export class SubscriptionsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<LogSubscription> {
     const subscription = await this.subscriptions.begin(caller, request);
-    response.setHeader('Location', `/api/v1/log/subscriptions/${subscription.id}`);
+    response.setHeader('Location', `${this.log.apiPath}/subscriptions/${subscription.id}`);
     return { ...show(subscription), secret: showSecret(subscription.secret) };
   }
 
