@@ -1,5 +1,7 @@
-import { encodeBase64 } from '@margo-trust/bytes';
+import { encodeBase64, encodeBase64Url } from '@margo-trust/bytes';
+import { describeAnchor } from '@margo-trust/policy';
 import { CONTENT, encodeJsonPayload } from '@margo-trust/statement';
+import { makeOwnCa, makeOwnLeaf, type TestVendor } from '@margo-trust/testkit';
 import { describe, expect, it } from 'vitest';
 import { AdmissionReplay, GovernanceReplay, LogCheck, readGovernanceSeen, type ReplayReport } from '../src/index.ts';
 import { idOf, WorldLog } from './world-log.ts';
@@ -41,6 +43,46 @@ describe('a log that is not the first', () => {
     other.rest(seenOf(first));
     other.publish(acme);
     expect(replay(other, first)).toEqual({ admissions: 3, records: 4, raw: 0, erased: 0, policies: 1 });
+  });
+
+  describe('with a vendor’s own CA, which is registered in the first log', () => {
+    const ca = makeOwnCa();
+
+    /** EntryID of the record. */
+    function register(first: WorldLog, acme: TestVendor): string {
+      const anchor = {
+        ...({
+          purpose: 'artifact-signing',
+          vendorId: acme.id,
+          vendorUri: acme.uri,
+          certificate: ca.certificate,
+        } as const),
+        claims: { applicationIdPrefixes: [], ociNamespaces: ['registry.example/acme'] },
+        subject: { C: 'DE', ST: 'Hessen', O: `Vendor ${acme.id}` },
+        ...{ validFrom: first.now, validUntil: first.world.later(86_400) },
+      };
+      const { record, ...members } = describeAnchor(anchor, { at: first.now, approvals: 2 }) as { record: string };
+      first.record(record, `vendor:${acme.id}`, members, acme.id);
+      return encodeBase64Url(first.rows.at(-1)!.entry);
+    }
+
+    function signerOf(acme: TestVendor): TestVendor {
+      const { key, certificate } = makeOwnLeaf(ca, { subject: { organization: `Vendor ${acme.id}` } });
+      return { ...acme, key, certificate, chain: [certificate.der, ca.certificate.der] };
+    }
+
+    it('goes by the registrations at the place that its entries rest on', () => {
+      const { first, other } = world();
+      const acme = first.admit('acme');
+      const anchor = register(first, acme);
+      other.rest(seenOf(first));
+      first.record('anchor-withdrawn', `vendor:${acme.id}`, { vendor: acme.id, anchor }, acme.id);
+      other.publish(signerOf(acme)); // committed before the withdrawal, as the log says
+      expect(replay(other, first)).toMatchObject({ admissions: 1 });
+      other.rest(seenOf(first));
+      other.publish(signerOf(acme));
+      expect(() => replay(other, first)).toThrow(/x509\/no-path/);
+    });
   });
 
   it.each<[string, string, (first: WorldLog, other: WorldLog) => void]>([

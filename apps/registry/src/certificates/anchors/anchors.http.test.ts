@@ -512,3 +512,26 @@ describe('AnchorReader', () => {
     expect(after).toHaveLength(before.length + 1);
   });
 });
+
+// Last: nothing is published any more once there are records that the log does not hold.
+describe('the anchors of a vendor in all', () => {
+  it('are five hundred at most, since withdrawn ones stay published', async () => {
+    const vendor = await admit();
+    const { id } = (await propose(caOf(vendor), vendor)).body as Anchor;
+    await registry.source.query(
+      `INSERT INTO anchor (id, vendor_id, purpose, der, fingerprint, spki_sha256, terms, reason, issuer, subject, proposed_at,
+                           registered_at, log_index, entry_id, withdrawn_at, withdrawal_entry_id)
+       SELECT lpad(to_hex(n), 26, '0'), vendor_id, purpose, der, fingerprint, spki_sha256, terms, reason, issuer, subject,
+              proposed_at, now(), 1000000 + n, 'r' || n, now(), 'w' || n
+       FROM anchor, generate_series(1, $2) n WHERE id = $1`,
+      [id, 499],
+    );
+    expect((await propose(caOf(vendor), vendor)).status).toBe(201);
+    await registry.source.query(
+      `INSERT INTO anchor SELECT repeat('f', 26), vendor_id, purpose, der, fingerprint, spki_sha256, terms, reason, issuer,
+         subject, proposed_at, now(), 2000000, 'r', now(), 'w' FROM anchor WHERE id = $1`,
+      [id],
+    );
+    expect((await propose(caOf(vendor), vendor)).body).toMatchObject({ code: 'anchor/too-many' });
+  });
+});

@@ -17,6 +17,8 @@ import { JudgeProposal } from './judge-proposal.ts';
 
 /** Of one vendor, proposed or in force at a time. */
 const MAX_ANCHORS = 20;
+/** Ever: withdrawn ones stay in the vendor's file of the trust root, of which readers take a thousand. */
+const MAX_REGISTERED = 500;
 
 /** What somebody wants to be an anchor. The window defaults to: from now, as long as the certificate. */
 export interface AnchorOrder extends Omit<AnchorTerms, 'validFrom' | 'validUntil'> {
@@ -49,12 +51,17 @@ export class ProposeAnchor {
       await this.store.lockDecisions(tx);
       const findings = await this.judge.run(tx, anchor);
       if (findings.length > 0) throw unfit(findings);
-      const open = (await this.reader.ofVendor(vendorId, tx)).filter(({ state }) => state !== 'withdrawn');
+      const all = await this.reader.ofVendor(vendorId, tx);
+      const open = all.filter(({ state }) => state !== 'withdrawn');
       if (open.length >= MAX_ANCHORS) {
         throw new AnchorDecisionFault(
           'anchor/too-many',
           `A vendor has ${MAX_ANCHORS} anchors at most: withdraw one first.`,
         );
+      }
+      if (all.filter(({ registration }) => registration).length >= MAX_REGISTERED) {
+        const message = `A vendor has registered ${MAX_REGISTERED} anchors in all at most.`;
+        throw new AnchorDecisionFault('anchor/too-many', message);
       }
       await this.store.insert(tx, anchor);
       await this.audit.append(tx, {

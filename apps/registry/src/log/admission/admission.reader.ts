@@ -36,7 +36,7 @@ export class AdmissionReader {
   ) {}
 
   /** `undefined` for statements of the registry itself. */
-  async find({ index, issuer, vendorId, certificate }: EntryRecord): Promise<Admission | undefined> {
+  async find({ index, issuer, vendorId, certificate, registeredAt }: EntryRecord): Promise<Admission | undefined> {
     if (vendorId === undefined || issuer === this.identity.issuer) return undefined;
     const [[row], vendor, certificateRecordEntryId, anchorRecordEntryId] = await Promise.all([
       this.db.query<{ policy: string | null }>(
@@ -45,7 +45,7 @@ export class AdmissionReader {
       ),
       this.vendors.find(vendorId),
       certificate && this.certificates.findRecord(certificate),
-      certificate && this.anchored.findRegistration(certificate, index),
+      certificate && this.anchored.findRegistration(certificate, registeredAt),
     ]);
     return {
       policyIndex: BigInt(row?.policy ?? 0),

@@ -26,12 +26,15 @@ export class AnchoredCertificateStore {
     }
   }
 
-  /** EntryID of the last record below `index` that registered an anchor which the certificate has come under. */
-  async findRegistration(fingerprint: Uint8Array, index: bigint): Promise<string | undefined> {
+  /**
+   * EntryID of the record that had registered, at that time, the anchor which the certificate has come under. By time and not by index:
+   * the entry may be in another log than the record.
+   */
+  async findRegistration(fingerprint: Uint8Array, at: Date): Promise<string | undefined> {
     const [row] = await this.db.query<{ entry_id: string }>(
       `SELECT a.entry_id FROM anchored_certificate c JOIN anchor a ON a.id = c.anchor_id
-       WHERE c.fingerprint = $1 AND a.log_index < $2 ORDER BY a.log_index DESC LIMIT 1`,
-      [Buffer.from(fingerprint), index.toString()],
+       WHERE c.fingerprint = $1 AND a.registered_at <= $2 ORDER BY a.log_index DESC LIMIT 1`,
+      [Buffer.from(fingerprint), at],
     );
     return row?.entry_id;
   }
