@@ -1,7 +1,10 @@
 /** The process that {@link load} starts: a client that does as little as it can, so that it does not measure itself. */
 import { openSync, readSync } from 'node:fs';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { quantile } from './quantile.mjs';
+
+const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n');
 
 process.once('message', (order) =>
   run(order).then(
@@ -22,6 +25,8 @@ function run({
   limit = Infinity,
   expect,
   headers = {},
+  pace,
+  ca,
 }) {
   const { hostname, port, pathname } = new URL(url);
   const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -48,36 +53,48 @@ function run({
   let last = begin;
   const one = () =>
     new Promise((resolve, reject) => {
-      const socket = connect({
-        port: Number(port),
-        host: hostname,
-        noDelay: true,
-        onread: {
-          buffer: received,
-          callback: (length) => {
-            read(received.subarray(0, length));
-            return true;
-          },
+      const where = { port: Number(port), host: hostname, noDelay: true };
+      const onread = {
+        buffer: received,
+        callback: (length) => {
+          read(received.subarray(0, length));
+          return true;
         },
-      });
+      };
+      const socket = ca === undefined ? connect({ ...where, onread }) : connectTls({ ...where, ca });
+      if (ca !== undefined) socket.on('data', (part) => read(part));
       let sentAt = 0;
       let held = []; // parts of an answer whose head has not ended
       let missing = 0; // bytes of the body that have yet to come
+      let tail; // of a body in chunks: its last bytes, which say when it has ended
       const next = () => {
         const request = performance.now() < end ? draw() : undefined;
         if (request === undefined) return void socket.end(resolve);
         sentAt = performance.now();
-        socket.write(request);
+        if (pace === undefined) return void socket.write(request);
+        // Due whether or not the ones before have been answered: who waits for a free connection waits for the service.
+        const due = begin + (drawn * 1_000) / pace;
+        const wait = due - sentAt;
+        sentAt = due;
+        if (wait > 0) setTimeout(() => socket.write(request), wait);
+        else socket.write(request);
       };
       const finish = () => {
         last = performance.now();
         latencies.push(last - sentAt);
         next();
       };
-      socket.on('connect', next);
+      socket.on(ca === undefined ? 'connect' : 'secureConnect', next);
       socket.on('error', reject);
       socket.on('close', () => resolve());
+      const readChunks = (part) => {
+        tail = Buffer.concat([tail, part]).subarray(-LAST_CHUNK.length);
+        if (!tail.equals(LAST_CHUNK)) return;
+        tail = undefined;
+        finish();
+      };
       const read = (part) => {
+        if (tail !== undefined) return readChunks(part);
         if (missing > 0) {
           missing -= part.length;
           if (missing === 0) finish();
@@ -91,6 +108,10 @@ function run({
         if (!text.startsWith(wanted)) {
           const rest = bytes.subarray(headEnd + 4, headEnd + 300).toString('latin1');
           return reject(new Error(`Expected ${expect}, got ${text.split('\r\n', 1)[0]}: ${rest}`));
+        }
+        if (/transfer-encoding: chunked/i.test(text)) {
+          tail = Buffer.alloc(0);
+          return readChunks(bytes.subarray(headEnd + 4));
         }
         const length = Number(/content-length: (\d+)/i.exec(text)?.[1]);
         missing = headEnd + 4 + length - bytes.length;

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 /**
  * Load from a process of its own (load-client.mjs), closed loop: each connection sends its next request when it has the whole
- * answer to the last one. Ends after so many seconds, or when there is nothing left to send.
+ * answer to the last one. With `pace` so many a second are due, as long as there are connections, and latency counts from when one
+ * was due. With `ca` over TLS, to a server that it vouches for. Ends after so many seconds, or when there is nothing left to send.
  *
  * `url` and `method` are those of every request. `bodies` is a file of {@link writeBodies}, each of which is sent once, the
  * first `skip` left out, `limit` at most; `paths` are asked for in turn instead of the path of `url`.

@@ -86,6 +86,7 @@ describe('a registry in which something fails between two steps', () => {
 
   it.each(TRUST_STEPS)(
     'hands out what it has logged or nothing, and revokes everywhere or nowhere, after "%s"',
+    { timeout: 120_000 },
     async (step) => {
       for (const kind of KINDS) {
         planned = [{ step, kind }];

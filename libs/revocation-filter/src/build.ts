@@ -25,6 +25,15 @@ export interface FilterContent {
  * Takes time in proportion to `valid`. Faults with filter/bad-input when the content contradicts itself.
  */
 export function buildRevocationFilter(content: FilterContent): Uint8Array {
+  const steps = buildInSteps(content);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps of some ten milliseconds, for a thread that others want too; the last one gives the file. */
+export function* buildInSteps(content: FilterContent): Generator<undefined, Uint8Array> {
   const { revoked, valid, salt } = content;
   const header = encodeHeader(content);
   const levels: Level[] = [];
@@ -32,13 +41,16 @@ export function buildRevocationFilter(content: FilterContent): Uint8Array {
   let [inside, outside] = [revoked.words, valid.words];
   while (inside.length > 0) {
     if (levels.length === MAX_LEVELS) throw bad('A certificate is both revoked and valid.');
-    const level = makeLevel(inside, falsePositives(inside, outside, levels.length), seedOf(salt, levels.length));
+    const rate = falsePositives(inside, outside, levels.length);
+    const level = yield* makeLevel(inside, rate, seedOf(salt, levels.length));
     levels.push(level);
-    [inside, outside] = [select(outside, level), inside];
+    [inside, outside] = [yield* select(outside, level), inside];
   }
   const table = levels.flatMap(({ probes, bits }) => [Uint8Array.of(probes), word(bits)]);
   return concatBytes(...header, Uint8Array.of(levels.length), ...table, ...levels.map(({ bytes }) => bytes));
 }
+
+const WORDS_A_STEP = KEY_WORDS * 16_384;
 
 /** Least space in all: as rare in the first level as the revoked are, by √½; one in two in the others. */
 function falsePositives(inside: Uint32Array, outside: Uint32Array, level: number): number {
@@ -46,20 +58,24 @@ function falsePositives(inside: Uint32Array, outside: Uint32Array, level: number
   return Math.min(0.5, (Math.SQRT1_2 * inside.length) / outside.length);
 }
 
-function makeLevel(keys: Uint32Array, rate: number, seed: Level['seed']): Level {
+function* makeLevel(keys: Uint32Array, rate: number, seed: Level['seed']): Generator<undefined, Level> {
   const count = keys.length / KEY_WORDS;
   const probes = Math.min(MAX_PROBES, Math.max(1, Math.round(-Math.log2(rate))));
   const bits = Math.max(8, Math.ceil((count * -Math.log2(rate)) / Math.LN2));
   if (bits > MAX_BITS) throw bad('More certificates than a filter can hold.');
   const level = { bytes: new Uint8Array(Math.ceil(bits / 8)), offset: 0, bits, probes, seed };
-  for (let at = 0; at < keys.length; at += KEY_WORDS) addToLevel(level, keys, at);
+  for (let at = 0; at < keys.length; at += KEY_WORDS) {
+    addToLevel(level, keys, at);
+    if (at % WORDS_A_STEP === 0) yield;
+  }
   return level;
 }
 
-function select(keys: Uint32Array, level: Level): Uint32Array {
+function* select(keys: Uint32Array, level: Level): Generator<undefined, Uint32Array> {
   const found = new Uint32Array(keys.length);
   let count = 0;
   for (let at = 0; at < keys.length; at += KEY_WORDS) {
+    if (at % WORDS_A_STEP === 0) yield;
     if (!isInLevel(level, keys, at)) continue;
     for (let n = 0; n < KEY_WORDS; n += 1) found[count + n] = keys[at + n] ?? 0;
     count += KEY_WORDS;

@@ -1,4 +1,4 @@
-export { buildRevocationFilter, type FilterContent } from './build.ts';
+export { buildInSteps, buildRevocationFilter, type FilterContent } from './build.ts';
 export { FilterFault, type FilterFaultCode } from './fault.ts';
 export { FilterKeys } from './key.ts';
 export { openRevocationFilter, type RevocationFilter } from './open.ts';

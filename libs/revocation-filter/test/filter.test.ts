@@ -3,6 +3,7 @@ import { encodeHex, parseHex } from '@margo-trust/bytes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  buildInSteps,
   buildRevocationFilter,
   type FilterContent,
   FilterFault,
@@ -42,6 +43,16 @@ describe('a revocation filter', () => {
       expect(wrong, `${issued} with one in ${every}`).toEqual([]);
       expect(filter.issued).toBe(issued);
     }
+  });
+
+  it('is made in short steps for whoever has other things to do', () => {
+    const all = content(60_000, (n) => n % 100 === 0);
+    const steps = buildInSteps(all);
+    let count = 0;
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) count += 1;
+    expect(step.value).toEqual(buildRevocationFilter(all));
+    expect(count).toBeGreaterThanOrEqual(4); // those of the first level alone
   });
 
   it('is exact for any sets and salts', () => {

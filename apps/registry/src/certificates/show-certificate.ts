@@ -12,6 +12,7 @@ export function showCertificate(
   const { der, revocation, assurance, notAfter } = certificate;
   const parsed = parseCertificate(der);
   const workload = readWorkload(parsed);
+  const pem = encodePem('CERTIFICATE', der);
   const status = revocation ? 'revoked' : now > notAfter ? 'expired' : 'valid';
   return {
     serial: certificate.serial,
@@ -25,8 +26,8 @@ export function showCertificate(
     ...(status === 'valid' && assurance !== 'ci' && { renewAfter: wireTime(renewAfter(certificate)) }),
     status,
     entryId: certificate.entryId,
-    certificate: encodePem('CERTIFICATE', der),
-    chain: [der, ...issuers].map((one) => encodePem('CERTIFICATE', one)).join(''),
+    certificate: pem,
+    chain: [pem, ...issuers.map(pemOf)].join(''),
     ...(revocation && {
       revokedAt: wireTime(revocation.revokedAt),
       revocationReason: revocation.reason,
@@ -35,6 +36,15 @@ export function showCertificate(
     }),
   };
 }
+
+/** Of an issuer, which stands in every chain. */
+function pemOf(der: Uint8Array): string {
+  const known = pems.get(der) ?? encodePem('CERTIFICATE', der);
+  pems.set(der, known);
+  return known;
+}
+
+const pems = new WeakMap<Uint8Array, string>();
 
 /** The last quarter of its life, so that two certificates overlap for months: about 100 days of 397. */
 function renewAfter({ notBefore, notAfter }: IssuedCertificate): Date {

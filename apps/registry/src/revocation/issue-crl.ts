@@ -75,14 +75,17 @@ export class IssueCrl {
     const sequence = await this.revocations.sequence(tx);
     const progress = await this.revocations.progress(tx);
     const due = await this.findDue(tx, plans, progress);
-    if (due.length > 0) await this.sign(tx, due, sequence);
-    if (plans.every(({ ca }) => progress.get(ca) === sequence)) return;
+    const isDecided = plans.some(({ ca }) => progress.get(ca) !== sequence);
+    if (due.length === 0 && !isDecided) return;
+    const listed = await this.revocations.listed(tx);
+    if (due.length > 0) await this.sign(tx, due, sequence, listed);
+    if (!isDecided) return;
     await this.store.noteProgress(
       tx,
       plans.map(({ ca }) => ca),
       sequence,
     );
-    await this.feeds.run(tx);
+    await this.feeds.run(tx, listed);
     await this.steps.reached('feeds published');
   }
 
@@ -132,10 +135,15 @@ export class IssueCrl {
     return latest.twin.nextUpdate.getTime() - this.clock.now().getTime() <= twin.currentForMs - twin.renewAfterMs;
   }
 
-  private async sign(tx: Tx, due: readonly DueCrls[], sequence: bigint): Promise<void> {
+  private async sign(
+    tx: Tx,
+    due: readonly DueCrls[],
+    sequence: bigint,
+    leaves: readonly ListedCertificate[],
+  ): Promise<void> {
     const thisUpdate = wholeSeconds(this.clock.now());
     const atLeast = await this.leastNumber(thisUpdate);
-    const listed = groupByShard([...(await this.revocations.listed(tx)), ...(await this.revocations.listedCas(tx))]);
+    const listed = groupByShard([...leaves, ...(await this.revocations.listedCas(tx))]);
     const [crls, twins]: [NewCrl[], NewTwin[]] = [[], []];
     const files: Record<string, Omit<PublishedFile, 'etag'>> = {};
     for (const { plan, shards } of due) {

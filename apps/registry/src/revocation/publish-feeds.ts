@@ -5,7 +5,7 @@ import { Config } from '../config.ts';
 import type { Tx } from '../db/db.ts';
 import { fresh, PublishedFiles } from '../http/published-files.store.ts';
 import { encodeAtomFeed, encodeJsonFeed, encodeMiafList } from './feeds.ts';
-import { RevocationReader } from './revocation.reader.ts';
+import { type ListedCertificate, RevocationReader } from './revocation.reader.ts';
 
 /** The latest decisions that a feed names. */
 const NAMED = 100;
@@ -23,10 +23,10 @@ export class PublishFeeds {
     private readonly clock: Clock,
   ) {}
 
-  async run(tx: Tx): Promise<void> {
+  /** `list` is what the CRLs of leaves list. */
+  async run(tx: Tx, list: readonly ListedCertificate[]): Promise<void> {
     const decisions = await this.revocations.page(NAMED, undefined, tx);
     const feed = { url: this.config.publicUrl, decisions, now: this.clock.now() };
-    const list = await this.revocations.listed(tx);
     const cacheControl = fresh(5);
     await this.files.publishAll(tx, {
       '/revocations/feed.json': {

@@ -89,7 +89,7 @@ export class RevocationReader {
     const rows = await this.read<CertificateRow>(
       tx,
       `SELECT c.serial, c.fingerprint, c.vendor_id AS owner, c.issuer, c.shard, r.*
-       FROM current_revocation r JOIN certificate c ON c.serial = r.target
+       FROM current_revocation r CROSS JOIN LATERAL (SELECT * FROM certificate WHERE serial = r.target OFFSET 0) c
        WHERE r.kind = 'certificate' ORDER BY r.first_sequence`,
     );
     return rows.map((row) => ({
@@ -160,9 +160,9 @@ export class RevocationReader {
    */
   async listed(tx: Tx): Promise<ListedCertificate[]> {
     const rows = await tx.query<ListedRow[]>(
-      `SELECT DISTINCT ON (c.serial) c.serial, c.fingerprint, c.issuer, c.shard, r.reason, r.revoked_at, r.invalidity_date
-       FROM (${CONCERNED}) r JOIN certificate c ON c.serial = r.serial
-       WHERE r.is_on_crl AND c.assurance <> 'ci' ORDER BY c.serial, coalesce(r.refused_from, '-infinity'), r.sequence`,
+      `SELECT DISTINCT ON (serial) serial, fingerprint, issuer, shard, reason, revoked_at, invalidity_date
+       FROM (${CONCERNED}) concerned
+       WHERE is_on_crl AND assurance <> 'ci' ORDER BY serial, coalesce(refused_from, '-infinity'), sequence`,
     );
     return rows.map((row) => ({
       ...{ serial: row.serial, fingerprint: row.fingerprint, issuer: row.issuer, shard: row.shard },
@@ -189,8 +189,8 @@ export class RevocationReader {
   /** Shards, by CA, whose content decisions after `since` have changed; `-1` for all there are. */
   async concernedSince(tx: Tx, since: bigint): Promise<Map<string, Set<number>>> {
     const rows = await tx.query<{ ca: string; shard: number }[]>(
-      `SELECT DISTINCT c.issuer AS ca, c.shard
-       FROM (${CONCERNED}) r JOIN certificate c ON c.serial = r.serial WHERE r.is_on_crl AND c.assurance <> 'ci' AND r.sequence > $1`,
+      `SELECT DISTINCT issuer AS ca, shard FROM (${CONCERNED}) concerned
+       WHERE is_on_crl AND assurance <> 'ci' AND sequence > $1`,
       [since.toString()],
     );
     const found = new Map<string, Set<number>>();
@@ -277,14 +277,22 @@ interface ListedRow extends VerdictRow {
   shard: number;
 }
 
-/** Current decisions, each beside every certificate that it concerns by its own serial number, its key or its vendor. */
-const CONCERNED = `
-  SELECT target AS serial, reason, revoked_at, invalidity_date, refused_from, is_on_crl, sequence
-    FROM current_revocation WHERE kind = 'certificate'
-  UNION ALL SELECT c.serial, r.reason, r.revoked_at, r.invalidity_date, r.refused_from, r.is_on_crl, r.sequence
-    FROM current_revocation r JOIN certificate c ON c.spki_sha256 = decode(r.target, 'hex') WHERE r.kind = 'key'
-  UNION ALL SELECT c.serial, r.reason, r.revoked_at, r.invalidity_date, r.refused_from, r.is_on_crl, r.sequence
-    FROM current_revocation r JOIN certificate c ON c.vendor_id = r.target WHERE r.kind = 'vendor'`;
+/**
+ * Current decisions, each beside every certificate that it concerns by its own serial number, its key or its vendor: a few among very
+ * many, so each is looked up by itself. Left to choose, PostgreSQL reads all certificates, since it cannot know how few these are.
+ */
+const CONCERNED = [
+  ['certificate', 'serial = r.target'],
+  ['key', `spki_sha256 = decode(r.target, 'hex')`],
+  ['vendor', 'vendor_id = r.target'],
+]
+  .map(
+    ([kind, condition]) => `
+  SELECT c.serial, c.fingerprint, c.issuer, c.shard, c.assurance,
+         r.reason, r.revoked_at, r.invalidity_date, r.refused_from, r.is_on_crl, r.sequence
+    FROM current_revocation r CROSS JOIN LATERAL (SELECT * FROM certificate WHERE ${condition} OFFSET 0) c WHERE r.kind = '${kind}'`,
+  )
+  .join(' UNION ALL ');
 
 function toVerdict({ reason, revoked_at: revokedAt, invalidity_date: invalidityDate }: VerdictRow) {
   return { reason, revokedAt, ...(invalidityDate && { invalidityDate }) };

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { encodeUtf8, parseHex } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
-import { buildRevocationFilter, FilterKeys } from '@margo-trust/revocation-filter';
+import { buildInSteps, FilterKeys } from '@margo-trust/revocation-filter';
 import { CertificateReader } from '../certificates/certificate.reader.ts';
 import type { Tx } from '../db/db.ts';
 import { LogIdentity } from '../log/log-identity.ts';
 import type { CurrentRevocation } from '../revocation/revocation.reader.ts';
 
-/** Certificates that are read at once: hashing them takes a tenth of a second, and others want the thread too. */
-const AT_ONCE = 50_000;
+/** Certificates that are read at once: hashing them takes some 40 ms, and others want the thread too. */
+const AT_ONCE = 10_000;
 
 /**
  * Makes the exact filter over everything issued (libs/revocation-filter). What stands for a certificate is computed once and
@@ -34,21 +34,22 @@ export class MakeFilter {
     const authorities = await this.certificates.authorities(tx);
     const issuerKeys = new Map(authorities.map(({ name, certificate }) => [name, sha256(certificate.spki)]));
     await this.readOn(tx, issuerKeys);
-    const count = this.indices.findIndex((index) => BigInt(index) >= size);
-    const issued = count === -1 ? this.indices.length : count;
+    const issued = this.indices.findLastIndex((index) => index < Number(size)) + 1;
     const state = `${issued} ${revoked.map(({ serial }) => serial).join(' ')} ${[...issuerKeys.keys()].join(' ')}`;
     if (this.made?.state === state) return this.made.bytes;
 
     const keysOfRevoked = new FilterKeys();
     for (const { issuer, serial } of revoked) keysOfRevoked.add(keyOf(issuerKeys, issuer), parseHex(serial));
     const { origin } = this.identity;
-    const bytes = buildRevocationFilter({
-      origin,
-      logSize: Number(size),
-      issuers: authorities.filter(({ role }) => role === 'issuing').map(({ name }) => keyOf(issuerKeys, name)),
-      salt: sha256(encodeUtf8(`margo.revocation-filter.salt.v1\0${origin}\0${size}`)).subarray(0, 16),
-      ...partition(this.issued, issued, keysOfRevoked),
-    });
+    const bytes = await inTurns(
+      buildInSteps({
+        origin,
+        logSize: Number(size),
+        issuers: authorities.filter(({ role }) => role === 'issuing').map(({ name }) => keyOf(issuerKeys, name)),
+        salt: sha256(encodeUtf8(`margo.revocation-filter.salt.v1\0${origin}\0${size}`)).subarray(0, 16),
+        ...(await inTurns(partition(this.issued, issued, keysOfRevoked))),
+      }),
+    );
     this.made = { state, bytes };
     return bytes;
   }
@@ -65,8 +66,21 @@ export class MakeFilter {
   }
 }
 
+/** Lets others have their turn between the steps: at a million certificates they take a second together. */
+async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 /** The first `count` of all, by whether they are among the revoked; those beyond are nobody's concern yet. */
-function partition(all: FilterKeys, count: number, wanted: FilterKeys): { revoked: FilterKeys; valid: FilterKeys } {
+function* partition(
+  all: FilterKeys,
+  count: number,
+  wanted: FilterKeys,
+): Generator<undefined, { revoked: FilterKeys; valid: FilterKeys }> {
   const [revoked, valid] = [new FilterKeys(), new FilterKeys()];
   const known = new Map<number, number[]>();
   for (let at = 0; at < wanted.words.length; at += 4) {
@@ -75,6 +89,7 @@ function partition(all: FilterKeys, count: number, wanted: FilterKeys): { revoke
   }
   const { words } = all;
   for (let index = 0; index < count; index += 1) {
+    if (index % AT_ONCE === 0) yield;
     const at = index * 4;
     const places = known.get(words[at] ?? 0);
     const isRevoked = places?.some((place) => [1, 2, 3].every((n) => wanted.words[place + n] === words[at + n]));

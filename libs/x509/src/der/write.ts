@@ -81,8 +81,20 @@ export function derNamedBits(bits: readonly number[]): Uint8Array {
   return derConstructed(TAG.bitString, [Uint8Array.of(highest < 0 ? 0 : 7 - (highest & 7)), octets]);
 }
 
-/** OBJECT IDENTIFIER from dotted decimal. */
+/** OBJECT IDENTIFIER from dotted decimal. The same bytes each time: not to be written to. */
 export function derOid(dotted: string): Uint8Array {
+  const known = encodedOids.get(dotted);
+  if (known !== undefined) return known;
+  const encoded = encodeOid(dotted);
+  if (encodedOids.size < MOST_OIDS) encodedOids.set(dotted, encoded);
+  return encoded;
+}
+
+/** Certificates consist of the same few dozen. */
+const encodedOids = new Map<string, Uint8Array>();
+const MOST_OIDS = 256;
+
+function encodeOid(dotted: string): Uint8Array {
   if (!/^(?:[01]\.(?:\d|[123]\d)|2\.(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*))*$/.test(dotted)) {
     throw new X509Fault('x509/invalid-spec', `Not an object identifier: ${dotted}.`);
   }
