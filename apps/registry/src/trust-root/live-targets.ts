@@ -108,11 +108,15 @@ export function encodeRevocationList(state: RevocationState): Uint8Array {
  */
 export function encodeRevokedShards(certificates: readonly CurrentRevocation[]): Readonly<Record<string, Uint8Array>> {
   const shards = new Map<string, CurrentRevocation[]>();
+  const byVendor = new Map<string, CurrentRevocation[]>();
   for (const revocation of certificates) {
-    const name = revokedShard(revocation.vendorId);
-    const shard = shards.get(name);
-    if (shard) shard.push(revocation);
-    else shards.set(name, [revocation]);
+    const known = byVendor.get(revocation.vendorId);
+    const name = known ? '' : revokedShard(revocation.vendorId); // a hash: once for each vendor
+    const shard = known ?? shards.get(name) ?? [];
+    shard.push(revocation);
+    if (known) continue;
+    byVendor.set(revocation.vendorId, shard);
+    shards.set(name, shard);
   }
   return Object.fromEntries(
     [...shards].map(([name, revoked]) => [
