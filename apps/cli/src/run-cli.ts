@@ -1,4 +1,4 @@
-import { CommanderError, type Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { Run } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import { CliFault } from './fault.ts';
@@ -6,6 +6,14 @@ import type { Io } from './io.ts';
 import { Printer } from './printer.ts';
 import { buildProgram } from './program.ts';
 import { Session, type GlobalOptions } from './session.ts';
+
+/** What `margo-trust log` was told that goes for every command below it. */
+function ofLog(command: unknown): Pick<GlobalOptions, 'of'> {
+  for (let at = command instanceof Command ? command.parent : null; at; at = at.parent) {
+    if (at.name() === 'log') return at.opts<Pick<GlobalOptions, 'of'>>();
+  }
+  return {};
+}
 
 /** Runs one command line (without `node` and program name) and returns its exit code. Never throws. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
@@ -16,7 +24,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   const run: Run =
     (work) =>
     async (...given) => {
-      const session = new Session(io, printer, program.opts<GlobalOptions>());
+      const session = new Session(io, printer, { ...program.opts<GlobalOptions>(), ...ofLog(given.at(-1)) });
       exitCode = printer.outcome(await work(session, ...given));
     };
   const program = buildProgram(run);

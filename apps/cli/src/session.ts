@@ -14,6 +14,8 @@ export interface GlobalOptions {
   readonly as?: string;
   readonly trustRoot?: string;
   readonly plainHttp?: boolean;
+  /** Name of a log other than the first. */
+  readonly of?: string;
 }
 
 /** What a command works with: where things are, who runs it, and how to talk to them. Flag before environment before file. */
@@ -61,13 +63,19 @@ export class Session {
 
   /** The registry for anybody. */
   async api(): Promise<RegistryApi> {
-    return new RegistryApi({ url: await this.registryUrl(), plainHttp: this.plainHttp });
+    return new RegistryApi({ url: await this.registryUrl(), plainHttp: this.plainHttp, ...this.ofLog() });
+  }
+
+  /** Where the log's files are: at the registry, or below it for one of its own name. */
+  async logUrl(): Promise<string> {
+    const { of } = this.options;
+    return of === undefined ? this.registryUrl() : `${await this.registryUrl()}/logs/${encodeURIComponent(of)}`;
   }
 
   /** The registry for somebody who has signed in. */
   async signedInApi(): Promise<RegistryApi> {
     const url = await this.registryUrl();
-    return new RegistryApi({ url, token: await this.accessToken(url), plainHttp: this.plainHttp });
+    return new RegistryApi({ url, token: await this.accessToken(url), plainHttp: this.plainHttp, ...this.ofLog() });
   }
 
   /** The registry as whoever has signed in sees it, or else as everybody does: to members some answers say more. */
@@ -82,6 +90,10 @@ export class Session {
 
   async keepLogin(registry: string, tokenEndpoint: string, tokens: Tokens): Promise<void> {
     await this.logins.keep(registry, this.loginOf(tokenEndpoint, tokens));
+  }
+
+  private ofLog(): { readonly log?: string } {
+    return this.options.of === undefined ? {} : { log: this.options.of };
   }
 
   private async accessToken(registry: string): Promise<string> {

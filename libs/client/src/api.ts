@@ -57,6 +57,8 @@ export interface RegistryApiOptions {
   readonly url: string;
   /** OAuth 2 access token. Reading needs none. */
   readonly token?: string;
+  /** Name of the log whose part of the interface is meant, as in `/logs/<name>/`; default: the first one's. */
+  readonly log?: string;
   /** Allows plain HTTP to other machines. */
   readonly plainHttp?: boolean;
   /** For one request. Default 30. */
@@ -115,9 +117,11 @@ export interface PageQuery {
 export class RegistryApi {
   readonly url: string;
   private readonly token: string | undefined;
+  private readonly logPath: string;
   private readonly timeoutSeconds: number;
 
-  constructor({ url, token, plainHttp = false, timeoutSeconds = 30 }: RegistryApiOptions) {
+  constructor({ url, token, log, plainHttp = false, timeoutSeconds = 30 }: RegistryApiOptions) {
+    this.logPath = log === undefined ? 'log' : `logs/${segment(log)}`;
     this.url = parseServerUrl(url, { plainHttp });
     this.token = token;
     this.timeoutSeconds = timeoutSeconds;
@@ -353,7 +357,7 @@ export class RegistryApi {
   private async call<T extends object>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<T> {
     const reply = await exchange({
       method,
-      url: new URL(`${this.url}/api/v1/${path}`),
+      url: new URL(`${this.url}/api/v1/${path.replace(/^log(?=[/?]|$)/, this.logPath)}`),
       headers: {
         accept: 'application/json',
         ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }),

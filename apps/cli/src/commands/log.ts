@@ -16,7 +16,10 @@ import { addLogSubscriptions } from './log-subscribe.ts';
 import type { Session } from '../session.ts';
 
 export function addLog(program: Command, run: Run): void {
-  const log = program.command('log').description('look around in the log, and audit it');
+  const log = program
+    .command('log')
+    .description('look around in the log, and audit it')
+    .option('--of <name>', 'the log of this name, as in /logs/<name>/; default: the first');
   log
     .command('show')
     .description('the log, or one entry; what it answers is no evidence')

@@ -44,7 +44,7 @@ export function withAuditOptions(command: Command): Command {
 /** Opens a log to be audited. Its key is given, or comes from the trust root; never from the log unless that is wished. */
 export async function openAuditedLog(session: Session, options: AuditOptions): Promise<AuditedLog> {
   const { plainHttp } = session;
-  const files = await openLogFiles(options.from ?? (await session.registryUrl()), { plainHttp });
+  const files = await openLogFiles(options.from ?? (await session.logUrl()), { plainHttp });
   const pinned = await findKeys(session, files, options);
   const [only] = pinned;
   if (!only) throw new CliFault('cli/not-found', 'The trust root names no key of the log.', 'Give it: --log-key VKEY.');

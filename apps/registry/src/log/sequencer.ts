@@ -108,10 +108,6 @@ export class Sequencer implements OnApplicationShutdown {
   }
 
   private enqueue(entry: NewEntry): Promise<Registered> {
-    const missing = this.identity.findMissing();
-    if (missing !== undefined) {
-      throw new LogFault('log/key-missing', `This process does not have the ${missing} key that the log signs with.`);
-    }
     if (this.waiting.length >= MAX_WAITING) {
       throw new RegistrationFault('registration/overloaded', 'Too many registrations wait; try again in a second.');
     }
@@ -186,7 +182,15 @@ export class Sequencer implements OnApplicationShutdown {
     for (const { reject } of batch) reject(error);
   }
 
+  /** What this process could not acknowledge it does not commit. */
+  private refuseWithoutKeys(): void {
+    const missing = this.identity.findMissing();
+    if (missing === undefined) return;
+    throw new LogFault('log/key-missing', `This process does not have the ${missing} key that the log signs with.`);
+  }
+
   private async sealBatch(batch: readonly Waiting[], whenSent: () => void): Promise<Sealed> {
+    this.refuseWithoutKeys();
     let askedAt = 0;
     const { admitted, appended, skipped } = await this.db.transactionAhead(async (tx) => {
       const entries = batch.map(({ entry }) => entry);

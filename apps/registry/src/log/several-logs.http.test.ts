@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { decodeCbor } from '@margo-trust/cbor';
@@ -20,6 +21,7 @@ import { startTestRegistry, type TestRegistry } from '../../../../test/registry.
 import { SystemClock } from '../clock.ts';
 import { readConfig } from '../config.ts';
 import { createApp } from '../create-app.ts';
+import { runGenesis } from '../genesis.ts';
 import { generateKey, writeKey } from '../keys/development-keys.ts';
 import { SystemRandom } from '../random.ts';
 import { DeliverNotifications } from '../notifications/deliver-notifications.ts';
@@ -307,6 +309,20 @@ describe('several logs', () => {
     expect(await sizeOf('/logs/2028')).toBe(5n);
   });
 
+  it('take nothing in a process that lacks their keys, and such a one does not start', async () => {
+    const poor = mkdtempSync(join(tmpdir(), 'several-logs-keys-'));
+    cpSync(registry.config.keysDirectory, poor, { recursive: true });
+    rmSync(join(poor, 'logs/2028/log-receipt.pem'));
+    const replica = await startReplica(poor);
+    const before = await sizeOf('/logs/2028');
+    const registration = replica.get(RunningLogs).findByOrigin(THIRD)!.app.get(RegisterStatement);
+    await expect(registration.run(draw())).rejects.toThrow(expect.objectContaining({ code: 'log/key-missing' }));
+    expect(await sizeOf('/logs/2028')).toBe(before);
+    expect(await replica.get(RunningLogs).complaint()).toMatch(/2028.*receipt key is not here/);
+    await expect(runGenesis(replica)).rejects.toThrow(/logs\/2028 does not hold the receipt key/);
+    rmSync(poor, { recursive: true });
+  });
+
   it('go by vendors, certificates and revocations of the first, whatever the others hold', async () => {
     const before = await sizeOf('/logs/2027');
     const id = await admitVendor(registry);
@@ -424,10 +440,20 @@ describe('several logs', () => {
       expect(replay.admissions).toBeGreaterThan(1);
       const { proof } = await must<{ proof: { log: string } }>(['prove', '3', ...from]);
       expect(proof.log).toBe(`${name}.log.registry.localhost`);
+      await pass(['follow', ...from, '--all', '--once']);
       await pass(['mirror', cli.path(`mirror-${name}`), ...from]);
       await pass(['monitor', ...from, '--state', cli.path(`state-${name}`), '--from-start', '--index', '--once']);
     }
     await must(['replay', '--from', registry.url, '--trust-first-use']);
+    expect((await must<{ fsck: { log: string } }>(['fsck', '--of', '2027', '--trust-first-use'])).fsck.log).toBe(
+      SECOND,
+    );
+    expect((await must<{ log: { origin: string } }>(['show', '--of', '2027'])).log.origin).toBe(SECOND);
+    const found = await must<{ items?: unknown[]; entries?: unknown[] }>(['search', '--of', '2027', vendor.id]);
+    expect((found.items ?? found.entries ?? []).length).toBeGreaterThan(1);
+    const { current } = await must<{ current: { index: string } }>(['policy', 'show', '--of', '2027']);
+    expect(current.index).toBe('0');
+    expect(await code(['show', '--of', '2099'])).toBe('http/not-found');
     const alone = ['--from', cli.path('mirror-2027'), '--trust-first-use'];
     expect(
       (await must<{ replay: { log: string } }>(['replay', ...alone, '--governance', `${registry.url}/log`])).replay.log,
@@ -585,8 +611,8 @@ describe('several logs', () => {
   }
 
   /** Another process on the same database. */
-  async function startReplica(): Promise<INestApplication> {
-    const { dataDirectory, keysDirectory } = registry.config;
+  async function startReplica(keysDirectory = registry.config.keysDirectory): Promise<INestApplication> {
+    const { dataDirectory } = registry.config;
     const { config, secrets } = readConfig(
       { PUBLIC_URL: registry.url, DATA_DIR: dataDirectory, KEYS_DIR: keysDirectory },
       1,
