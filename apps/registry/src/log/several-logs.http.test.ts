@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +31,7 @@ import { RegisterStatement } from './admission/register-statement.ts';
 import { LogIdentity } from './log-identity.ts';
 import { RunningLogs } from './running-logs.ts';
 import { UpdateIndexMap } from './search/update-index-map.ts';
+import { PublishTiles } from './tiles/publish-tiles.ts';
 import { SignSct } from './sign-sct.ts';
 
 const FIRST = 'log.registry.localhost';
@@ -51,11 +52,14 @@ describe('several logs', () => {
   const cli = new TestCli();
   const apps: INestApplication[] = [];
   let registry: TestRegistry;
+  /** What a web server would serve. */
+  let files: string;
   let vendor: { id: string; uri: string; key: KeyObject; chain: string };
   const published: { statement: Uint8Array; receipt: Uint8Array }[] = [];
 
   beforeAll(async () => {
-    registry = await startTestRegistry();
+    files = mkdtempSync(join(tmpdir(), 'several-logs-files-'));
+    registry = await startTestRegistry({ env: { TILE_STORE: 'directory', TILE_DIRECTORY: files } });
     const id = await admitVendor(registry);
     const { pem, key } = makeCsr();
     const { chain } = await issueTo(registry, id, pem);
@@ -66,6 +70,7 @@ describe('several logs', () => {
     for (const app of apps) await app.close();
     await registry?.close();
     rmSync(cli.home, { recursive: true, force: true });
+    rmSync(files, { recursive: true, force: true });
   });
 
   const load = async (path: string) => new Uint8Array(await (await fetch(`${registry.url}${path}`)).arrayBuffer());
@@ -513,6 +518,15 @@ describe('several logs', () => {
     expect(await verdictOf(known.statement, await deviceTrust())).toMatchObject({ trusted: true });
   });
 
+  it('have their files each at a place of its own', async () => {
+    await registry.app.get(PublishTiles).run();
+    await logOf(SECOND).app.get(PublishTiles).run();
+    const originAt = (path: string) => readFileSync(join(files, path), 'utf8').split('\n')[0];
+    expect([originAt('checkpoint'), originAt('logs/2027/checkpoint')]).toEqual([FIRST, SECOND]);
+    await must(['fsck', '--from', join(files, 'logs/2027'), '--trust-first-use']);
+    await must(['replay', '--from', join(files, 'logs/2027'), '--trust-first-use', '--governance', files]);
+  });
+
   it('do without their keys once they are retired', async () => {
     const known = published.find(({ receipt }) => originOf(receipt) === SECOND)!;
     const size = await sizeOf('/logs/2027');
@@ -525,6 +539,8 @@ describe('several logs', () => {
     const replica = await startReplica();
     const third = replica.get(RunningLogs).findByOrigin(SECOND)!;
     expect(() => third.app.get(LogIdentity).receipt).toThrow(expect.objectContaining({ code: 'log/key-missing' }));
+    await third.app.get(PublishTiles).run();
+    expect(readFileSync(join(files, 'logs/2027/log.json'), 'utf8')).toContain('"retired"');
     const rooms = third.hotPaths;
     const ask = async (path: string) => {
       const reply = await rooms.find(path, { method: 'GET', headers: {} } as never);
@@ -614,7 +630,13 @@ describe('several logs', () => {
   async function startReplica(keysDirectory = registry.config.keysDirectory): Promise<INestApplication> {
     const { dataDirectory } = registry.config;
     const { config, secrets } = readConfig(
-      { PUBLIC_URL: registry.url, DATA_DIR: dataDirectory, KEYS_DIR: keysDirectory },
+      {
+        PUBLIC_URL: registry.url,
+        DATA_DIR: dataDirectory,
+        KEYS_DIR: keysDirectory,
+        TILE_STORE: 'directory',
+        TILE_DIRECTORY: files,
+      },
       1,
     );
     const source = await new DataSource(registry.source.options).initialize();
