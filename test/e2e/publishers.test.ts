@@ -10,11 +10,15 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OutsidePostgres, startOutsidePostgres } from '../postgres.ts';
 import { freePort, startService, type Service } from '../service.ts';
-import { bytesAt, until } from './audit.ts';
+import { bytesAt, pause, until } from './audit.ts';
 
 const REVOKED = 10_000;
 const AN_ORDER = 50;
 const SHARDS = 128;
+/** As revocation.store.ts has it: "crls". */
+const CRL_LOCK = 0x63726c73;
+/** After which a publisher that does nothing loses its turn. */
+const STANDS_STILL_SECONDS = 20;
 
 describe('two workers that publish', () => {
   let postgres: OutsidePostgres;
@@ -30,7 +34,8 @@ describe('two workers that publish', () => {
       ...{ story: false, dataDir: join(directory, name), ...options },
       env: { DATABASE_URL: postgres.url, KEYS_DIR: join(directory, 'keys'), ...env },
     });
-  const startWorker = (name: string) => start(name, { ROLE: 'worker' });
+  const startWorker = (name: string) =>
+    start(name, { ROLE: 'worker', DATABASE_URL: `${postgres.url}?application_name=${name}` });
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'margo-publishers-'));
@@ -49,14 +54,15 @@ describe('two workers that publish', () => {
   });
   afterAll(async () => {
     await database?.end();
+    for (const { child } of workers) child.kill('SIGCONT');
     await Promise.all([...workers, ...(api ? [api] : [])].map((service) => service.stop()));
     await postgres?.stop();
     await rm(directory, { recursive: true, force: true });
   });
 
   /** Certificates that nobody signed: rows as issuing makes them, since ten thousand signatures are not what this is about. */
-  async function plant(): Promise<string[]> {
-    const serials = Array.from({ length: REVOKED }, () => `40${randomBytes(15).toString('hex')}`);
+  async function plant(count: number): Promise<string[]> {
+    const serials = Array.from({ length: count }, () => `40${randomBytes(15).toString('hex')}`);
     await database.query(
       `INSERT INTO certificate (serial, fingerprint, spki_sha256, vendor_id, issuer, shard, der, not_before, not_after,
                                 log_index, entry_id, issued_at, assurance)
@@ -77,7 +83,7 @@ describe('two workers that publish', () => {
 
   it('number what they publish upwards, and lose none of 10,000 revocations, also when one of them is killed', async () => {
     const { url } = api;
-    const serials = await plant();
+    const serials = await plant(REVOKED);
     const client = new Poller(url);
     let isOver = false;
     const polling = (async () => {
@@ -124,6 +130,37 @@ describe('two workers that publish', () => {
     );
     const all = new Set(listed.flatMap(({ certificates }) => certificates.map(({ serial }) => serial)));
     expect(serials.filter((serial) => !all.has(serial))).toEqual([]);
+  });
+
+  it('go on when one of them stands still in the middle of publishing', async () => {
+    const [worker] = workers as [Service, Service];
+    const spare = await plant(200);
+    const holds = async () =>
+      (
+        await database.query(
+          `SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+           WHERE l.locktype = 'advisory' AND l.granted AND l.objid = $1 AND a.application_name = 'one'`,
+          [CRL_LOCK],
+        )
+      ).rows.length > 0;
+    for (;;) {
+      await revoke(spare.splice(0, 1));
+      for (let tries = 0; tries < 600 && !(await holds()); tries += 1) await pause(0.005);
+      worker.child.kill('SIGSTOP');
+      await pause(0.5);
+      if (await holds()) break; // and not just done, or the other one's turn
+      worker.child.kill('SIGCONT');
+    }
+    const client = new Poller(api.url);
+    const [serial = ''] = spare;
+    await revoke([serial]);
+    const since = performance.now();
+    await until(async () => (await client.poll()).has(serial));
+    expect((performance.now() - since) / 1_000).toBeLessThan(STANDS_STILL_SECONDS + 15);
+    worker.child.kill('SIGCONT');
+    await pause(3);
+    await revoke(spare.slice(1, 2));
+    await until(async () => (await client.poll()).has(spare[1]!));
   });
 });
 

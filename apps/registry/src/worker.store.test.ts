@@ -88,6 +88,38 @@ describe('the worker', () => {
     expect(most).toBe(1);
   });
 
+  it('goes on with a long job alone, but one that stands still loses it to another', async () => {
+    vi.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const STANDS_STILL_MS = 500;
+    let running = 0;
+    let most = 0;
+    const run = async () => {
+      most = Math.max(most, ++running);
+      await pause(4 * STANDS_STILL_MS);
+      running -= 1;
+    };
+    const begin = () => {
+      const job = { name: 'long', lock: 21, isDue: always, run };
+      const worker = new Worker(db, [job], undefined, STANDS_STILL_MS);
+      workers.push(worker);
+      worker.start();
+    };
+    begin();
+    await pause(100);
+    begin();
+    await pause(3 * STANDS_STILL_MS);
+    expect([running, most]).toEqual([1, 1]);
+    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+
+    // A process that stands still gives no sign of life.
+    most = 0;
+    vi.spyOn(globalThis, 'setInterval').mockReturnValue(undefined as never);
+    begin();
+    await pause(100);
+    begin();
+    await vi.waitFor(() => expect(most).toBe(2), { timeout: 5_000 });
+  });
+
   it('finishes the job under way when it is stopped, and begins no other', async () => {
     let isFinished = false;
     const begun = vi.fn();

@@ -98,6 +98,7 @@ export class Worker {
     private readonly db: Db,
     private readonly jobs: readonly Job[],
     private readonly onLost: (why: string) => void = () => undefined,
+    private readonly standsStillMs = STANDS_STILL_MS,
   ) {}
 
   start(): void {
@@ -138,17 +139,29 @@ export class Worker {
     }
   }
 
-  /** The lock belongs to a transaction, so it is gone when this process is. */
+  /**
+   * The lock belongs to a transaction, so it is gone when this process is. A process that stands still (a paused machine) is not gone:
+   * its transaction ends when it has given no sign of life for a while, and others do the job.
+   */
   private async runAlone(job: Job): Promise<void> {
     await this.db.transaction(async (tx) => {
-      const [row] = await tx.query<{ isMine: boolean }[]>('SELECT pg_try_advisory_xact_lock($1, $2) AS "isMine"', [
-        JOB_LOCKS,
-        job.lock,
-      ]);
-      if (row?.isMine) await job.run();
+      const [row] = await tx.query<{ isMine: boolean }[]>(
+        `SELECT pg_try_advisory_xact_lock($1, $2) AS "isMine", set_config('idle_in_transaction_session_timeout', $3, true)`,
+        [JOB_LOCKS, job.lock, `${this.standsStillMs}`],
+      );
+      if (!row?.isMine) return;
+      const signs = setInterval(() => void tx.query('SELECT 1').catch(() => undefined), this.standsStillMs / 5);
+      try {
+        await job.run();
+      } finally {
+        clearInterval(signs);
+      }
     });
   }
 }
+
+/** The transactions that publish CRLs and the trust root have the same limit. */
+const STANDS_STILL_MS = 20_000;
 
 const JOB_LOCKS = 0x6a6f6273; // "jobs"
 /** More than the number of any job. */

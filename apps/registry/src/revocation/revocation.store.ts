@@ -79,9 +79,12 @@ export class RevocationStore {
     ]);
   }
 
-  /** One issuer of CRLs at a time, in whatever process. */
+  /** One issuer of CRLs at a time, in whatever process; and not for long, if that stands still. */
   async lockCrls(tx: Tx): Promise<void> {
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [CRL_LOCK]);
+    await tx.query(`SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', $2, true)`, [
+      CRL_LOCK,
+      STANDS_STILL,
+    ]);
   }
 
   async insertCrls(tx: Tx, crls: readonly NewCrl[], twins: readonly NewTwin[]): Promise<void> {
@@ -122,4 +125,6 @@ function columns(crls: readonly Pick<NewCrl, 'ca' | 'shard' | 'number' | 'sha256
 }
 
 const DECISION_LOCK = 0x7265766f; // "revo"
+/** Milliseconds of a publisher that does nothing, as of a worker (worker.ts). */
+const STANDS_STILL = '20000';
 const CRL_LOCK = 0x63726c73; // "crls"

@@ -10,11 +10,18 @@ export interface TufFile {
   readonly bytes: Uint8Array;
 }
 
+/** Milliseconds of a publisher that does nothing, as of a worker (worker.ts). */
+const STANDS_STILL = '20000';
+
 /** Writes the trust root. Every method takes the caller's transaction; no version is ever used twice. */
 @Injectable()
 export class TrustRootStore {
-  /** Holds what is current until the transaction ends: one publisher at a time, in whatever process. */
+  /**
+   * Holds what is current until the transaction ends: one publisher at a time, in whatever process; and not for long, if that stands
+   * still.
+   */
   async lockCurrent(tx: Tx): Promise<CurrentTrustRoot | undefined> {
+    await tx.query(`SELECT set_config('idle_in_transaction_session_timeout', $1, true)`, [STANDS_STILL]);
     const [row] = await tx.query<CurrentRow[]>('SELECT * FROM tuf_current FOR UPDATE');
     return row && toCurrent(row);
   }
