@@ -88,9 +88,10 @@ export class RunningLogs implements BeforeApplicationShutdown, OtherLogs {
     }
   }
 
-  /** Looks at the table now. Those who ask meanwhile share the answer. */
-  look(): Promise<void> {
-    return (this.looking ??= this.lookOnce().finally(() => (this.looking = undefined)));
+  /** Looks at the table now, and not with a look that has begun before. What fails is said in the log, and tried again. */
+  async lookAgain(): Promise<void> {
+    await this.looking?.catch(() => undefined);
+    await this.look().catch((error: unknown) => this.complain(error));
   }
 
   /**
@@ -103,7 +104,8 @@ export class RunningLogs implements BeforeApplicationShutdown, OtherLogs {
       try {
         if (before === undefined)
           throw new LogFault('log/none-active', 'No log of this registry takes statements now.');
-        return await work(this.running.get(before));
+        const log = before === FIRST_LOG ? undefined : await this.load(before);
+        return await work(log);
       } catch (error) {
         const isOver = error instanceof LogFault && (error.code === 'log/frozen' || error.code === 'log/none-active');
         if (!isOver) throw error;
@@ -153,22 +155,34 @@ export class RunningLogs implements BeforeApplicationShutdown, OtherLogs {
     for (const watcher of this.watchers) watcher(log);
   }
 
-  /** Not what a look has found that began before. */
-  private async lookAgain(): Promise<void> {
-    await this.looking?.catch(() => undefined);
-    await this.look();
+  /** One that takes statements, which may be starting just now. */
+  private async load(id: number): Promise<RunningLog> {
+    if (!this.running.has(id)) await this.lookAgain();
+    const log = this.running.get(id);
+    if (log) return log;
+    throw new LogFault('log/key-missing', 'This process cannot serve the log that takes statements now.');
+  }
+
+  /** Those who ask meanwhile share the answer. */
+  private look(): Promise<void> {
+    return (this.looking ??= this.lookOnce().finally(() => (this.looking = undefined)));
   }
 
   private async lookOnce(): Promise<void> {
     const { start } = this;
     if (!start) return;
     const logs = await this.reader.all();
+    this.currentId = logs.length === 0 ? FIRST_LOG : currentOf(logs)?.log.id;
+    const failures: unknown[] = [];
     for (const { log, state } of logs) {
       if (state === 'retired') this.retired.add(log.id);
       if (log.isFirst || this.running.has(log.id) || this.opening.has(log.id)) continue;
-      this.adopt(await start(log));
+      await start(log).then(
+        (started) => this.adopt(started),
+        (error: unknown) => failures.push(error),
+      );
     }
-    this.currentId = this.start === undefined || logs.length === 0 ? FIRST_LOG : currentOf(logs)?.log.id;
+    if (failures.length > 0) throw failures[0];
     this.failure = undefined;
   }
 

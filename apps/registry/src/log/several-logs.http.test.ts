@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -325,6 +325,9 @@ describe('several logs', () => {
     expect(await sizeOf('/logs/2028')).toBe(before);
     expect(await replica.get(RunningLogs).complaint()).toMatch(/2028.*receipt key is not here/);
     await expect(runGenesis(replica)).rejects.toThrow(/logs\/2028 does not hold the receipt key/);
+    cpSync(join(registry.config.keysDirectory, 'logs/2028/log-receipt.pem'), join(poor, 'logs/2028/log-receipt.pem'));
+    chmodSync(join(poor, 'logs/2028/log-receipt.pem'), 0o644);
+    await expect(startReplica(poor)).rejects.toThrow(/open to others/);
     rmSync(poor, { recursive: true });
   });
 

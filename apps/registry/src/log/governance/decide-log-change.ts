@@ -78,7 +78,7 @@ export class DecideLogChange {
       if (proposed.action === 'freeze') await (await this.find(proposed.log)).app.get(FreezeLog).prepare();
       await this.decide(member, id, note);
     }
-    await this.logs.look();
+    await this.logs.lookAgain();
     await this.settle(proposed);
   }
 
@@ -167,7 +167,7 @@ export class DecideLogChange {
 
   /** A log of its own name, which another process may have opened a moment ago. */
   private async find(origin: string): Promise<RunningLog> {
-    if (!this.logs.findByOrigin(origin)) await this.logs.look();
+    if (!this.logs.findByOrigin(origin)) await this.logs.lookAgain();
     const found = this.logs.findByOrigin(origin);
     if (found) return found;
     throw new LogChangeFault('log/no-such-log', 'This registry has no such log: see the list of logs.');
