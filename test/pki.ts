@@ -16,6 +16,7 @@ import { MemberStore } from '../apps/registry/src/callers/member.store.ts';
 import { type AuthorityState, CertificateReader } from '../apps/registry/src/certificates/certificate.reader.ts';
 import { CertificateStore } from '../apps/registry/src/certificates/certificate.store.ts';
 import { CreateAuthorities } from '../apps/registry/src/certificates/create-authorities.ts';
+import { KeepAuthorities } from '../apps/registry/src/certificates/keep-authorities.ts';
 import { Db } from '../apps/registry/src/db/db.ts';
 import { LogReader } from '../apps/registry/src/log/log.reader.ts';
 import { OpenLog } from '../apps/registry/src/log/open-log.ts';
@@ -24,11 +25,12 @@ import type { TestRegistry } from './registry.ts';
 
 /** Does what genesis does for certificates, where it has not been done. */
 export async function ensurePki({ app }: TestRegistry): Promise<void> {
-  const isOpen = (await app.get(LogReader).findHead()) !== undefined;
-  await app.get(Db).transaction(async (tx) => {
-    await app.get(CreateAuthorities).run(tx);
-    if (!isOpen) await app.get(OpenLog).run(tx, {});
-  });
+  if ((await app.get(LogReader).findHead()) === undefined) {
+    await app.get(Db).transaction(async (tx) => {
+      await app.get(KeepAuthorities).run(tx, await app.get(CreateAuthorities).run());
+      await app.get(OpenLog).run(tx, {});
+    });
+  }
   await app.get(IssueCrl).run();
 }
 

@@ -8,6 +8,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openTestDatabase } from '../../../test/database.ts';
 import { CreateAuthorities } from './certificates/create-authorities.ts';
+import { KeepAuthorities } from './certificates/keep-authorities.ts';
 import { FixedClock } from './clock.ts';
 import { Config, readConfig } from './config.ts';
 import { createApp } from './create-app.ts';
@@ -21,6 +22,7 @@ import { OpenLog } from './log/open-log.ts';
 import { SystemRandom } from './random.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { PerformCeremony } from './trust-root/perform-ceremony.ts';
+import { PublishCeremony } from './trust-root/publish-ceremony.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
 import { SignOnlineRoles } from './trust-root/sign-online-roles.ts';
 import { TrustRootReader } from './trust-root/trust-root.reader.ts';
@@ -107,7 +109,7 @@ describe('genesis', () => {
     expect([await count('authority'), await count('log_entry'), await count('tuf_metadata')]).toEqual([4, 4, 5]);
   });
 
-  it.each([CreateAuthorities, OpenLog, PerformCeremony])(
+  it.each([CreateAuthorities, KeepAuthorities, OpenLog, PerformCeremony, PublishCeremony])(
     'leaves nothing when it dies after %o, and can be repeated',
     async (step: Type<object>) => {
       await expect(foundRegistry(withOther(step, dyingAfter))).rejects.toThrow('killed');

@@ -5,26 +5,24 @@ import { CreateAuthorities } from './certificates/create-authorities.ts';
 import { Clock } from './clock.ts';
 import { Config } from './config.ts';
 import { Db, type Tx } from './db/db.ts';
-import { findFoundedDomain, insertGenesis, lockGenesis } from './genesis.store.ts';
+import { found, planCeremony } from './founding/founding.ts';
+import { findFoundedDomain, lockGenesis } from './genesis.store.ts';
 import { KeyRing } from './keys/key-ring.ts';
 import { authoritySlot } from './keys/slots.ts';
-import { describeTrustRoot } from './log/describe-trust-root.ts';
 import { LogKeys } from './log/keys/log-keys.ts';
 import { RestoreLogKeys } from './log/keys/restore-log-keys.ts';
 import { LogIdentity } from './log/log-identity.ts';
-import { OpenLog } from './log/open-log.ts';
 import { RunningLogs } from './log/running-logs.ts';
 import { ServedLog } from './log/served-log.ts';
-import { RollbackLatch } from './log/rollback/rollback-latch.ts';
 import { IssueCrl } from './revocation/issue-crl.ts';
 import { StartError } from './start-error.ts';
-import { encodeGrantedTargets } from './trust-root/granted-targets.ts';
 import { PerformCeremony } from './trust-root/perform-ceremony.ts';
 import { PublishTrustRoot } from './trust-root/publish-trust-root.ts';
+import { wholeSeconds } from './wire-time.ts';
 
 /**
  * Makes a registry out of an empty database: certificates, log and ceremony in one transaction, then the CRLs and the first
- * publication. In development only, where all keys are at hand.
+ * publication. In development only, where all keys are at hand; in production people do it (founding/run-founding.ts).
  * Refuses a database that was founded for another domain or with other keys, in every mode.
  */
 export async function foundRegistry(app: INestApplicationContext): Promise<void> {
@@ -39,7 +37,7 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
       await app.get(LogKeys).refresh(tx);
       return refuseMissingKeys(app, config);
     }
-    if (config.mode === 'development') await found(app, tx);
+    if (config.mode === 'development') await foundWithOwnKeys(app, tx);
   });
 
   await app.get(LogKeys).refresh();
@@ -55,20 +53,12 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
   await publish.run();
 }
 
-async function found(app: INestApplicationContext, tx: Tx): Promise<void> {
-  const { domain, keysDirectory, witnessing } = app.get(Config);
-  const complaint = app.get(RollbackLatch).complaint();
-  if (complaint !== undefined) {
-    throw new StartError(
-      `${complaint} Restore the database, or, to begin anew, do so with new keys: without ${keysDirectory} and DATA_DIR.`,
-    );
-  }
-  await insertGenesis(tx, domain, app.get(Clock).now());
-  const authorities = await app.get(CreateAuthorities).run(tx);
-  const logs = [{ identity: app.get(LogIdentity) }];
-  const trustRoot = describeTrustRoot(domain, authorities, logs, witnessing?.demand ?? 'reported');
-  await app.get(OpenLog).run(tx, trustRoot);
-  await app.get(PerformCeremony).run(tx, encodeGrantedTargets(trustRoot, authorities));
+/** As in production, except that what ceremonies make elsewhere is made here first. */
+async function foundWithOwnKeys(app: INestApplicationContext, tx: Tx): Promise<void> {
+  const authorities = await app.get(CreateAuthorities).run();
+  const ceremony = app.get(PerformCeremony);
+  const plan = planCeremony(app, authorities, ceremony.publicKeys(), wholeSeconds(app.get(Clock).now()));
+  await found(app, tx, { authorities, crls: [], plan, signatures: await ceremony.run(plan) });
 }
 
 function refuseOtherDomain(founded: string, { domain }: Config): void {

@@ -1,5 +1,6 @@
 export { TufFault, type TufFaultCode } from './fault.ts';
 export { encodeCanonicalJson, type CanonicalJson } from './canonical-json.ts';
+export { encodePublicKeyPem, parsePublicKeyPem } from './pem.ts';
 export { tufKeyFromSpki, tufKeyId, findPublicKey, type TufKey } from './key.ts';
 export {
   MAX_BYTES,
@@ -47,6 +48,21 @@ export {
   type TargetsDescription,
   type TimestampDescription,
 } from './write.ts';
+export {
+  assembleCeremony,
+  CEREMONY_ROLES,
+  draftCeremony,
+  encodeCeremonyPlan,
+  encodeCeremonySignatures,
+  hashCeremonyPlan,
+  OFFLINE_LIFETIME_MS,
+  parseCeremonyPlan,
+  parseCeremonySignatures,
+  type CeremonyDraft,
+  type CeremonyPlan,
+  type CeremonyRole,
+  type CeremonySignatures,
+} from './ceremony.ts';
 export {
   refreshTuf,
   type ExpiryPolicy,

@@ -20,6 +20,7 @@ import { MoveAuthority } from './move-authority.ts';
 import { CertificateStore } from './certificate.store.ts';
 import { CertificatesController } from './certificates.controller.ts';
 import { CreateAuthorities } from './create-authorities.ts';
+import { KeepAuthorities } from './keep-authorities.ts';
 import { IssueCertificate } from './issue-certificate.ts';
 import { RequestCertificate } from './request-certificate.ts';
 import { SignLeaf } from './sign-leaf.ts';
@@ -66,6 +67,7 @@ import { WorkloadStore } from './workload/workload.store.ts';
     MoveAuthority,
     CertificateStore,
     CreateAuthorities,
+    KeepAuthorities,
     IssueCertificate,
     ClockGuard,
     IssueTimestamp,
@@ -80,7 +82,7 @@ import { WorkloadStore } from './workload/workload.store.ts';
     WorkloadStore,
     WorkloadTokens,
   ],
-  exports: [CreateAuthorities],
+  exports: [CreateAuthorities, KeepAuthorities],
 })
 export class CertificatesModule implements OnModuleInit {
   constructor(

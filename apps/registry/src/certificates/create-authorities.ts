@@ -12,38 +12,29 @@ import {
 } from '@margo-trust/x509';
 import { Clock } from '../clock.ts';
 import { Config } from '../config.ts';
-import type { Tx } from '../db/db.ts';
-import { fresh, PublishedFiles } from '../http/published-files.store.ts';
 import { KeyRing } from '../keys/key-ring.ts';
 import type { KeySlot } from '../keys/slots.ts';
 import { Random } from '../random.ts';
 import { wholeSeconds } from '../wire-time.ts';
-import { type Authority, type AuthorityName, type AuthorityRole, CertificateReader } from './certificate.reader.ts';
-import { CertificateStore } from './certificate.store.ts';
+import type { Authority, AuthorityName, AuthorityRole } from './certificate.reader.ts';
 import { plainHttp } from './publication-address.ts';
 import { signCertificate } from './sign-certificate.ts';
 
 /**
- * Makes the registry's certificates at genesis, in the caller's transaction: the root and the issuing CA below it, and,
- * apart from them, the time-stamping CA and its authority. Publishes each at `/ca/<name>.crt`.
- * Needs the offline keys `ca-root` and `tsa-ca`. Returns what there is when it was done before.
+ * Makes the registry's first certificates: the root and the issuing CA below it, and, apart from them, the time-stamping CA and its
+ * authority. Needs the offline keys `ca-root` and `tsa-ca`, as development has them; elsewhere ceremonies make the certificates.
  */
 @Injectable()
 export class CreateAuthorities {
   constructor(
-    private readonly reader: CertificateReader,
-    private readonly store: CertificateStore,
-    private readonly files: PublishedFiles,
     private readonly keys: KeyRing,
     private readonly config: Config,
     private readonly clock: Clock,
     private readonly random: Random,
   ) {}
 
-  async run(tx: Tx): Promise<readonly Authority[]> {
-    const existing = await this.reader.authorities(tx);
-    if (existing.length > 0) return existing;
-
+  /** Keeps nothing: {@link KeepAuthorities} does. */
+  async run(): Promise<readonly Authority[]> {
     const root = await this.makeRoot('Root 1', 'ca-root', 25);
     const base = plainHttp(this.config.publicUrl);
     const issuing = await signCertificate(
@@ -67,10 +58,10 @@ export class CreateAuthorities {
     refuse('tsa', lintTsa(tsa.der, { issuer: tsaCa }));
 
     return [
-      await this.keep(tx, 'root', 'root', root),
-      await this.keep(tx, 'issuing-1', 'issuing', issuing),
-      await this.keep(tx, 'tsa-ca', 'tsa-ca', tsaCa),
-      await this.keep(tx, 'tsa', 'tsa', tsa),
+      this.describe('root', 'root', root),
+      this.describe('issuing-1', 'issuing', issuing),
+      this.describe('tsa-ca', 'tsa-ca', tsaCa),
+      this.describe('tsa', 'tsa', tsa),
     ];
   }
 
@@ -91,24 +82,9 @@ export class CreateAuthorities {
     };
   }
 
-  private async keep(tx: Tx, name: AuthorityName, role: AuthorityRole, certificate: Certificate): Promise<Authority> {
+  private describe(name: AuthorityName, role: AuthorityRole, certificate: Certificate): Authority {
     const now = this.clock.now();
-    const authority = {
-      name,
-      role,
-      der: certificate.der,
-      certificate,
-      createdAt: now,
-      state: 'active',
-      since: now,
-    } as const;
-    await this.store.insertAuthority(tx, authority);
-    await this.files.publish(tx, `/ca/${name}.crt`, {
-      body: certificate.der,
-      contentType: 'application/pkix-cert',
-      cacheControl: fresh(3_600),
-    });
-    return authority;
+    return { name, role, der: certificate.der, certificate, createdAt: now, state: 'active', since: now };
   }
 }
 
@@ -119,7 +95,7 @@ const HEAD_START_MS = 3_600_000;
  * XX stands for "no country" (CA/Browser Forum BR §7.1.2.2.2): a registry is where its domain is. O has 64 characters, of which the
  * last ones tell domains apart.
  */
-function subjectOf(domain: string, role: string): SubjectFields {
+export function subjectOf(domain: string, role: string): SubjectFields {
   const organization = domain.length <= 64 ? domain : `…${domain.slice(-63)}`;
   return { country: 'XX', organization, commonName: `Margo Trust Registry ${role}` };
 }

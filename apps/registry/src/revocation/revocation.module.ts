@@ -11,6 +11,7 @@ import { Canary } from './canary.ts';
 import { CanaryStore } from './canary.store.ts';
 import { CrlFreshness } from './crl-freshness.ts';
 import { IssueCrl } from './issue-crl.ts';
+import { KeepCrls } from './keep-crls.ts';
 import { PreviewRevocation } from './preview-revocation.ts';
 import { PublishFeeds } from './publish-feeds.ts';
 import { RevocationReaderModule } from './revocation-reader.module.ts';
@@ -37,6 +38,7 @@ import { WeighOrder } from './weigh-order.ts';
     CanaryStore,
     CrlFreshness,
     IssueCrl,
+    KeepCrls,
     PreviewRevocation,
     PublishFeeds,
     RevocationStore,
@@ -44,7 +46,7 @@ import { WeighOrder } from './weigh-order.ts';
     SignCrls,
     WeighOrder,
   ],
-  exports: [Canary, IssueCrl],
+  exports: [Canary, IssueCrl, KeepCrls],
 })
 export class RevocationModule {
   constructor(readiness: Readiness, freshness: CrlFreshness, canary: Canary) {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { draftTargets, parseTargets, type TargetsMetadata } from '@margo-trust/tuf';
+import { draftTargets, OFFLINE_LIFETIME_MS, parseTargets, type TargetsMetadata } from '@margo-trust/tuf';
 import { AnchorReader } from '../certificates/anchors/anchor.reader.ts';
 import { type Authority, CertificateReader } from '../certificates/certificate.reader.ts';
 import { Clock } from '../clock.ts';
@@ -10,7 +10,6 @@ import { describeTrustRoot } from '../log/describe-trust-root.ts';
 import { LogsOnRecord } from '../log/logs-on-record.ts';
 import { wholeSeconds } from '../wire-time.ts';
 import { VendorReader } from '../vendors/vendor.reader.ts';
-import { OFFLINE_LIFETIME_MS } from './draft-ceremony.ts';
 import { encodeGrantedTargets } from './granted-targets.ts';
 import type { ToolAnchor } from './notation-targets.ts';
 import { TARGETS_SLOTS, THRESHOLD } from './perform-ceremony.ts';

@@ -42,7 +42,7 @@ import { TufRepository } from './tuf-repository.ts';
     TrustRootStore,
     TufRepository,
   ],
-  exports: [PerformCeremony, PublishTrustRoot, RenewTargets],
+  exports: [PerformCeremony, PublishCeremony, PublishTrustRoot, RenewTargets],
 })
 export class TrustRootModule {
   constructor(readiness: Readiness, freshness: TrustRootFreshness) {
