@@ -7,6 +7,7 @@ import { addCert } from './commands/cert.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDevice } from './commands/device.ts';
+import { addFounding } from './commands/founding.ts';
 import { addLog } from './commands/log.ts';
 import { addLogin } from './commands/login.ts';
 import { addRegister } from './commands/register.ts';
@@ -55,6 +56,7 @@ const COMMANDS = [
   addLog,
   addWitness,
   addCa,
+  addFounding,
   addDemo,
   addCompletion,
 ];

@@ -62,7 +62,7 @@ export function addCa(program: Command, run: Run): void {
 }
 
 /** A step that signs: with preview, witnesses and transcript. */
-function step(ca: Command, name: string): Command {
+export function step(ca: Command, name: string): Command {
   return ca
     .command(name)
     .requiredOption('--out <directory>', 'where what comes out goes; nothing there is written over')
@@ -358,7 +358,7 @@ function readBase(url: string | undefined): string {
   return url.replace(/\/$/, '');
 }
 
-function readNumber(text: string): number {
+export function readNumber(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number from 1 to 9999.');
 }

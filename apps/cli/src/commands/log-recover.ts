@@ -1,12 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { Run } from '../command.ts';
-import { CliFault } from '../fault.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
+import { runRegistryProgram } from './registry-program.ts';
 
 interface RecoverOptions {
   readonly from?: string;
@@ -28,27 +24,10 @@ export function addLogRecover(log: Command, run: Run): void {
 }
 
 async function recover(_session: Session, { from, dryRun, acceptLoss }: RecoverOptions): Promise<Outcome> {
-  const options = [
+  const { said, exitCode } = await runRegistryProgram('recover', [
     ...(from === undefined ? [] : ['--from', from]),
     ...(dryRun ? ['--dry-run'] : []),
     ...(acceptLoss ? ['--accept-loss'] : []),
-  ];
-  const child = spawn(process.execPath, [findProgram(), ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const lines: string[] = [];
-  createInterface(child.stdout).on('line', (line) => lines.push(line));
-  const [exitCode] = (await once(child, 'close')) as [number | null];
-  return { data: { recover: { said: lines, exitCode } }, lines, exitCode: exitCode ?? 1 };
-}
-
-function findProgram(): string {
-  try {
-    return fileURLToPath(import.meta.resolve('@margo-trust/registry/recover'));
-  } catch (cause) {
-    throw new CliFault(
-      'cli/not-found',
-      'The registry is not installed beside this program.',
-      "Run it where the registry runs, with the registry's environment.",
-      { cause },
-    );
-  }
+  ]);
+  return { data: { recover: { said, exitCode } }, lines: said, exitCode };
 }

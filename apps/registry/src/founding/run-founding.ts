@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { areEqualBytes } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
 import {
+  assembleCeremony,
   type CeremonyPlan,
   encodeCeremonyPlan,
   hashCeremonyPlan,
@@ -26,8 +27,11 @@ import { wholeSeconds, wireTime } from '../wire-time.ts';
 import { found, planCeremony } from './founding.ts';
 import { type CeremonyFiles, PLAN_FILE, readBytes, readCeremony, readSignatures } from './read-ceremony.ts';
 
+/** Version 1 of the root role, which devices are given out of band; the service publishes it too. */
+const INITIAL_ROOT_FILE = 'root.json';
+
 const USAGE = `Usage:
-  margo-trust founding keys
+  margo-trust founding online-keys
   margo-trust founding plan DIRECTORY
   margo-trust founding complete DIRECTORY
 With the environment of the registry that is to be founded. No service may run on its database.`;
@@ -42,8 +46,8 @@ export async function runFounding(
   say: (line: string) => void,
 ): Promise<number> {
   const [command = '', directory, ...more] = readArgs(args);
-  const known = command === 'keys' ? directory === undefined : ['plan', 'complete'].includes(command);
-  if (!known || (command !== 'keys' && directory === undefined) || more.length > 0) {
+  const known = command === 'online-keys' ? directory === undefined : ['plan', 'complete'].includes(command);
+  if (!known || (command !== 'online-keys' && directory === undefined) || more.length > 0) {
     say(USAGE);
     return 2;
   }
@@ -114,6 +118,9 @@ async function complete(app: INestApplicationContext, directory: string, say: (l
     await found(app, tx, { ...files, plan: made, signatures });
   });
   for (const line of describe(app.get(Config), made, files)) say(line);
+  const initial = join(directory, INITIAL_ROOT_FILE);
+  writeFileSync(initial, assembleCeremony(made, signatures).root);
+  say(`written: ${initial}, the initial root of devices`);
   say('founded: the service can be started');
 }
 
@@ -148,9 +155,9 @@ async function refuseFounded(tx: Tx): Promise<void> {
 
 /** Which part the operator has to look at. */
 function describeDifference(given: CeremonyPlan, made: CeremonyPlan): string {
-  const roles = (Object.keys(made.roles) as (keyof CeremonyPlan['roles'])[]).filter(
-    (role) => JSON.stringify(given.roles[role]) !== JSON.stringify(made.roles[role]),
-  );
+  const same = (role: keyof CeremonyPlan['roles'], [before, after] = [given.roles[role], made.roles[role]]) =>
+    before.threshold === after.threshold && before.keys.map(tufKeyId).join() === after.keys.map(tufKeyId).join();
+  const roles = (Object.keys(made.roles) as (keyof CeremonyPlan['roles'])[]).filter((role) => !same(role));
   const names = [...new Set([...Object.keys(given.files), ...Object.keys(made.files)])].filter((name) => {
     const [before, after] = [given.files[name], made.files[name]];
     return before === undefined || after === undefined || !areEqualBytes(before, after);
