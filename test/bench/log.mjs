@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -201,6 +201,7 @@ function cpuSeconds(pid) {
 /** The same bytes served by nginx from files, or by node's own HTTP from memory where there is no nginx. */
 async function startBeside(url, paths) {
   const directory = mkdtempSync(join(tmpdir(), 'margo-beside-'));
+  chmodSync(directory, 0o755); // started by root, nginx reads as somebody else
   const files = [];
   for (const path of paths) {
     const answer = await fetch(`${url}${path}`);
