@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestIssuer, type TestIssuer } from '../issuer.ts';
 import { type OutsidePostgres, startOutsidePostgres } from '../postgres.ts';
 import { cleanEnvironment, freePort, readyLine, repository, startProgram, stopProgram } from '../service.ts';
+import { makeSoftHsm, PIN, SOFT_HSM, type SoftHsm } from '../soft-hsm.ts';
 import { readDocCommands } from './doc-commands.ts';
 
 const run = promisify(execFile);
@@ -26,15 +27,20 @@ describe('docs/operations/founding.md', () => {
   let url: string;
   let postgres: OutsidePostgres;
   let issuer: TestIssuer;
+  /** Where it is installed, one of the keyholders has a token in place of a file. */
+  let hsm: SoftHsm | undefined;
   let service: ReturnType<typeof startProgram> | undefined;
   /** What the service and the operator's commands on its machine know. */
   let online: NodeJS.ProcessEnv;
   /** As `founding plan` prints it, for comparison elsewhere. */
   let planHash = 'no plan yet';
+  /** Fingerprints of certificates and ids of keys that it prints. */
+  let named: readonly string[] = [];
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'margo-founding-'));
     [postgres, issuer] = [await startOutsidePostgres(), await startTestIssuer()];
+    hsm = SOFT_HSM === undefined ? undefined : makeSoftHsm();
     const port = await freePort();
     url = `http://localhost:${port}`;
     online = {
@@ -48,6 +54,7 @@ describe('docs/operations/founding.md', () => {
     if (service) await stopProgram(service);
     issuer?.close();
     await postgres?.stop();
+    hsm?.remove();
     await rm(directory, { recursive: true, force: true });
   });
 
@@ -67,7 +74,11 @@ describe('docs/operations/founding.md', () => {
       }),
     );
   };
-  const offline = (text: string) => shell(text, { MARGO_TRUST_KEY_PASSPHRASE: 'correct horse' });
+  const offline = (text: string) => {
+    const held = hsm ? text.replace('safe/tuf-targets-3.pem', `'${hsm.uri('tuf-targets-3')}'`) : text;
+    const token = hsm ? { SOFTHSM2_CONF: hsm.env['SOFTHSM2_CONF'], PKCS11_PIN: PIN } : {};
+    return shell(held, { MARGO_TRUST_KEY_PASSPHRASE: 'correct horse', ...token });
+  };
   const complete = (change: NodeJS.ProcessEnv = {}) =>
     shell('npx margo-trust founding complete ceremony', { ...online, ...change });
   const at = (...names: string[]) => join(directory, 'ceremony', ...names);
@@ -78,8 +89,15 @@ describe('docs/operations/founding.md', () => {
     const pasted = text.replaceAll('http://registry.example', url);
     const ended = isOnline(text) ? await shell(pasted, online) : await offline(pasted);
     expect(ended, ended.output).toMatchObject({ code: 0 });
-    if (text.includes('founding plan')) planHash = /^plan: (.*)$/m.exec(ended.output)?.[1] ?? expect.fail(ended.output);
-    if (text.includes('founding sign')) expect(ended.output).toContain(planHash);
+    if (text.includes('founding plan')) {
+      named = ended.output.match(/\b[0-9a-f]{64}\b/g) ?? [];
+      expect(named, 'five certificates and six keys').toHaveLength(11);
+      planHash = /^plan: (.*)$/m.exec(ended.output)?.[1] ?? expect.fail(ended.output);
+    }
+    if (text.includes('founding sign')) {
+      expect(ended.output).toContain(planHash);
+      for (const hash of named) expect(ended.output, 'what is signed is shown').toContain(hash);
+    }
     if (isSigning(text) && text.includes('tuf-root-1')) await refuseOneSigner();
   });
 
@@ -112,6 +130,18 @@ describe('docs/operations/founding.md', () => {
     expect(await complete()).toMatchObject(refused(/the keys of root would be different/));
     writeFileSync(at('founding.json'), `${plan} `);
     expect(await complete()).toMatchObject(refused(/tuf\/malformed/));
+    const evil =
+      'npx margo-trust ca init --domain registry.example --key safe/evil.pem --out elsewhere --present Eve --yes';
+    expect(await offline(evil)).toMatchObject({ code: 0 });
+    const root = readFileSync(join(directory, 'elsewhere/root.crt')).toString('base64');
+    const store = plan.replace(/("notation\.ca\.margo\.2\.crt":")[^"]*/, `$1${root}`);
+    expect(store).not.toBe(plan);
+    writeFileSync(at('founding.json'), store);
+    expect(await complete()).toMatchObject(refused(/: notation\.ca\.margo\.2\.crt would be different/));
+    const unseen = 'npx margo-trust founding sign ceremony/founding.json --key safe/tuf-root-3.pem --out elsewhere';
+    expect(await offline(unseen)).toMatchObject(
+      refused(/notation\.ca\.margo\.2\.crt holds a certificate that .* not name/),
+    );
     writeFileSync(at('founding.json'), plan);
 
     const stranger = 'npx margo-trust founding key --role root --number 1 --key safe/stranger.pem --out elsewhere';
@@ -132,6 +162,7 @@ describe('docs/operations/founding.md', () => {
     for (const name of readdirSync(join(directory, 'safe'))) {
       expect(readFileSync(join(directory, 'safe', name), 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
     }
+    expect(existsSync(join(directory, 'safe/tuf-targets-3.pem'))).toBe(hsm === undefined);
     for (const name of readdirSync(at())) expect(readFileSync(at(name), 'utf8')).not.toContain('PRIVATE KEY');
     expect(readdirSync(join(directory, 'keys'))).not.toContain('offline');
     rmSync(join(directory, 'safe'), { recursive: true });

@@ -19,13 +19,13 @@ export function describePlannedFiles(files: Readonly<Record<string, Uint8Array>>
   const shown: Record<string, string> = { registry: document.registry, domain: document.domain };
   for (const [name, certificate] of named)
     shown[name] = `${certificate.subjectText}, SHA-256 ${certificate.fingerprint}`;
-  for (const { origin, checkpointKey } of document.logs) {
-    shown['log'] = encodeVerifierKey(origin, checkpointKey.publicKey, checkpointKey.type);
+  for (const [i, { origin, checkpointKey }] of document.logs.entries()) {
+    shown[`log ${i + 1}`] = encodeVerifierKey(origin, checkpointKey.publicKey, checkpointKey.type);
   }
-  shown[DOCUMENT] = `SHA-256 ${sha256(bytes)}`;
+  shown[`file ${DOCUMENT}`] = `SHA-256 ${sha256(bytes)}`;
   for (const [name, body] of Object.entries(others)) {
     if (/\.(pem|crt)$/.test(name)) refuseUnnamed(name, body, named);
-    else shown[name] = `SHA-256 ${sha256(body)}`;
+    else shown[`file ${name}`] = `SHA-256 ${sha256(body)}`;
   }
   return shown;
 }
@@ -40,7 +40,7 @@ function certificatesOf({ anchors, intermediates, timestampAnchors }: TrustRootD
     ]),
   ].map(([what, der], i, all) => {
     const number = all.slice(0, i + 1).filter(([other]) => other === what).length;
-    return [number === 1 ? what : `${what} ${number}`, parseCertificate(der)];
+    return [`certificate ${what} ${number}`, parseCertificate(der)];
   });
 }
 

@@ -103,7 +103,11 @@ async function sign(session: Session, path: string, options: StepOptions & { key
     ...describePlannedFiles(plan.files),
     ...describeRoles(plan),
     ...{ at: timeText(plan.now), 'valid until': timeText(new Date(plan.now.getTime() + OFFLINE_LIFETIME_MS)) },
-    ...{ plan: groupsOf(planSha256), key: `${role} ${number}, ${tufKeyId(tufKey)}`, files: outputs.join(', ') },
+    ...{
+      plan: groupsOf(planSha256),
+      'signs with': `key ${role} ${number}, ${tufKeyId(tufKey)}`,
+      files: outputs.join(', '),
+    },
   };
   const perform = async () => {
     const bytes = draftMetadata(draftCeremony(plan)[role]);
@@ -131,7 +135,7 @@ function describeRoles({ roles }: CeremonyPlan): Record<string, string> {
   return Object.fromEntries(
     Object.entries(roles).flatMap(([role, { keys, threshold }]) => [
       [`role ${role}`, `${threshold} of ${keys.length}`],
-      ...keys.map((key, i) => [`${role} ${i + 1}`, tufKeyId(key)] as const),
+      ...keys.map((key, i) => [`key ${role} ${i + 1}`, tufKeyId(key)] as const),
     ]),
   );
 }

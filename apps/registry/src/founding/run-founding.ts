@@ -173,7 +173,7 @@ function describe({ domain }: Config, plan: CeremonyPlan, { authorities }: Cerem
       ({ name, certificate }) => `${name}: ${certificate.subjectText}, SHA-256 ${certificate.fingerprint}`,
     ),
     ...(['root', 'targets'] as const).map(
-      (role) => `${role}: ${plan.roles[role].threshold} of ${plan.roles[role].keys.map(tufKeyId).join(' ')}`,
+      (role) => `keys of ${role}: ${plan.roles[role].threshold} of ${plan.roles[role].keys.map(tufKeyId).join(' ')}`,
     ),
     `plan: ${groupsOf(hashCeremonyPlan(plan))}`,
   ];
