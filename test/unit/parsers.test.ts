@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, '../..');
 
 /** What reads text; all others read bytes. */
 const READ_TEXT =
-  /^(?:parseBase64|parseBase64Url|parseHex|parseEvidencePath|parseServerUrl|parseImageName|parseReference|parsePkcs11Uri|parseCheckpoint|parseTilePath|parseVerifierKey|parseTufTime)$/;
+  /^(?:parseBase64|parseBase64Url|parseHex|parseEvidencePath|parseServerUrl|parseImageName|parseReference|parsePkcs11Uri|parseCheckpoint|parseTilePath|parsePublicKeyPem|parseVerifierKey|parseTufTime)$/;
 /** What takes more than one text, and how. */
 const OF_SEVERAL: Record<string, (parse: (...args: unknown[]) => unknown, text: string) => unknown> = {
   parseIndexKey: (parse, text) => parse(text.slice(0, 12), text),
