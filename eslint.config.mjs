@@ -84,7 +84,7 @@ export default tseslint.config(
   },
   {
     // The roof and its two ports onto the system.
-    files: ['apps/registry/src/{main,main-maintenance,main-recover,main-worker,clock,random}.ts'],
+    files: ['apps/registry/src/{main,main-founding,main-maintenance,main-recover,main-worker,clock,random}.ts'],
     rules: { 'no-restricted-syntax': ['error', ...everywhere, ...nest] },
   },
   {
