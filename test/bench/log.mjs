@@ -20,13 +20,23 @@ const READERS = 64;
 const SHORT = { runs: 3, seconds: 3, perSecond: 8_000, sizes: [1_000, 50_000] };
 const LONG = { runs: 3, seconds: 60, perSecond: 12_000, sizes: [1_000, 100_000, 1_000_000, 3_000_000] };
 
+/** `LOG_SIZES=1000,1000000` and `LOG_SECONDS=60` in place of what `--long` says or leaves out. */
+function chooseScale(isLong) {
+  const { LOG_SIZES, LOG_SECONDS } = process.env;
+  return {
+    ...(isLong ? LONG : SHORT),
+    ...(LOG_SIZES && { sizes: LOG_SIZES.split(',').map(Number) }),
+    ...(LOG_SECONDS && { seconds: Number(LOG_SECONDS) }),
+  };
+}
+
 /**
  * The log under load, closed loop, fsync on; service, database and client share the cores. Every statement is distinct,
  * signed by the vendor and sent once; a registration counts when its receipt has arrived. `--long` takes the time and the log
  * sizes that docs/performance.md reports.
  */
 export async function measureLog({ isLong }) {
-  const scale = isLong ? LONG : SHORT;
+  const scale = chooseScale(isLong);
   const dataDir = mkdtempSync(join(tmpdir(), 'margo-bench-'));
   const results = [];
   try {

@@ -147,6 +147,18 @@ function leaveTheLaunchTimeToOwn(): Promise<void> {
   return sleep(300);
 }
 
+/**
+ * PostgreSQL's defaults are for a quarter of a small machine of long ago. A log under load fills a gigabyte of WAL in a minute: after every
+ * checkpoint whole pages are written again, and new files of WAL must be filled before anybody can commit.
+ */
+const SETTINGS = [
+  'shared_buffers=256MB',
+  'max_wal_size=2GB',
+  'min_wal_size=256MB',
+  'checkpoint_timeout=15min',
+  'jit=off',
+];
+
 async function launch(
   binaries: PostgresBinaries,
   stateDirectory: string,
@@ -158,7 +170,7 @@ async function launch(
     'listen_addresses=',
     `unix_socket_directories="${socketDirectory.replaceAll('"', '""')}"`,
     'unix_socket_permissions=0700',
-    ...(isDurable ? [] : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
+    ...(isDurable ? SETTINGS : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
   ];
   const [program = '', ...options] = [...binaries.prefix, binaries.postgres];
   const log = await open(logFile(stateDirectory), 'a', 0o600);
