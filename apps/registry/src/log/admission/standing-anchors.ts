@@ -26,11 +26,11 @@ export class StandingAnchors {
     const anchored = entries.filter(({ admission }) => admission?.anchor);
     if (anchored.length === 0) return () => undefined;
     const paths = anchored.flatMap(({ admission }) => admission?.anchor ?? []);
-    const inForce = await this.anchors.inForceAmong(tx, [...new Set(paths.map(({ id }) => id))]);
-    const revoked = await this.certificates.revokedKeys(
-      tx,
-      paths.flatMap(({ keys }) => keys),
-    );
+    const keys = paths.flatMap((path) => path.keys);
+    const [inForce, revoked] = await Promise.all([
+      this.anchors.inForceAmong(tx, [...new Set(paths.map(({ id }) => id))]),
+      this.certificates.revokedKeys(tx, keys),
+    ]);
     const refuse = ({ admission }: NewEntry): Fault | undefined => {
       const path = admission?.anchor;
       if (path === undefined) return undefined;
