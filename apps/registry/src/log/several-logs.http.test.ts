@@ -8,13 +8,14 @@ import { decodeCbor } from '@margo-trust/cbor';
 import { parseReceipt, verifyReceipt } from '@margo-trust/receipt';
 import { parseArtifactSignature, parseStatement } from '@margo-trust/statement';
 import { parseCheckpoint, parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
-import { parseTrustRootDocument, Verifier, type TrustRoot, type TrustRootDocument } from '@margo-trust/verifier';
+import { Verifier, type TrustRoot } from '@margo-trust/verifier';
 import type { LogInfo, LogProposal } from '@margo-trust/wire';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
 import { TestCli } from '../../../../test/cli.ts';
+import { deviceTrust, grantedTrust } from '../../../../test/device-trust.ts';
 import { BAD_SEGMENTS, BAD_TILES } from '../../../../test/hostile-input.ts';
 import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
@@ -25,8 +26,6 @@ import { runGenesis } from '../genesis.ts';
 import { generateKey, writeKey } from '../keys/development-keys.ts';
 import { SystemRandom } from '../random.ts';
 import { DeliverNotifications } from '../notifications/deliver-notifications.ts';
-import { PublishTrustRoot } from '../trust-root/publish-trust-root.ts';
-import { RenewTargets } from '../trust-root/renew-targets.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
 import { LogIdentity } from './log-identity.ts';
 import { RunningLogs } from './running-logs.ts';
@@ -113,46 +112,6 @@ describe('several logs', () => {
   async function decide(...args: string[]): Promise<LogInfo[]> {
     const { id } = await propose(...args);
     return (await must<{ logs: LogInfo[] }>(['approve', id], 'bob')).logs;
-  }
-
-  async function grantedTrust(): Promise<TrustRootDocument> {
-    const [renew, publishRoot] = [registry.app.get(RenewTargets), registry.app.get(PublishTrustRoot)];
-    if (await renew.isDue()) await renew.run();
-    expect(await renew.isDue()).toBe(false);
-    if (await publishRoot.isDue()) await publishRoot.run();
-    const [row] = await registry.source.query<{ body: Buffer }[]>(
-      "SELECT body FROM published_file WHERE path LIKE '%.margo.trust-root.v1.json' ORDER BY published_at DESC LIMIT 1",
-    );
-    return parseTrustRootDocument(new Uint8Array(row!.body));
-  }
-
-  /** What a device holds that has fetched the trust root now. */
-  async function deviceTrust(): Promise<TrustRoot> {
-    const granted = await grantedTrust();
-    const admission = (await call(registry, 'get', `/api/v1/log/entries?subject=vendor:${vendor.id}`)).body as {
-      items: { entryId: string }[];
-    };
-    const shown = (await call(registry, 'get', `/api/v1/vendors/${vendor.id}`)).body as { claims: TrustedClaims };
-    const record = await load(`/entries/${admission.items.at(-1)!.entryId}/transparent-statement`);
-    return {
-      ...granted,
-      revocations: NOTHING_REVOKED,
-      findRevocation: () => undefined,
-      stale: [],
-      deviceCas: () => [],
-      findVendor: () => ({
-        ...{
-          id: vendor.id,
-          uri: vendor.uri,
-          legalName: 'V',
-          status: 'active',
-          claims: shown.claims,
-          record,
-          openpgpKeys: [],
-          anchors: [],
-        },
-      }),
-    };
   }
 
   async function verdictOf(statement: Uint8Array, trust: TrustRoot) {
@@ -350,7 +309,7 @@ describe('several logs', () => {
   });
 
   it('let bundles with receipts of any of them verify offline', async () => {
-    const trust = await deviceTrust();
+    const trust = await deviceTrust(registry, vendor);
     expect(trust.logs.map(({ origin }) => origin)).toEqual([FIRST, SECOND, THIRD]);
     const origins = new Set<string | undefined>();
     for (const { statement, receipt } of published) {
@@ -506,7 +465,7 @@ describe('several logs', () => {
     expect(direct.status).toBe(409);
     const known = published.find(({ receipt }) => originOf(receipt) === SECOND)!;
     const { entryId, entry } = parseStatement(known.statement);
-    const keys = (await grantedTrust()).logs.flatMap(({ receiptKeys }) => receiptKeys);
+    const keys = (await grantedTrust(registry)).logs.flatMap(({ receiptKeys }) => receiptKeys);
     const receipt = await load(`/entries/${entryId}`);
     expect(verifyReceipt(receipt, parseStatement(known.statement), keys)).toMatchObject({ origin: SECOND });
     expect(entry).toHaveLength(32);
@@ -518,7 +477,7 @@ describe('several logs', () => {
     await must(['fsck', ...from, '--receipts', 'all']);
     await must(['replay', ...from]);
     await pass(['monitor', ...from, '--state', cli.path('state-2027'), '--once']);
-    expect(await verdictOf(known.statement, await deviceTrust())).toMatchObject({ trusted: true });
+    expect(await verdictOf(known.statement, await deviceTrust(registry, vendor))).toMatchObject({ trusted: true });
   });
 
   it('have their files each at a place of its own', async () => {
@@ -559,7 +518,7 @@ describe('several logs', () => {
     });
     const { entryId } = parseStatement(known.statement);
     const receipt = await ask(`/entries/${entryId}`);
-    const trust = await deviceTrust();
+    const trust = await deviceTrust(registry, vendor);
     const keys = trust.logs.flatMap(({ receiptKeys }) => receiptKeys);
     expect(verifyReceipt(receipt, parseStatement(known.statement), keys)).toMatchObject({ origin: SECOND });
     expect(existsSync(join(registry.config.keysDirectory, 'logs/2027'))).toBe(false);
@@ -599,7 +558,7 @@ describe('several logs', () => {
     await must(['fsck', ...from, '--signatures']);
     await must(['replay', ...from]);
     const { statement } = published.at(-1)!;
-    expect(await verdictOf(statement, await deviceTrust())).toMatchObject({ trusted: true });
+    expect(await verdictOf(statement, await deviceTrust(registry, vendor))).toMatchObject({ trusted: true });
     expect(registry.app.get(SignSct)).toBeDefined();
   });
 
@@ -649,13 +608,3 @@ describe('several logs', () => {
     return app;
   }
 });
-
-interface TrustedClaims {
-  applicationIdPrefixes: string[];
-  ociNamespaces: string[];
-}
-
-const NOTHING_REVOKED: TrustRoot['revocations'] = {
-  ...{ sequence: 0, asOf: new Date(), logSize: 0 },
-  ...{ certificates: new Map(), keys: new Map(), issuers: new Map(), vendors: new Map(), digests: new Map() },
-};

@@ -20,14 +20,15 @@ import {
   verifyLogNote,
   verifyNote,
 } from '@margo-trust/tlog';
-import { parseTrustRootDocument, Verifier, type TrustRoot } from '@margo-trust/verifier';
+import { Verifier } from '@margo-trust/verifier';
 import type { LogInfo, LogProposal } from '@margo-trust/wire';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signSomeArtifact } from '../../../../../test/artifact.ts';
 import { TestCli } from '../../../../../test/cli.ts';
-import { admitVendor, call, issueTo, makeCsr } from '../../../../../test/pki.ts';
+import { deviceTrust } from '../../../../../test/device-trust.ts';
+import { admitVendor, issueTo, makeCsr } from '../../../../../test/pki.ts';
 import { startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
 import { SystemClock } from '../../clock.ts';
 import { readConfig } from '../../config.ts';
@@ -36,8 +37,6 @@ import { Db } from '../../db/db.ts';
 import { runGenesis } from '../../genesis.ts';
 import { generateKey, writeKey } from '../../keys/development-keys.ts';
 import { SystemRandom } from '../../random.ts';
-import { PublishTrustRoot } from '../../trust-root/publish-trust-root.ts';
-import { RenewTargets } from '../../trust-root/renew-targets.ts';
 import { RegisterStatement } from '../admission/register-statement.ts';
 import { RotateLogKey } from '../governance/rotate-log-key.ts';
 import { HeadSigner } from '../head-signer.ts';
@@ -261,43 +260,13 @@ describe('the keys of a log', () => {
   });
 
   it('let bundles from before and after verify offline, under the trust root of today', async () => {
-    const [renew, publishRoot] = [registry.app.get(RenewTargets), registry.app.get(PublishTrustRoot)];
-    if (await renew.isDue()) await renew.run();
-    expect(await renew.isDue()).toBe(false);
-    if (await publishRoot.isDue()) await publishRoot.run();
-    const [row] = await registry.source.query<{ body: Buffer }[]>(
-      "SELECT body FROM published_file WHERE path LIKE '%.margo.trust-root.v1.json' ORDER BY published_at DESC LIMIT 1",
-    );
-    const granted = parseTrustRootDocument(new Uint8Array(row!.body));
-    const admission = (await call(registry, 'get', `/api/v1/log/entries?subject=vendor:${vendor.id}`)).body as {
-      items: { entryId: string }[];
-    };
-    const shown = (await call(registry, 'get', `/api/v1/vendors/${vendor.id}`)).body as { claims: TrustedClaims };
-    const record = await load(`/entries/${admission.items.at(-1)!.entryId}/transparent-statement`);
-    const trust = (change: Partial<TrustRoot> = {}): TrustRoot => ({
-      ...granted,
-      revocations: NOTHING_REVOKED,
-      findRevocation: () => undefined,
-      deviceCas: () => [],
-      stale: [],
-      findVendor: () => ({
-        id: vendor.id,
-        uri: vendor.uri,
-        legalName: 'V',
-        status: 'active',
-        claims: shown.claims,
-        record,
-        openpgpKeys: [],
-        anchors: [],
-      }),
-      ...change,
-    });
-    const [log] = granted.logs;
+    const trust = await deviceTrust(registry, vendor);
+    const [log] = trust.logs;
     expect(log!.receiptKeys).toHaveLength(2);
     for (const { statement } of published) {
       const bytes = await load(`/entries/${parseStatement(statement).entryId}/transparent-statement`);
       const { target } = parseArtifactSignature(parseStatement(statement));
-      const verdict = new Verifier(trust()).verifyArtifact(target, [bytes]);
+      const verdict = new Verifier(trust).verifyArtifact(target, [bytes]);
       expect(verdict).toMatchObject({ trusted: true });
     }
 
@@ -308,10 +277,10 @@ describe('the keys of a log', () => {
       expect.objectContaining({ code: 'receipt/retired-key' }),
     );
     // A record under a key that had been replaced by then approves nobody.
-    const early = granted.records.map((key) => ({ ...key, retired: new Map([[log!.origin, 0n]]) }));
+    const early = trust.records.map((key) => ({ ...key, retired: new Map([[log!.origin, 0n]]) }));
     const bytes = await load(`/entries/${parseStatement(statement).entryId}/transparent-statement`);
     const { target } = parseArtifactSignature(parseStatement(statement));
-    expect(new Verifier(trust({ records: early })).verifyArtifact(target, [bytes])).toMatchObject({
+    expect(new Verifier({ ...trust, records: early }).verifyArtifact(target, [bytes])).toMatchObject({
       trusted: false,
       code: 'verify/vendor-unproven',
     });
@@ -366,13 +335,3 @@ describe('the keys of a log', () => {
     expect(encodeBase64(identity().receipt.signer.spki)).toHaveLength(124);
   });
 });
-
-interface TrustedClaims {
-  applicationIdPrefixes: string[];
-  ociNamespaces: string[];
-}
-
-const NOTHING_REVOKED: TrustRoot['revocations'] = {
-  ...{ sequence: 0, asOf: new Date(), logSize: 0 },
-  ...{ certificates: new Map(), keys: new Map(), issuers: new Map(), vendors: new Map(), digests: new Map() },
-};
