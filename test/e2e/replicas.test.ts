@@ -95,10 +95,10 @@ describe('three replicas on one database', () => {
 
     const cut = answers.filter(({ replica, status }) => replica === 0 && status !== 201);
     expect(cut.length).toBeGreaterThan(0); // the batch that it was sealing
-    for (const { status, body } of cut) {
-      expect(status).toBe(503);
-      expect(codeOf(body)).toBe('database/interrupted');
-    }
+    expect(new Set(cut.map(({ status }) => status))).toEqual(new Set([503]));
+    const codes = new Set(cut.map(({ body }) => codeOf(body)));
+    codes.delete('database/unavailable'); // of those that waited for a connection meanwhile
+    expect(codes).toEqual(new Set(['database/interrupted']));
     // What was cut off is in the log once or not at all; asking again settles it, with one index for all replicas.
     for (const { statement } of cut.slice(0, 5)) {
       const settled = await Promise.all(replicas.map(({ url }) => register(url, statement)));

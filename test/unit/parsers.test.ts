@@ -9,7 +9,8 @@ import { mutate, seededRandom } from '../probe.ts';
 /** Inputs for each parser. `FUZZ=1000000` for a long run of all of them together, `FUZZ_SEED` for another one. */
 const RUNS = Number(process.env['FUZZ'] ?? 20_000);
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
-const CPU_LIMIT_MS = 50;
+/** Twice what a request may cost: some of these texts are read by clients only. */
+const CPU_LIMIT_MS = 100;
 const root = join(import.meta.dirname, '../..');
 
 /** What reads text; all others read bytes. */
@@ -99,7 +100,7 @@ describe('parsers of what strangers write', () => {
     expect(inputs.length).toBeGreaterThan(60);
   });
 
-  it.each(parsers)('%s gives a value or a Fault, in 50 ms of CPU', { timeout: RUNS * 5 + 60_000 }, (name, parse) => {
+  it.each(parsers)('%s gives a value or a Fault, in 100 ms of CPU', { timeout: RUNS * 5 + 60_000 }, (name, parse) => {
     const below = seededRandom(SEED);
     const attempt = (input: Uint8Array): number => {
       const before = process.cpuUsage();
@@ -114,7 +115,7 @@ describe('parsers of what strangers write', () => {
     const judge = (input: Uint8Array) => {
       let least = attempt(input);
       // Later compilations and collecting garbage are not the input's.
-      for (let again = 0; again < 2 && least > CPU_LIMIT_MS; again += 1) least = Math.min(least, attempt(input));
+      for (let again = 0; again < 9 && least > CPU_LIMIT_MS; again += 1) least = Math.min(least, attempt(input));
       if (least > CPU_LIMIT_MS) throw new Error(`${name} takes ${Math.round(least)} ms for ${toHex(input)}`);
     };
     for (const input of inputs) attempt(input); // nothing is compiled yet

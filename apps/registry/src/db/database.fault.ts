@@ -11,11 +11,13 @@ export class DatabaseFault extends Fault<DatabaseFaultCode> {}
  */
 export function asDatabaseFault(error: unknown, isConnectionLost = false): unknown {
   if (error instanceof Fault) return error;
-  const code = codeOf(error);
-  if (UNREACHABLE.test(code) || (error instanceof Error && UNREACHABLE_MESSAGE.test(error.message))) {
+  const code = textOf(error, 'code');
+  const message = error instanceof Error ? error.message : '';
+  const isBroken = BROKEN.test(code) && !IN_VAIN.test(textOf(error, 'syscall'));
+  if (!isBroken && (UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(message))) {
     return new DatabaseFault('database/unavailable', 'The database cannot be reached at the moment.', { cause: error });
   }
-  const isLost = isConnectionLost || (error instanceof Error && LOST_MESSAGE.test(error.message));
+  const isLost = isConnectionLost || isBroken || LOST_MESSAGE.test(message);
   if (!isLost && !INTERRUPTED.test(code)) return error;
   return new DatabaseFault(
     'database/interrupted',
@@ -25,7 +27,11 @@ export function asDatabaseFault(error: unknown, isConnectionLost = false): unkno
 }
 
 /** The system's codes for a server that is not there, and SQLSTATE for one that starts, stops or has no room for us. */
-const UNREACHABLE = /^(?:ECONN\w+|ENOTFOUND|ENOENT|EPIPE|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|57P03|53300)$/;
+const UNREACHABLE = /^(?:ECONNREFUSED|ENOTFOUND|ENOENT|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|57P03|53300)$/;
+/** The system's codes for a connection that ended; what was sent through it may have been carried out. */
+const BROKEN = /^(?:ECONNRESET|ECONNABORTED|EPIPE|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/;
+/** System calls after which nothing was sent. */
+const IN_VAIN = /^(?:connect|getaddrinfo)$/;
 /** node-postgres gives these no code. */
 const UNREACHABLE_MESSAGE = /^timeout exceeded when trying to connect|^Connection terminated due to connection timeout/;
 const LOST_MESSAGE =
@@ -36,9 +42,10 @@ const LOST_MESSAGE =
  */
 const INTERRUPTED = /^(?:08...|40...|53...|55P03|57014|57P0.|25P0[23]|25006|58...|XX001)$/;
 
-/** Of the error, or of node-postgres' below TypeORM's. */
-function codeOf(error: unknown): string {
+/** A member of the error, or of node-postgres' below TypeORM's. */
+function textOf(error: unknown, member: 'code' | 'syscall'): string {
   if (!(error instanceof Error)) return '';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return 'driverError' in error && error.driverError !== error ? codeOf(error.driverError) : '';
+  const value: unknown = Reflect.get(error, member);
+  if (typeof value === 'string') return value;
+  return 'driverError' in error && error.driverError !== error ? textOf(error.driverError, member) : '';
 }
