@@ -1,7 +1,7 @@
 /**
  * Adds up the Vitest JSON reports of a directory. The last line is `<passed> passed, <failed> failed`; above it stand the
- * tests that did not run, each with its reason, and the ones that failed, each with the first lines of its error, so that
- * the end of a long log says what is wrong.
+ * tests that did not run, each with its reason, and the ones that passed at the second attempt only or failed, each with the
+ * first lines of its errors, so that the end of a long log says what is wrong.
  * Exits 1 when a test failed or none ran: a suite that never started must not pass for a green one.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -16,13 +16,16 @@ const reports = names.map((name) => JSON.parse(readFileSync(join(directory, name
 
 let passed = 0;
 const skipped = [];
+const unsteady = [];
 const failed = [];
 for (const { name, message, status, assertionResults } of reports.flatMap((report) => report.testResults)) {
   const file = relative(root, name);
   for (const test of assertionResults) {
     const what = `${file} > ${[...test.ancestorTitles, test.title].filter(Boolean).join(' > ')}`;
-    if (test.status === 'passed') passed += 1;
-    else if (test.status === 'failed') failed.push([what, ...test.failureMessages]);
+    if (test.status === 'passed') {
+      passed += 1;
+      if (test.failureMessages.length > 0) unsteady.push([what, ...test.failureMessages]);
+    } else if (test.status === 'failed') failed.push([what, ...test.failureMessages]);
     else skipped.push(`${what}: ${test.meta?.skippedBecause ?? 'no reason given'}`);
   }
   // A file that cannot be loaded, or whose hooks throw, fails without a failing test of its own.
@@ -30,12 +33,15 @@ for (const { name, message, status, assertionResults } of reports.flatMap((repor
 }
 
 for (const one of skipped) console.log(`skipped  ${one}`);
-for (const [what, ...errors] of failed) {
-  console.log(`FAILED   ${what}`);
-  for (const error of errors) console.log(indent(firstLines(error)));
-}
+for (const one of unsteady) print('unsteady', one);
+for (const one of failed) print('FAILED  ', one);
 console.log(`${passed} passed, ${failed.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`);
 process.exitCode = passed > 0 && failed.length === 0 ? 0 : 1;
+
+function print(verdict, [what, ...errors]) {
+  console.log(`${verdict} ${what}`);
+  for (const error of errors) console.log(indent(firstLines(error)));
+}
 
 /** The message, and the place in our own code that a stack names first. */
 function firstLines(error) {
