@@ -16,6 +16,7 @@ export { GovernanceReplay } from './governance-replay.ts';
 export { readGovernanceSeen, type GovernanceSeen } from './governance-seen.ts';
 export { IndexCheck } from './index-check.ts';
 export { LogCheck, type CheckedRow } from './log-check.ts';
+export { readLogEvent, type LogEvent } from './log-event.ts';
 export { rangeFromTiles, TileBuilder, type Tile } from './tile-builder.ts';
 export {
   ed25519Spki,
@@ -27,5 +28,5 @@ export {
 } from './log-keys.ts';
 export { refuseOtherRoot, verifyCheckpoint } from './verify-checkpoint.ts';
 export { checkReceipt, type SealedEntry } from './check-receipt.ts';
-export { readGenesis, type Genesis } from './genesis.ts';
+export { readGenesis, verifyRecord, type Genesis } from './genesis.ts';
 export { AdmissionReplay, type ReplayReport } from './replay.ts';
