@@ -51,9 +51,9 @@ describe('docs/auditing.md', () => {
   it('rebuilds the log into a new database, with the same state hash', async () => {
     const state = async (command: string, dataDir: string) => {
       const { stdout } = await paste(`margo-trust log ${command} --json`, { DATA_DIR: dataDir });
-      return (JSON.parse(stdout) as { log: { stateHash: string; size: string } }).log;
+      return (JSON.parse(stdout) as { state: { stateHash: string; logs: { size: string }[] } }).state;
     };
-    await paste('margo-trust log mirror rebuilt-from');
+    await paste('margo-trust log mirror rebuilt-from --all');
     const rebuilt = await state('rebuild --from rebuilt-from', join(directory, 'rebuilt'));
     expect(await state('state-hash', join(directory, 'rebuilt'))).toEqual(rebuilt);
   });

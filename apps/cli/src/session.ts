@@ -72,6 +72,12 @@ export class Session {
     return of === undefined ? this.registryUrl() : `${await this.registryUrl()}/logs/${encodeURIComponent(of)}`;
   }
 
+  /** Throws CliFault `cli/bad-usage` where one log was named. */
+  refuseOf(why: string): void {
+    if (this.options.of === undefined) return;
+    throw new CliFault('cli/bad-usage', `This command takes no --of. ${why}`, 'Leave --of out.');
+  }
+
   /** The registry for somebody who has signed in. */
   async signedInApi(): Promise<RegistryApi> {
     const url = await this.registryUrl();

@@ -10,11 +10,18 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { collect, type Run } from '../command.ts';
 import { parseDuration } from '../duration.ts';
 import { writeOutput } from '../files.ts';
-import { loadCheckpoint, openAuditedLog, withAuditOptions, type AuditOptions } from '../log/audited-log.ts';
+import {
+  loadCheckpoint,
+  openAuditedLog,
+  withAuditOptions,
+  type AuditedLog,
+  type AuditOptions,
+} from '../log/audited-log.ts';
 import { Fsck } from '../log/fsck.ts';
 import { GoverningLog, isGoverned } from '../log/governing-log.ts';
 import { LogWatch } from '../log/log-watch.ts';
 import { mirrorLog } from '../log/mirror.ts';
+import { mirrorAll, type NamedReport } from '../log/mirror-all.ts';
 import {
   entryEvent,
   hasIdentities,
@@ -26,7 +33,7 @@ import {
 } from '../log/monitor.ts';
 import { CliFault } from '../fault.ts';
 import { proveEntry } from '../log/prove.ts';
-import { runMaintenance, type LogState } from '../log/rebuild.ts';
+import { runMaintenance, type RegistryState } from '../log/rebuild.ts';
 import { walkLog } from '../log/walk-log.ts';
 import { factLines, timeText, type Outcome } from '../outcome.ts';
 import type { Session } from '../session.ts';
@@ -45,6 +52,7 @@ export function addLogAudit(log: Command, run: Run): void {
   withAuditOptions(log.command('mirror'))
     .description('copy the log into a directory, or what it has become since')
     .argument('<directory>')
+    .option('--all', 'the other logs of the registry too, into logs/<name> below it')
     .action(run(mirror));
   withAuditOptions(log.command('prove'))
     .description('prove that the log holds an entry, from its checkpoint and tiles alone')
@@ -53,11 +61,11 @@ export function addLogAudit(log: Command, run: Run): void {
     .option('--receipt <file>', 'write the COSE receipt there')
     .action(run(prove));
   withAuditOptions(log.command('rebuild'))
-    .description('fill an empty database of a registry (DATABASE_URL or DATA_DIR) with the log')
+    .description('fill an empty database of a registry (DATABASE_URL or DATA_DIR) with all of its logs')
     .action(run(rebuild));
   log
     .command('state-hash')
-    .description('a hash over all that a registry’s database keeps of its log')
+    .description('a hash over all that a registry’s database keeps of its logs')
     .action(run(stateHash));
   withIdentities(withAuditOptions(log.command('follow')))
     .description('print new entries as they come, each proved to be in the log')
@@ -135,14 +143,33 @@ async function openGoverning(
   return GoverningLog.open(log);
 }
 
-async function mirror(session: Session, directory: string, options: AuditOptions): Promise<Outcome> {
+async function mirror(
+  session: Session,
+  directory: string,
+  { all, ...options }: AuditOptions & { all?: boolean },
+): Promise<Outcome> {
+  const onProgress = (done: bigint, of: bigint) => session.printer.bar('mirroring', done, of);
+  if (all) {
+    const mirrors = await mirrorAll(await openFirstLog(session, options), directory, onProgress);
+    return { data: { mirrors }, lines: mirrors.map(mirrorLine) };
+  }
   const log = await openAuditedLog(session, options);
-  const { before, entries } = await mirrorLog(log, directory, (done, of) => session.printer.bar('mirroring', done, of));
+  const report = { log: log.key.name, directory, ...(await mirrorLog(log, directory, onProgress)) };
+  return { data: { mirror: report }, lines: [mirrorLine(report)] };
+}
+
+function mirrorLine({ log, directory, before, entries }: NamedReport): string {
   const what = before === 0n ? 'all of them new' : `${entries - before} of them new, and the others still in place`;
-  return {
-    data: { mirror: { log: log.key.name, directory, entries, before } },
-    lines: [`${directory} holds ${entries} entries of ${log.key.name}, ${what}.`],
-  };
+  return `${directory} holds ${entries} entries of ${log}, ${what}.`;
+}
+
+/** For work on all logs of a registry, which begins with the one that says which others there are. */
+async function openFirstLog(session: Session, options: AuditOptions): Promise<AuditedLog> {
+  session.refuseOf('This works on all logs of a registry, beginning with the first.');
+  const log = await openAuditedLog(session, options);
+  if (!(await isGoverned(log.files))) return log;
+  const message = `${log.files.name} has the files of ${log.key.name}, which is not the first log of its registry.`;
+  throw new CliFault('cli/bad-usage', message, 'Name the place of the first log; others are looked for beside it.');
 }
 
 async function prove(
@@ -182,16 +209,14 @@ async function prove(
 }
 
 async function rebuild(session: Session, options: AuditOptions): Promise<Outcome> {
-  const log = await openAuditedLog(session, options);
+  const log = await openFirstLog(session, options);
   const logKey = encodeVerifierKey(log.key.name, log.key.publicKey);
-  const work = async (mirror: string) => {
-    const state = await runMaintenance(session, 'rebuilding', ['rebuild', '--mirror', mirror, '--log-key', logKey]);
-    return stateOutcome(state, `The database holds ${state.size} entries of ${state.origin}.`);
-  };
+  const work = async (mirror: string) =>
+    stateOutcome(await runMaintenance(session, 'rebuilding', ['rebuild', '--mirror', mirror, '--log-key', logKey]));
   if (log.files.isDirectory) return work(log.files.name);
   const copy = await mkdtemp(join(tmpdir(), 'margo-log-'));
   try {
-    await mirrorLog(log, copy, (done, of) => session.printer.bar('mirroring', done, of));
+    await mirrorAll(log, copy, (done, of) => session.printer.bar('mirroring', done, of));
     return await work(copy);
   } finally {
     await rm(copy, { recursive: true, force: true });
@@ -199,12 +224,20 @@ async function rebuild(session: Session, options: AuditOptions): Promise<Outcome
 }
 
 async function stateHash(session: Session): Promise<Outcome> {
-  const state = await runMaintenance(session, 'hashing', ['state-hash']);
-  return stateOutcome(state, `The database holds ${state.size} entries of ${state.origin}.`);
+  session.refuseOf('The hash is over all logs, and each has its own in it.');
+  return stateOutcome(await runMaintenance(session, 'hashing', ['state-hash']));
 }
 
-function stateOutcome(state: LogState, line: string): Outcome {
-  return { data: { log: state }, lines: [line, ...factLines({ 'state hash': state.stateHash })] };
+function stateOutcome(state: RegistryState): Outcome {
+  const lines = state.logs.map(({ origin, size }) => `The database holds ${size} entries of ${origin}.`);
+  const each = state.logs.map(({ origin, stateHash: hash }) => [origin, hash] as const);
+  return {
+    data: { state },
+    lines: [
+      ...lines,
+      ...factLines({ ...(each.length > 1 && Object.fromEntries(each)), 'state hash': state.stateHash }),
+    ],
+  };
 }
 
 async function follow(session: Session, options: AuditOptions & FollowOptions): Promise<Outcome> {

@@ -15,7 +15,7 @@ export function addLogRecover(log: Command, run: Run): void {
   log
     .command('recover')
     .description(
-      "bring the log of a restored database forward to what others have seen; needs the registry's environment",
+      "bring the logs of a restored database forward to what others have seen; needs the registry's environment",
     )
     .option('--from <copy>', 'a mirror directory, or the address of a replica or a mirror')
     .option('--dry-run', 'say what is missing and change nothing')
@@ -23,7 +23,8 @@ export function addLogRecover(log: Command, run: Run): void {
     .action(run(recover));
 }
 
-async function recover(_session: Session, { from, dryRun, acceptLoss }: RecoverOptions): Promise<Outcome> {
+async function recover(session: Session, { from, dryRun, acceptLoss }: RecoverOptions): Promise<Outcome> {
+  session.refuseOf('All logs are brought forward, beginning with the first.');
   const { said, exitCode } = await runRegistryProgram('recover', [
     ...(from === undefined ? [] : ['--from', from]),
     ...(dryRun ? ['--dry-run'] : []),

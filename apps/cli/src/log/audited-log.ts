@@ -57,6 +57,11 @@ export async function openAuditedLog(session: Session, options: AuditOptions): P
   return log;
 }
 
+/** A log whose key is known already, as from the record that opened it. */
+export function withKey(files: LogFiles, key: VerifierKey): AuditedLog {
+  return { files, key, keys: [always(key)], isLearned: false };
+}
+
 /** What the log says now, signed with its key. */
 export async function loadCheckpoint(log: AuditedLog): Promise<SignedCheckpoint> {
   const { files } = log;

@@ -13,6 +13,8 @@ export interface LogFiles {
   load(path: string, maxBytes?: number): Promise<Uint8Array | undefined>;
   /** The receipt of an entry; undefined where none are given. */
   loadReceipt(entryId: string): Promise<Uint8Array | undefined>;
+  /** Another log of the same registry, where these are the files of the first one. */
+  of(name: string): LogFiles;
 }
 
 /** More than a tile, a checkpoint or a description of the log has. */
@@ -28,6 +30,12 @@ export async function openLogFiles(from: string, options: { plainHttp: boolean }
   return url.endsWith('/log') ? httpFiles(own, own) : httpFiles(below, own);
 }
 
+/** Beside `/log`, as a registry serves it, or below the first log's files, as a tile store has it. */
+function filesOfNamed(first: URL, name: string): LogFiles {
+  const base = first.pathname.endsWith('/log/') ? new URL('..', first) : first;
+  return httpFiles(new URL(`logs/${name}/`, base), new URL(`log/logs/${name}/`, base), 'entries');
+}
+
 const NAMED = /\/logs\/[a-z0-9-]{1,31}$/;
 
 export function directoryFiles(directory: string): LogFiles {
@@ -36,6 +44,7 @@ export function directoryFiles(directory: string): LogFiles {
     isDirectory: true,
     load: (path, maxBytes = SMALL) => readFileWithin(join(directory, path), maxBytes),
     loadReceipt: () => Promise.resolve(undefined),
+    of: (name) => directoryFiles(join(directory, 'logs', name)),
   };
 }
 
@@ -52,6 +61,7 @@ function httpFiles(prefix: URL, other: URL, entries = '../entries'): LogFiles {
     isDirectory: false,
     load: async (path, maxBytes = SMALL) => patiently(new URL(path, await find()), maxBytes),
     loadReceipt: async (entryId) => patiently(new URL(`${entries}/${entryId}`, await find()), SMALL),
+    of: (name) => filesOfNamed(prefix, name),
   };
 }
 

@@ -5,18 +5,17 @@ import { createInterface } from 'node:readline';
 import { CliFault } from '../fault.ts';
 import type { Session } from '../session.ts';
 
-/** What a program of the registry found out about its database. */
-export interface LogState {
-  readonly origin: string;
-  readonly size: string;
+/** What a program of the registry found out about its database: a hash over all of its logs, and each by itself, oldest first. */
+export interface RegistryState {
   readonly stateHash: string;
+  readonly logs: readonly { readonly origin: string; readonly size: string; readonly stateHash: string }[];
 }
 
 /**
  * Runs the registry's maintenance program on the database that the environment names. Only the registry knows its tables,
  * so this works where it is installed beside the command line.
  */
-export async function runMaintenance(session: Session, what: string, args: readonly string[]): Promise<LogState> {
+export async function runMaintenance(session: Session, what: string, args: readonly string[]): Promise<RegistryState> {
   const { printer, io } = session;
   const child = spawn(process.execPath, [findProgram(), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -31,7 +30,7 @@ export async function runMaintenance(session: Session, what: string, args: reado
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
-  if (code === 0) return JSON.parse(output) as LogState;
+  if (code === 0) return JSON.parse(output) as RegistryState;
   const advice = 'The database is that of DATABASE_URL, or the embedded one in DATA_DIR; no service may run on it.';
   throw new CliFault('cli/maintenance-failed', said.join(' ') || `It ended with ${code ?? 'a signal'}.`, advice);
 }

@@ -1,9 +1,11 @@
-import type { EvidenceRow, Seal, Tile } from '@margo-trust/auditor';
+import type { EvidenceRow, GovernanceSeen, Seal, Tile } from '@margo-trust/auditor';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import { rootOfRange, type CompactRange } from '@margo-trust/merkle';
+import { CONTENT } from '@margo-trust/statement';
 import { rootOfTile } from '@margo-trust/tlog';
 import type { Tx } from '../db/db.ts';
 import { chainId } from '@margo-trust/policy';
+import { FIRST_LOG, type ServedLog } from '../log/served-log.ts';
 
 /** A row and where it lies. */
 export interface IndexedRow {
@@ -26,20 +28,20 @@ export class LogRebuildStore {
     return found?.found === false;
   }
 
-  async create(tx: Tx, origin: string, openedAt: Date): Promise<void> {
-    await tx.query(`INSERT INTO log (id, origin, leaf_format, opened_at) VALUES ($1, $2, 'cose-digest', $3)`, [
-      this.logId,
-      origin,
-      openedAt,
-    ]);
+  async create(tx: Tx, { name, origin }: ServedLog, openedAt: Date): Promise<void> {
+    await tx.query(
+      `INSERT INTO log (id, name, origin, leaf_format, opened_at) VALUES ($1, $2, $3, 'cose-digest', $4)`,
+      [this.logId, name ?? null, origin, openedAt],
+    );
   }
 
+  /** A statement that another log holds too is kept once. */
   async insertRows(tx: Tx, rows: readonly IndexedRow[]): Promise<void> {
     await this.insertChains(tx, rows);
     const statements = rows.filter(({ row }) => row.kind === 'statement');
     await tx.query(
       `INSERT INTO statement (entry, body, chain_id, timestamp_token)
-       SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[])`,
+       SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[]) ON CONFLICT DO NOTHING`,
       [
         statements.map(({ row }) => buffer(row.entry)),
         statements.map(({ row }) => buffer(row.body)),
@@ -113,6 +115,33 @@ export class LogRebuildStore {
         committedAt,
       ],
     );
+  }
+
+  /** The first of these that no head of the first log was. */
+  async findNoHeadOfFirst(tx: Tx, seen: readonly GovernanceSeen[]): Promise<GovernanceSeen | undefined> {
+    const [row] = await tx.query<{ position: string }[]>(
+      `SELECT position FROM unnest($2::bigint[], $3::bytea[]) WITH ORDINALITY AS s (size, root, position)
+       WHERE NOT EXISTS (SELECT FROM log_seal seal WHERE seal.log_id = $1 AND seal.size = s.size AND seal.root = s.root)
+       ORDER BY position LIMIT 1`,
+      [FIRST_LOG, seen.map(({ size }) => size.toString()), seen.map(({ root }) => buffer(root))],
+    );
+    return row && seen[Number(row.position) - 1];
+  }
+
+  /** The registry's own statements in the first log that are about logs, in order. */
+  async statementsAboutLogs(tx: Tx): Promise<{ index: bigint; body: Uint8Array }[]> {
+    const rows = await tx.query<{ index: string; body: Buffer }[]>(
+      `SELECT e.index, s.body FROM log_entry e JOIN statement s ON s.entry = e.entry
+       WHERE e.log_id = $1 AND e.content_type = $2 AND starts_with(e.subject, 'log:') AND e.certificate IS NULL
+       ORDER BY e.index`,
+      [FIRST_LOG, CONTENT.record],
+    );
+    return rows.map(({ index, body }) => ({ index: BigInt(index), body: new Uint8Array(body) }));
+  }
+
+  async sizeOfFirst(tx: Tx): Promise<bigint> {
+    const [row] = await tx.query<{ size: string }[]>('SELECT size FROM log_head WHERE log_id = $1', [FIRST_LOG]);
+    return BigInt(row?.size ?? 0);
   }
 
   private async insertChains(tx: Tx, rows: readonly IndexedRow[]): Promise<void> {

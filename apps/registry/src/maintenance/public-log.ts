@@ -6,23 +6,59 @@ import { StartError } from '../start-error.ts';
 import { readEvidence } from './read-evidence.ts';
 
 const WIDTH = 256n;
-const CHECKPOINT_BYTES = 1 << 16;
+/** More than a checkpoint or a signed root has. */
+const SMALL = 1 << 16;
 
 /**
  * What somebody kept of a log: a mirror's directory, the tile store's, or the address of another replica. Nothing in it is
- * trusted but the checkpoint, which must be signed with the one of `keys` that speaks for its size.
+ * trusted but the checkpoint, by keys that the caller knows.
  */
 export class PublicLog {
-  constructor(
+  private found: string | undefined;
+
+  private constructor(
+    /** As people know it. */
+    readonly name: string,
     private readonly from: string,
-    private readonly keys: readonly CheckpointKey[],
+    /** Directories or addresses where its files may be, the likeliest first. */
+    private readonly places: readonly string[],
   ) {}
 
-  /** Throws StartError when there is none, AuditorFault when it is another log's. */
-  async loadCheckpoint(): Promise<Checkpoint> {
-    const note = await this.read('checkpoint', CHECKPOINT_BYTES);
-    if (note === undefined) throw new StartError(`There is no checkpoint at ${this.from}.`);
-    return verifyCheckpoint(note, this.keys);
+  /** The first log of a registry. `from` is a directory, or the address of a registry, of a mirror or of its `/log`. */
+  static first(from: string): PublicLog {
+    if (!isAddress(from)) return new PublicLog(from, from, [from]);
+    const base = baseOf(from);
+    return new PublicLog(from, from, [`${base}/log`, base]);
+  }
+
+  /** Another log of the same registry: below `logs/`, in a directory and at an address; a served tile store has it below its own path. */
+  of(name: string): PublicLog {
+    const { from } = this;
+    if (!isAddress(from)) return new PublicLog(join(from, 'logs', name), from, [join(from, 'logs', name)]);
+    const base = baseOf(from);
+    return new PublicLog(`${base}/logs/${name}`, from, [`${base}/logs/${name}`, `${base}/log/logs/${name}`]);
+  }
+
+  /** The signed note as it lies there; undefined when there is none. */
+  async findNote(): Promise<Uint8Array | undefined> {
+    return this.read('checkpoint', SMALL);
+  }
+
+  /** Throws StartError when there is none, AuditorFault when none of `keys` that speaks for its size has signed it. */
+  async loadCheckpoint(keys: readonly CheckpointKey[]): Promise<Checkpoint> {
+    return verifyCheckpoint(await this.loadNote(), keys);
+  }
+
+  /** Throws StartError when there is none. */
+  async loadNote(): Promise<Uint8Array> {
+    const note = await this.findNote();
+    if (note === undefined) throw new StartError(`There is no checkpoint at ${this.name}: is it a mirror of a log?`);
+    return note;
+  }
+
+  /** What receipts of the checkpoint's size have in common (COSE); undefined when there is none. */
+  async findSignedRoot(): Promise<Uint8Array | undefined> {
+    return this.read('checkpoint.cose', SMALL);
   }
 
   /** The bundles that hold entries `from` to before `size`, in order. */
@@ -30,22 +66,46 @@ export class PublicLog {
     for (let index = from / WIDTH; index * WIDTH < size; index += 1n) {
       const bundle = await readEvidence((path, maxBytes) => this.read(path, maxBytes), index, size);
       if (!bundle) {
-        throw new StartError(`${this.from} does not hold the evidence of entries from ${index * WIDTH} on.`);
+        throw new StartError(`${this.name} does not hold the evidence of entries from ${index * WIDTH} on.`);
       }
       yield bundle;
     }
   }
 
   private async read(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
-    if (/^https?:\/\//.test(this.from)) return download(`${this.from.replace(/\/+$/, '')}/log/${path}`, maxBytes);
-    const file = join(this.from, path);
-    try {
-      if ((await stat(file)).size > maxBytes) throw new StartError(`${file} is longer than ${maxBytes} bytes.`);
-      return await readFile(file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+    return readAt(`${await this.place()}/${path}`, maxBytes);
+  }
+
+  /** Where there is a checkpoint; the likeliest one where there is none. */
+  private async place(): Promise<string> {
+    const { places } = this;
+    if (this.found !== undefined) return this.found;
+    for (const place of places.length === 1 ? [] : places) {
+      if (await readAt(`${place}/checkpoint`, SMALL)) return (this.found = place);
     }
+    return (this.found = places[0] ?? this.from);
+  }
+}
+
+function isAddress(place: string): boolean {
+  return /^https?:\/\//.test(place);
+}
+
+/** Without the path of the first log. */
+function baseOf(address: string): string {
+  return address.replace(/(?:\/log)?\/*$/, '');
+}
+
+async function readAt(place: string, maxBytes: number): Promise<Uint8Array | undefined> {
+  if (isAddress(place)) return download(place, maxBytes);
+  try {
+    if ((await stat(place)).size > maxBytes) throw new StartError(`${place} is longer than ${maxBytes} bytes.`);
+    return new Uint8Array(await readFile(place));
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new StartError(`${place} cannot be read.`, { cause: error });
   }
 }
 

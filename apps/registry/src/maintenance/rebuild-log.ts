@@ -1,98 +1,151 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   LogCheck,
   LogKeyHistory,
   readGenesis,
+  readGovernanceSeen,
+  readLogEvent,
   TileBuilder,
   verifyCheckpoint,
+  verifyRecord,
   type CheckedRow,
-  type LogEvidence,
+  type GovernanceSeen,
+  type LogEvent,
+  type Seal,
 } from '@margo-trust/auditor';
 import { encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
 import { parseRegistrationPolicy } from '@margo-trust/policy';
+import type { ReceiptKey } from '@margo-trust/receipt';
 import { CONTENT } from '@margo-trust/statement';
-import { parseCheckpoint, parseNote, type VerifierKey } from '@margo-trust/tlog';
-import { Db } from '../db/db.ts';
+import { parseCheckpoint, parseNote, type Checkpoint, type VerifierKey } from '@margo-trust/tlog';
+import { Db, type Tx } from '../db/db.ts';
 import { LogKeyStore } from '../log/keys/log-key.store.ts';
 import { RestoreLogKeys } from '../log/keys/restore-log-keys.ts';
 import { PolicyStore } from '../log/admission/policy.store.ts';
-import { WithholdingStore, type WithholdingDecision } from '../log/withholding/withholding.store.ts';
-import { StartError } from '../start-error.ts';
+import { LogStore } from '../log/log.store.ts';
+import type { ServedLog } from '../log/served-log.ts';
+import type { WithholdingDecision } from '../log/withholding/withholding.store.ts';
+import { SystemRandom } from '../random.ts';
 import { findWithholding } from './find-withholding.ts';
-import { readEvidence } from './read-evidence.ts';
 import { LogRebuildStore } from './log-rebuild.store.ts';
+import type { PublicLog } from './public-log.ts';
 
-/** The log that tables are rebuilt for: a registry has one. */
-const LOG_ID = 1;
 /** Bundles a round of statements: 2,048 entries. */
 const BUNDLES = 8;
 
+/** A log that is to be made again: its row to be, a copy of it, and the key that its checkpoints began with. */
+export interface LogToRebuild {
+  readonly log: ServedLog;
+  readonly copy: PublicLog;
+  readonly key: VerifierKey;
+}
+
+/** What a log that was made again says of itself and of others. */
+export interface RebuiltLog extends Checkpoint {
+  readonly log: ServedLog;
+  readonly copy: PublicLog;
+  /** The registry's URI, by its second entry. */
+  readonly registry: string;
+  readonly receiptKeys: readonly ReceiptKey[];
+  /** In order: of the first log, those of the others too. */
+  readonly events: readonly LogEvent[];
+  /** What it rests on; nothing in the first log. */
+  readonly seen: readonly GovernanceSeen[];
+  /** The last one about each statement, by EntryID. Not carried out yet: other logs may have said more since. */
+  readonly decisions: ReadonlyMap<string, DatedDecision>;
+}
+
+export interface DatedDecision extends WithholdingDecision {
+  readonly registeredAt: Date;
+}
+
+/** Told how many entries of a log are there. */
+export type OnProgress = (entries: bigint, of: bigint) => void;
+
 /**
- * Rebuilds the tables of a log in an empty database, from a mirror of its public files, in one transaction: every row is
- * recomputed on the way and the last root compared with the checkpoint, so a crash or a lie leaves the database empty.
+ * Fills the tables of one log, which the database does not have, from a copy of its public files: every row is recomputed on the way
+ * and the last root compared with the checkpoint. What is thrown leaves the caller's transaction to be rolled back.
  *
- * It brings back the log with its policies, and which statements are withheld and why; the worker makes search and index from it.
- * Nothing else: accounts, vendors, votes and keys are in backups. What is erased stays so, also where the mirror still has it.
+ * With it come its policies, its keys, and whether it takes entries. What concerns several logs is the caller's: `rebuild-logs.ts`.
  */
 export async function rebuildLog(
+  tx: Tx,
   db: Db,
-  mirror: string,
-  key: VerifierKey,
-  onProgress: (entries: bigint, of: bigint) => void = () => undefined,
-): Promise<bigint> {
-  const note = await findFile(mirror, 'checkpoint');
-  if (!note) throw new StartError(`There is no checkpoint in ${mirror}: is it a mirror of a log?`);
+  { log, copy, key }: LogToRebuild,
+  onProgress: OnProgress,
+): Promise<RebuiltLog> {
+  const note = await copy.loadNote();
   // Believed at the end, when the records have told which key speaks for a tree of its size.
   const checkpoint = parseCheckpoint(parseNote(note).text);
-  const store = new LogRebuildStore(LOG_ID);
-  await db.transaction(async (tx) => {
-    if (!(await store.isEmpty(tx))) {
-      throw new StartError('This database holds a log already: name an empty one, or keep what is there.');
-    }
-    const [check, builder] = [new LogCheck(key.name), new TileBuilder()];
-    const load = (index: bigint) => loadBundle(mirror, index, checkpoint.size);
-    const bundle = await load(0n);
-    const opening = check.add(bundle);
-    const genesis = readGenesis(opening, key);
-    const { trust } = genesis;
-    const keys = new LogKeyHistory(genesis);
-    const policies: Parameters<PolicyStore['insertPolicy']>[2][] = [];
-    // The last decision about each statement, by EntryID: what it came after does not matter any more.
-    const withheld = new Map<string, WithholdingDecision>();
-    const [first] = opening;
-    if (!first) throw new Error('A log begins with two entries.');
-    await store.create(tx, key.name, first.row.registeredAt);
+  const store = new LogRebuildStore(log.id);
+  const [check, builder] = [new LogCheck(key.name), new TileBuilder()];
+  const policies: Parameters<PolicyStore['insertPolicy']>[2][] = [];
+  const events: LogEvent[] = [];
+  const seen: GovernanceSeen[] = [];
+  const decisions = new Map<string, DatedDecision>();
+  let opening: { keys: LogKeyHistory; registry: string; at: Date } | undefined;
 
-    let rows = opening;
-    let { seals } = bundle;
-    for (let index = 1n; rows.length > 0; index += BigInt(BUNDLES)) {
-      await store.insertRows(tx, rows);
-      await store.insertSeals(tx, seals);
-      for (const row of rows) if (row.index > 1n) keys.add(row);
-      policies.push(...rows.flatMap((row) => findPolicy(row, trust.registry)));
-      for (const { statement } of rows) {
-        const decision = statement && findWithholding(statement, trust.registry);
-        if (decision) withheld.set(encodeBase64Url(decision.entry), decision);
+  let rows: CheckedRow[] = [];
+  let seals: Seal[] = [];
+  const write = async () => {
+    await store.insertRows(tx, rows);
+    await store.insertSeals(tx, seals);
+    const tiles = builder.add(rows.map(({ leafHash }) => leafHash));
+    if (tiles.length > 0) await store.insertTiles(tx, tiles);
+    [rows, seals] = [[], []];
+    onProgress(check.size, checkpoint.size);
+  };
+  let bundles = 0;
+  for await (const bundle of copy.bundles(0n, checkpoint.size)) {
+    const added = check.add(bundle);
+    if (!opening) {
+      const genesis = readGenesis(added, key);
+      const [first] = added;
+      if (!first) throw new Error('A log begins with two entries.');
+      opening = { keys: new LogKeyHistory(genesis), registry: genesis.trust.registry, at: first.row.registeredAt };
+      await store.create(tx, log, opening.at);
+    }
+    const { keys, registry } = opening;
+    for (const row of added) {
+      if (row.index > 1n) keys.add(row);
+      policies.push(...findPolicy(row, registry));
+      const event = readLogEvent(row);
+      const rests = readGovernanceSeen(row);
+      if ((event || rests) && row.statement) {
+        verifyRecord(row.index, row.statement, registry, keys.recordKeysAt(row.index));
       }
-      const tiles = builder.add(rows.map(({ leafHash }) => leafHash));
-      if (tiles.length > 0) await store.insertTiles(tx, tiles);
-      onProgress(check.size, checkpoint.size);
-      [rows, seals] = [[], []];
-      for (let n = 0n; n < BigInt(BUNDLES) && (index + n) * 256n < checkpoint.size; n += 1n) {
-        const next = await load(index + n);
-        rows = [...rows, ...check.add(next)];
-        seals = [...seals, ...next.seals];
+      if (event) events.push(event);
+      if (rests) seen.push(rests);
+      const decision = row.statement && findWithholding(row.statement, registry);
+      if (decision) {
+        decisions.set(encodeBase64Url(decision.entry), { ...decision, registeredAt: row.row.registeredAt });
       }
     }
-    verifyCheckpoint(note, keys.checkpointKeys);
-    check.conclude(checkpoint);
-    await store.insertHead(tx, check.compactRange, check.newestSeal?.committedAt ?? first.row.registeredAt);
-    await new RestoreLogKeys(new LogKeyStore(db)).run(tx, { id: LOG_ID, origin: key.name });
-    for (const decision of withheld.values()) await new WithholdingStore().carryOut(tx, decision);
-    for (const policy of policies) await new PolicyStore().insertPolicy(tx, LOG_ID, policy);
-  });
-  return checkpoint.size;
+    rows.push(...added);
+    seals.push(...bundle.seals);
+    if (++bundles % BUNDLES === 0) await write();
+  }
+  if (!opening) throw new Error('A log begins with two entries.');
+  await write();
+  const { keys, registry, at } = opening;
+  verifyCheckpoint(note, keys.checkpointKeys);
+  check.conclude(checkpoint);
+  await store.insertHead(tx, check.compactRange, check.newestSeal?.committedAt ?? at);
+  await new RestoreLogKeys(new LogKeyStore(db)).run(tx, log);
+  for (const policy of policies) await new PolicyStore().insertPolicy(tx, log.id, policy);
+  const rebuilt = { log, copy, registry, receiptKeys: keys.receiptKeys, events, seen, decisions, ...checkpoint };
+  await markEnds(tx, new LogStore(new SystemRandom(), db), rebuilt);
+  return rebuilt;
+}
+
+/** What the log says of itself: how much of the first one it rests on, and whether it takes entries. */
+async function markEnds(tx: Tx, store: LogStore, { log, seen, events }: RebuiltLog): Promise<void> {
+  const rests = seen.at(-1);
+  if (rests) await store.noteGoverning(tx, log.id, rests.size);
+  for (const { what, origin, at } of events) {
+    if (origin !== log.origin) continue;
+    if (what === 'closed') await store.close(tx, log.id, at);
+    if (what === 'frozen') await store.freeze(tx, log.id, at);
+  }
 }
 
 /** What was in force from an entry on, as the registry logged it. */
@@ -100,19 +153,4 @@ function findPolicy({ index, row, statement }: CheckedRow, registry: string) {
   if (statement?.contentType !== CONTENT.policy || statement.issuer !== registry) return [];
   const { version } = parseRegistrationPolicy(statement.payload);
   return [{ version, index, document: parseUtf8(statement.payload), at: row.registeredAt }];
-}
-
-async function loadBundle(mirror: string, index: bigint, size: bigint): Promise<LogEvidence> {
-  const bundle = await readEvidence((path) => findFile(mirror, path), index, size);
-  if (!bundle) throw new StartError(`${mirror} does not hold the evidence of entries from ${index * 256n} on.`);
-  return bundle;
-}
-
-async function findFile(mirror: string, path: string): Promise<Uint8Array | undefined> {
-  try {
-    return new Uint8Array(await readFile(join(mirror, path)));
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new StartError(`${join(mirror, path)} cannot be read.`, { cause });
-  }
 }

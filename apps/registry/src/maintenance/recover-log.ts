@@ -2,10 +2,18 @@ import { areEqualBytes, encodeHex, parseUtf8 } from '@margo-trust/bytes';
 import { appendLeaves, emptyRange, hashLeaf, rootOfRange, type CompactRange } from '@margo-trust/merkle';
 import { chainId, encodeRegistrationPolicy, parseRegistrationPolicy } from '@margo-trust/policy';
 import { CONTENT, parseStatement } from '@margo-trust/statement';
-import type { EvidenceRow, Seal } from '@margo-trust/auditor';
+import {
+  readGovernanceSeen,
+  readLogEvent,
+  type EvidenceRow,
+  type GovernanceSeen,
+  type LogEvent,
+  type Seal,
+} from '@margo-trust/auditor';
 import type { Checkpoint } from '@margo-trust/tlog';
 import type { Db, Tx } from '../db/db.ts';
 import { appendEntries } from '../log/append-entries.ts';
+import type { RestoreLogKeys } from '../log/keys/restore-log-keys.ts';
 import type { LogIdentity } from '../log/log-identity.ts';
 import type { LogReader } from '../log/log.reader.ts';
 import type { Head, LogStore, NewEntry } from '../log/log.store.ts';
@@ -21,6 +29,9 @@ export interface Missing {
   readonly checkpoint: Checkpoint;
   /** Entries of the registry itself: decisions that the other tables of an older database do not know of. */
   readonly records: readonly { readonly index: bigint; readonly subject: string; readonly record: string }[];
+  /** Those of them that say what became of logs, and what a log that is not the first rests on. */
+  readonly events: readonly LogEvent[];
+  readonly seen: readonly GovernanceSeen[];
 }
 
 /** Entries between two heads. */
@@ -30,7 +41,7 @@ interface Batch {
 }
 
 /**
- * Brings the log of a restored database forward to what a copy of it holds: the same entries at the same indices, under
+ * Brings one log of a restored database forward to what a copy of it holds: the same entries at the same indices, under
  * the same heads, byte for byte. Nothing is written before all of it has been seen to lead from the database's head to
  * a checkpoint of our own key; what is written is checked again, head by head, and a crash leaves a log that can be brought forward
  * further.
@@ -46,15 +57,18 @@ export class RecoverLog {
     private readonly reader: LogReader,
     private readonly policies: PolicyStore,
     private readonly identity: LogIdentity,
+    private readonly keys: RestoreLogKeys,
     private readonly withholdings = new WithholdingStore(),
   ) {}
 
   /** Throws StartError when the copy does not lead on from the database. */
   async look(copy: PublicLog): Promise<Missing> {
     const head = await this.reader.loadHead();
-    const checkpoint = await copy.loadCheckpoint();
+    const checkpoint = await copy.loadCheckpoint(this.identity.checkpointWindows);
     const records: { index: bigint; subject: string; record: string }[] = [];
-    if (checkpoint.size <= head.size) return { head, checkpoint, records };
+    const events: LogEvent[] = [];
+    const seen: GovernanceSeen[] = [];
+    if (checkpoint.size <= head.size) return { head, checkpoint, records, events, seen };
 
     let range: CompactRange = head.size === 0n ? emptyRange() : { size: head.size, hashes: head.frontier };
     for await (const { rows, seal } of this.batches(copy, head.size, checkpoint.size)) {
@@ -62,12 +76,15 @@ export class RecoverLog {
         if (row.issuer !== this.identity.issuer) return;
         const index = range.size + BigInt(i);
         records.push({ index, subject: row.subject, record: nameOf(row) });
+        const { event, rests } = this.readAboutLogs(row, index);
+        if (event) events.push(event);
+        if (rests) seen.push(rests);
       });
       range = appendLeaves(range, rows.map(leafOf));
       refuseOther(rootOfRange(range), seal);
     }
     refuseOther(rootOfRange(range), checkpoint);
-    return { head, checkpoint, records };
+    return { head, checkpoint, records, events, seen };
   }
 
   /** Appends what {@link look} found to be missing. Returns the new head. */
@@ -88,19 +105,41 @@ export class RecoverLog {
     const appended = await appendEntries(tx, this.store, logId, rows.map(toNewEntry), seal.committedAt, locked);
     if (appended.head.size !== seal.size) throw new StartError(`The copy holds an entry twice below ${seal.size}.`);
     refuseOther(appended.head.root, seal);
-    for (const { kind, body, issuer } of rows) {
-      if (kind !== 'statement' || body === undefined || issuer !== this.identity.issuer) continue;
-      const decision = findWithholding(parseStatement(body), this.identity.issuer);
-      if (decision) await this.withholdings.carryOut(tx, decision);
-    }
-    for (const [i, row] of rows.entries()) {
-      if (row.contentType !== CONTENT.policy || row.issuer !== this.identity.issuer || row.body === undefined) continue;
-      const document = parseUtf8(encodeRegistrationPolicy(parseRegistrationPolicy(parseStatement(row.body).payload)));
-      const version = (await this.policies.currentVersion(tx, logId)) + 1;
-      const index = locked.size + BigInt(i);
-      await this.policies.insertPolicy(tx, logId, { version, index, document, at: seal.committedAt });
+    await this.withholdings.keepWithheld(
+      tx,
+      rows.map(({ entry }) => entry),
+    );
+    for (const [i, row] of rows.entries()) await this.carryOut(tx, row, locked.size + BigInt(i), seal.committedAt);
+    if (rows.some(({ subject }) => subject === `log-key:${this.identity.origin}`)) {
+      await this.keys.run(tx, { id: logId, origin: this.identity.origin });
     }
     return appended.head;
+  }
+
+  /** What the registry's own statement changed when it was logged, as far as the tables of logs tell of it. */
+  private async carryOut(tx: Tx, row: EvidenceRow, index: bigint, at: Date): Promise<void> {
+    const { logId, issuer, origin } = this.identity;
+    if (row.kind !== 'statement' || row.body === undefined || row.issuer !== issuer) return;
+    const statement = parseStatement(row.body);
+    const decision = findWithholding(statement, issuer);
+    if (decision) await this.withholdings.carryOut(tx, decision);
+    if (row.contentType === CONTENT.policy) {
+      const document = parseUtf8(encodeRegistrationPolicy(parseRegistrationPolicy(statement.payload)));
+      const version = (await this.policies.currentVersion(tx, logId)) + 1;
+      await this.policies.insertPolicy(tx, logId, { version, index, document, at });
+    }
+    const { event, rests } = this.readAboutLogs(row, index);
+    if (rests) await this.store.noteGoverning(tx, logId, rests.size);
+    if (event?.origin !== origin) return;
+    if (event.what === 'closed') await this.store.close(tx, logId, event.at);
+    if (event.what === 'frozen') await this.store.freeze(tx, logId, event.at);
+  }
+
+  private readAboutLogs({ body, issuer }: EvidenceRow, index: bigint): { event?: LogEvent; rests?: GovernanceSeen } {
+    if (body === undefined || issuer !== this.identity.issuer) return {};
+    const statement = parseStatement(body);
+    const [event, rests] = [readLogEvent({ index, statement }), readGovernanceSeen({ index, statement })];
+    return { ...(event && { event }), ...(rests && { rests }) };
   }
 
   /** What was committed together, in order. Throws StartError where rows and heads do not belong together. */

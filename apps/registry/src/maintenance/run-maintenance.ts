@@ -6,8 +6,8 @@ import { Db } from '../db/db.ts';
 import { openDatabase } from '../db/data-source.ts';
 import { findDatabase } from '../db/find-database.ts';
 import { StartError } from '../start-error.ts';
-import { rebuildLog } from './rebuild-log.ts';
-import { hashLogState } from './state-hash.ts';
+import { rebuildLogs } from './rebuild-logs.ts';
+import { hashLogState, type RegistryState } from './state-hash.ts';
 
 const USAGE = `Usage:
   main-maintenance.js rebuild --mirror DIRECTORY --log-key VKEY
@@ -35,7 +35,7 @@ export async function runMaintenance(args: readonly string[], env: NodeJS.Proces
   if (command !== 'rebuild' || mirror === undefined || logKey === undefined) return usage();
   return work(env, async (db) => {
     let told = 0;
-    await rebuildLog(db, mirror, parseVerifierKey(logKey), (done, of) => {
+    await rebuildLogs(db, mirror, parseVerifierKey(logKey), (done, of) => {
       const now = performance.now();
       if (now - told < 200 && done < of) return;
       told = now;
@@ -45,15 +45,13 @@ export async function runMaintenance(args: readonly string[], env: NodeJS.Proces
   });
 }
 
-async function work(
-  env: NodeJS.ProcessEnv,
-  task: (db: Db) => Promise<{ hash: string; origin: string; size: bigint }>,
-): Promise<number> {
+async function work(env: NodeJS.ProcessEnv, task: (db: Db) => Promise<RegistryState>): Promise<number> {
   const closers: (() => Promise<unknown> | void)[] = [];
   try {
     const db = await openDb(env, closers);
-    const { hash, origin, size } = await task(db);
-    process.stdout.write(`${JSON.stringify({ origin, size: size.toString(), stateHash: hash })}\n`);
+    const { stateHash, logs } = await task(db);
+    const shown = logs.map(({ size, ...log }) => ({ ...log, size: size.toString() }));
+    process.stdout.write(`${JSON.stringify({ stateHash, logs: shown })}\n`);
     return 0;
   } catch (error) {
     const isExpected = error instanceof StartError || error instanceof ConfigError || error instanceof Fault;

@@ -1,7 +1,9 @@
 import { setImmediate as yieldOnce } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import { areEqualBytes } from '@margo-trust/bytes';
 import {
   describeMapRecord,
+  findMapRecord,
   hashKey,
   IndexMap,
   keysOfFacts,
@@ -11,7 +13,7 @@ import {
   type IndexKey,
 } from '@margo-trust/index-map';
 import { hashLeaf, type Hash } from '@margo-trust/merkle';
-import { CONTENT } from '@margo-trust/statement';
+import { CONTENT, parseStatement } from '@margo-trust/statement';
 import { Clock } from '../../clock.ts';
 import { Db, type Tx } from '../../db/db.ts';
 import { wireTime } from '../../wire-time.ts';
@@ -60,8 +62,9 @@ export class UpdateIndexMap {
   /** Cheap enough to be asked every second. False before genesis. */
   async isDue(): Promise<boolean> {
     const progress = await this.reader.findProgress();
-    if (!progress || progress.isFrozen) return false;
-    const { logSize, state } = progress;
+    if (!progress) return false;
+    const { logSize, isFrozen, state } = progress;
+    if (isFrozen) return state?.recordIndex !== lastRecordOf(logSize);
     if (!state || (state.recordIndex === undefined && state.size > 0n)) return true;
     const fresh = freshEntries(logSize, state);
     const rested = this.clock.now().getTime() - state.changedAt.getTime() >= REST_MS;
@@ -80,7 +83,8 @@ export class UpdateIndexMap {
   /** One step. Only a root over all that the log held when the step began is recorded: no record is of less than one before. */
   async run(): Promise<void> {
     const progress = await this.reader.findProgress();
-    if (!progress || progress.isFrozen) return;
+    if (!progress) return;
+    if (progress.isFrozen) return this.followRecord(lastRecordOf(progress.logSize));
     await this.db.transaction(async (tx) => {
       await this.move(tx, progress.logSize);
       await this.steps.reached('map moved');
@@ -112,6 +116,23 @@ export class UpdateIndexMap {
     const size = await hold();
     await this.move(tx, size);
     await this.recordRoot(tx, size);
+  }
+
+  /** One step of making the map of a frozen log again, whose tables were brought back from a copy: it ends at the root that the log has on record. */
+  private async followRecord(recordIndex: bigint): Promise<void> {
+    const { logId } = this.identity;
+    await this.db.transaction(async (tx) => {
+      const [entry] = recordIndex < 0n ? [] : await this.store.entries(tx, logId, recordIndex, 1, OWN);
+      const record = entry?.body && findMapRecord(parseStatement(entry.body).payload);
+      if (!record) throw new Error('This log was frozen without a last record of its map.');
+      await this.move(tx, record.size);
+      const { size, root } = await this.store.lockState(tx, logId, this.clock.now());
+      if (size < record.size) return;
+      if (size > record.size || !areEqualBytes(root, record.root)) {
+        throw new Error('The entries of this frozen log make another map than its last record says.');
+      }
+      await this.store.noteRecord(tx, logId, recordIndex);
+    });
   }
 
   private async move(tx: Tx, logSize: bigint): Promise<void> {
@@ -174,6 +195,11 @@ export function keysOf(row: KeyedRow): IndexKey[] {
   if (row.raw) return keysOfRawLeaf(row.raw);
   const { mentions, ...facts } = row;
   return keysOfFacts({ ...facts, digests: mentions });
+}
+
+/** Where a frozen log has the last root of its map on record: see {@link UpdateIndexMap.close}. The freeze comes after it. */
+function lastRecordOf(logSize: bigint): bigint {
+  return logSize - 2n;
 }
 
 /** Entries that the map does not have yet, without the record of its own root. */

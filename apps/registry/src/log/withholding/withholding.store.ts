@@ -98,6 +98,15 @@ export class WithholdingStore {
     );
   }
 
+  /** Takes away again what was put into the open table although it is withheld: another log has it on record, or an older copy showed it. */
+  async keepWithheld(tx: Tx, entries: readonly Uint8Array[]): Promise<void> {
+    await tx.query(
+      `DELETE FROM statement s WHERE s.entry = ANY($1) AND (EXISTS (SELECT FROM statement_erasure e WHERE e.entry = s.entry)
+         OR EXISTS (SELECT FROM restricted_statement r WHERE r.entry = s.entry))`,
+      [entries.map((entry) => Buffer.from(entry))],
+    );
+  }
+
   /** One vote about erasures at a time, until `tx` ends. */
   async lockVotes(tx: Tx): Promise<void> {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [ERASURE_LOCK]);
