@@ -33,13 +33,21 @@ describe('a database restored from an older copy', () => {
       }),
     );
   };
-  const registerMore = async (count: number) => {
+  const registerMore = async (count: number, path = '') => {
     for (let i = 0; i < count; i += 1) {
       const statement = draw();
-      const { status, body } = await register(service.url, statement);
+      const { status, body } = await register(`${service.url}${path}`, statement);
       expect(status).toBe(201);
       acknowledged.push({ statement, body });
     }
+  };
+  const openLog = async (name: string) => {
+    const log = (...args: string[]) => cli('--registry', service.url, '--json', 'log', ...args);
+    const proposed = await log('open', name, '--reason', 'Test.', '--as', 'alice');
+    expect(proposed, proposed.stdout).toMatchObject({ code: 0 });
+    const { proposal } = JSON.parse(proposed.stdout) as { proposal: { id: string } };
+    const approved = await log('approve', proposal.id, '--as', 'bob');
+    expect(approved, approved.stdout).toMatchObject({ code: 0 });
   };
 
   beforeAll(async () => {
@@ -56,17 +64,23 @@ describe('a database restored from an older copy', () => {
 
   it('is served, takes no entry and signs nothing new, until it is brought to what was published', async () => {
     await registerMore(20);
+    await openLog('2027');
+    await registerMore(2, '/logs/2027');
     await service.stop();
     await postgres.halt();
     const backup = join(directory, 'backup');
     cpSync(postgres.data, backup, { recursive: true });
     await postgres.resume();
     service = await start();
+    await registerMore(2, '/logs/2027');
+    await openLog('2028');
+    await registerMore(2, '/logs/2028');
+    const others = acknowledged.slice(-6);
     await registerMore(300); // across a tile border
     const published = await treeOf(service.url);
     const mirror = join(directory, 'mirror');
     const { checkpointKey } = (await (await fetch(`${service.url}/log/log.json`)).json()) as { checkpointKey: string };
-    const mirrored = await cli('log', 'mirror', mirror, '--from', service.url, '--log-key', checkpointKey);
+    const mirrored = await cli('log', 'mirror', mirror, '--all', '--from', service.url, '--log-key', checkpointKey);
     expect(mirrored, mirrored.stdout).toMatchObject({ code: 0 });
     await service.stop();
 
@@ -81,6 +95,7 @@ describe('a database restored from an older copy', () => {
     const refused = await register(service.url, draw());
     expect(refused.status).toBe(503);
     expect(Buffer.from(refused.body).toString()).toContain('log/behind');
+    expect((await register(`${service.url}/logs/2027`, draw())).status).toBe(503);
     const ready = await fetch(`${service.url}/readyz`);
     expect(ready.status).toBe(503);
     expect(await ready.text()).toMatch(/high-water\.json has seen \d+.*margo-trust log recover/);
@@ -104,17 +119,22 @@ describe('a database restored from an older copy', () => {
     expect((await treeOf(service.url)).root(published.size)).toEqual(published.root(published.size));
     await registerMore(1);
     const tree = await treeOf(service.url);
-    for (const { statement, body } of acknowledged) {
+    const inFirst = acknowledged.filter((one) => !others.includes(one));
+    expect(others.length + inFirst.length).toBe(acknowledged.length);
+    for (const { statement, body } of inFirst) {
       const leaf = parseStatement(statement);
       const { index, size, root } = checkReceipt(body, leaf.entry, keys);
       expect(tree.leaf(index)).toEqual(leafHash(leaf.entry));
       expect(tree.root(size)).toEqual(root);
     }
-    // The same receipts as before: entries came back under the heads that first covered them.
-    const last = acknowledged.at(-5)!;
-    const again = await bytesAt(`${service.url}/entries/${parseStatement(last.statement).entryId}`);
-    const { entry: lastEntry } = parseStatement(last.statement);
-    expect(checkReceipt(again, lastEntry, keys)).toEqual(checkReceipt(last.body, lastEntry, keys));
+    // The same receipts as before: entries came back under the heads that first covered them, in whichever log they are.
+    const now = readKeys(await bytesAt(`${service.url}/.well-known/scitt-keys`));
+    for (const { statement, body } of [acknowledged.at(-5)!, ...others]) {
+      const { entry, entryId } = parseStatement(statement);
+      const again = await bytesAt(`${service.url}/entries/${entryId}`);
+      expect(checkReceipt(again, entry, now)).toEqual(checkReceipt(body, entry, now));
+    }
+    for (const name of ['2027', '2028']) await registerMore(1, `/logs/${name}`);
   });
 
   it('is not brought to a copy that is not this log', async () => {
