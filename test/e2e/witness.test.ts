@@ -1,4 +1,4 @@
-import { execFileSync, type ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -13,27 +13,17 @@ import {
   encodeAddCheckpoint,
   encodeCheckpoint,
   encodeNote,
-  encodeVerifierKey,
   parsePolicy,
   TlogFault,
   verifyWitnessed,
   type Policy,
   type WitnessedCheckpoint,
 } from '@margo-trust/tlog';
-import { freePort, repository, startProgram, startService, type Service } from '../service.ts';
+import { freePort, startService, type Service } from '../service.ts';
 import { statementsOf } from '../vendor-statements.ts';
+import { addLog, makeWitness, pause, runCli, until, type Finished, type Witness } from './witnesses.ts';
 
 const ORIGIN = 'log.registry.localhost';
-const CLI = join(repository, 'apps/cli/bin/margo-trust.mjs');
-
-/** A `margo-trust witness` of its own directory, as a process. */
-interface Witness {
-  readonly vkeys: readonly string[];
-  readonly url: string;
-  readonly directory: string;
-  start(): Promise<void>;
-  kill(): Promise<void>;
-}
 
 describe('a registry whose checkpoints are witnessed', () => {
   let home: string;
@@ -89,7 +79,9 @@ describe('a registry whose checkpoints are witnessed', () => {
     expect(await answer.json()).toMatchObject({ code: 'log/not-witnessed' });
     expect(await register()).toBe(201);
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
-    expect(metrics).toMatch(/log_witness_answers_total\{witness="one",outcome="404"\} [1-9]/);
+    expect(metrics).toMatch(
+      /log_witness_answers_total\{log="log\.registry\.localhost",witness="one",outcome="404"\} [1-9]/,
+    );
   });
 
   it('shows what a quorum has cosigned, without being restarted', async () => {
@@ -283,76 +275,7 @@ function atLeast(shown: WitnessedCheckpoint | undefined, size: bigint): Witnesse
   return shown && shown.checkpoint.size >= size ? shown : undefined;
 }
 
-async function makeWitness(home: string, name: string): Promise<Witness> {
-  const directory = join(home, name);
-  const { vkeys } = JSON.parse(await cli('--json', 'witness', 'init', directory, '--name', name)) as {
-    vkeys: string[];
-  };
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  let child: ChildProcess | undefined;
-  return {
-    vkeys,
-    url,
-    directory,
-    start: async () => {
-      child = startProgram(process.execPath, [CLI, 'witness', 'serve', directory, '--listen', `127.0.0.1:${port}`], {});
-      child.stdout?.resume();
-      child.stderr?.resume();
-      await until(async () => (await fetch(url).catch(() => undefined))?.ok || undefined);
-    },
-    kill: async () => {
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
-}
-
-async function addLog({ directory }: Witness, { logs }: Policy): Promise<void> {
-  const [log] = logs;
-  const { name, publicKey } = log!.key;
-  await cli('witness', 'add-log', directory, encodeVerifierKey(name, publicKey));
-}
-
 /** PostgreSQL runs as another user than root, and wants its files to be its own. */
 function copyWithOwners(from: string, to: string): void {
   execFileSync('cp', ['-a', from, to]);
-}
-
-interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  const child = startProgram(process.execPath, [CLI, ...args], env);
-  let [stdout, stderr] = ['', ''];
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
-}
-
-/** Runs the command line tool to its good end and returns what it printed. */
-async function cli(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await runCli(args);
-  if (code !== 0) throw new Error(`margo-trust ${args.join(' ')} ended with ${code}: ${stderr}`);
-  return stdout;
-}
-
-async function until<T>(find: () => Promise<T | undefined>, seconds = 30): Promise<T> {
-  const deadline = performance.now() + seconds * 1_000;
-  for (;;) {
-    const found = await find();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`Waited ${seconds} s in vain.`);
-    await pause(0.1);
-  }
-}
-
-function pause(seconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
 }

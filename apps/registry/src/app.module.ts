@@ -8,6 +8,7 @@ import type { Config, Secrets } from './config.ts';
 import { DbModule } from './db/db.module.ts';
 import type { Db } from './db/db.ts';
 import { HttpModule } from './http/http.module.ts';
+import type { Metrics } from './http/metrics.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { LogModule } from './log/log.module.ts';
 import { TileExportModule } from './log/tiles/tile-export.module.ts';
@@ -29,11 +30,11 @@ export interface Foundation {
 
 @Module({})
 export class AppModule {
-  static on(foundation: Foundation): DynamicModule {
+  static on(foundation: Foundation, metrics: Metrics): DynamicModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.of(foundation),
+        ConfigModule.of({ ...foundation, metrics }),
         DbModule.open(foundation.source),
         HttpModule,
         KeysModule,
@@ -53,11 +54,11 @@ export class AppModule {
 /** One log of its own name, in a process that serves the registry: whatever else there is belongs to {@link AppModule}. */
 @Module({})
 export class LogAppModule {
-  static on(foundation: Foundation, db: Db, log: ServedLog): DynamicModule {
+  static on(foundation: Foundation, metrics: Metrics, db: Db, log: ServedLog): DynamicModule {
     return {
       module: LogAppModule,
       imports: [
-        ConfigModule.of({ ...foundation, log }),
+        ConfigModule.of({ ...foundation, metrics, log }),
         DbModule.share(foundation.source, db),
         HttpModule,
         KeysModule,

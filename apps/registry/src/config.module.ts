@@ -1,11 +1,12 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Clock } from './clock.ts';
 import { Config, Secrets } from './config.ts';
+import { Metrics } from './http/metrics.ts';
 import { ServedLog } from './log/served-log.ts';
 import { Random } from './random.ts';
 import { TrustSteps } from './trust-steps.ts';
 
-/** What the roof decides and every floor may ask for: configuration, time, randomness, which log. */
+/** What the roof decides and every floor may ask for: configuration, time, randomness, which log, and where figures go. */
 @Global()
 @Module({})
 export class ConfigModule {
@@ -14,6 +15,7 @@ export class ConfigModule {
     secrets: Secrets;
     clock: Clock;
     random: Random;
+    metrics: Metrics;
     log?: ServedLog;
   }): DynamicModule {
     return {
@@ -23,10 +25,11 @@ export class ConfigModule {
         { provide: Secrets, useValue: ground.secrets },
         { provide: Clock, useValue: ground.clock },
         { provide: Random, useValue: ground.random },
+        { provide: Metrics, useValue: ground.metrics },
         TrustSteps,
         { provide: ServedLog, useValue: ground.log ?? ServedLog.first(ground.config.domain) },
       ],
-      exports: [Config, Secrets, Clock, Random, ServedLog, TrustSteps],
+      exports: [Config, Secrets, Clock, Random, Metrics, ServedLog, TrustSteps],
     };
   }
 }

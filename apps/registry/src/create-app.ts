@@ -25,7 +25,8 @@ export async function createApp(
   logger: Logger,
 ): Promise<{ app: INestApplication; rooms: Rooms }> {
   const { config, secrets } = foundation;
-  const { app, express } = await createNest(AppModule.on(foundation), logger);
+  const metrics = new Metrics();
+  const { app, express } = await createNest(AppModule.on(foundation, metrics), logger);
   serveApiDescription(express, describeApi(app));
   if (config.hasEmbeddedOidc) {
     // Loaded here only: production neither needs nor wants it.
@@ -34,11 +35,11 @@ export async function createApp(
   await app.init();
   await app.get(PublishedFiles).listen();
   const logs = app.get(RunningLogs);
-  await logs.serveWith((log) => createLogApp(foundation, app.get(Db), log, logger));
+  await logs.serveWith((log) => createLogApp(foundation, { metrics, db: app.get(Db) }, log, logger));
   const rooms = {
     files: app.get(PublishedFiles),
     console: new ConsoleFiles(join(import.meta.dirname, '../../console/dist')),
-    metrics: app.get(Metrics),
+    metrics,
     problems: app.get(ProblemFilter),
     express: express as unknown as Rooms['express'],
     hotPaths: firstOf(app.get(LogPaths), app.get(TimestampPaths)),
@@ -47,9 +48,14 @@ export async function createApp(
   return { app, rooms };
 }
 
-/** Builds what serves one log of its own name, on the database of the application beside it. */
-async function createLogApp(foundation: Foundation, db: Db, log: ServedLog, logger: Logger): Promise<RunningLog> {
-  const { app, express } = await createNest(LogAppModule.on(foundation, db, log), logger);
+/** Builds what serves one log of its own name, on the database of the application beside it and with its figures. */
+async function createLogApp(
+  foundation: Foundation,
+  { metrics, db }: { readonly metrics: Metrics; readonly db: Db },
+  log: ServedLog,
+  logger: Logger,
+): Promise<RunningLog> {
+  const { app, express } = await createNest(LogAppModule.on(foundation, metrics, db, log), logger);
   await app.init();
   return { log, app, hotPaths: app.get(LogPaths), express: express as unknown as Rooms['express'] };
 }

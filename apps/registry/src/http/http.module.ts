@@ -3,7 +3,6 @@ import { APP_FILTER } from '@nestjs/core';
 import { Db } from '../db/db.ts';
 import { AllowedMethods } from './allowed-methods.ts';
 import { HealthController } from './health.controller.ts';
-import { Metrics } from './metrics.ts';
 import { ProblemFilter } from './problem.filter.ts';
 import { PublishedFiles } from './published-files.store.ts';
 import { Readiness } from './readiness.ts';
@@ -12,13 +11,12 @@ import { Readiness } from './readiness.ts';
   controllers: [HealthController],
   providers: [
     AllowedMethods,
-    Metrics,
     ProblemFilter,
     { provide: APP_FILTER, useExisting: ProblemFilter },
     PublishedFiles,
     Readiness,
   ],
-  exports: [Metrics, ProblemFilter, PublishedFiles, Readiness],
+  exports: [ProblemFilter, PublishedFiles, Readiness],
 })
 export class HttpModule {
   constructor(readiness: Readiness, db: Db) {

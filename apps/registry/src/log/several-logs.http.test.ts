@@ -485,6 +485,9 @@ describe('several logs', () => {
     await logOf(SECOND).app.get(PublishTiles).run();
     const originAt = (path: string) => readFileSync(join(files, path), 'utf8').split('\n')[0];
     expect([originAt('checkpoint'), originAt('logs/2027/checkpoint')]).toEqual([FIRST, SECOND]);
+    const metrics = await (await fetch(`${registry.url}/metrics`)).text();
+    expect(metrics).toContain(`tile_store_entries{log="${FIRST}"} ${await sizeOf('/log')}\n`);
+    expect(metrics).toContain(`tile_store_entries{log="${SECOND}"} ${await sizeOf('/logs/2027')}\n`);
     await must(['fsck', '--from', join(files, 'logs/2027'), '--trust-first-use']);
     await must(['replay', '--from', join(files, 'logs/2027'), '--trust-first-use', '--governance', files]);
   });

@@ -1,5 +1,4 @@
-import { Module } from '@nestjs/common';
-import { Gauge } from 'prom-client';
+import { Module, type OnModuleDestroy } from '@nestjs/common';
 import { Config, Secrets } from '../../config.ts';
 import { HttpModule } from '../../http/http.module.ts';
 import { Metrics } from '../../http/metrics.ts';
@@ -29,7 +28,9 @@ import { TileStore } from './tile-store.ts';
     { provide: TileStore, useFactory: openTileStore, inject: [Config, Secrets, ServedLog] },
   ],
 })
-export class TileExportModule {
+export class TileExportModule implements OnModuleDestroy {
+  private readonly forget: (() => void) | undefined;
+
   constructor(
     config: Config,
     latch: RollbackLatch,
@@ -37,18 +38,17 @@ export class TileExportModule {
     publish: PublishTiles,
     readiness: Readiness,
     metrics: Metrics,
+    { origin }: ServedLog,
   ) {
     if (config.tileStore.kind === 'off') return;
     latch.add(stored);
     if (config.role === 'api') return;
     readiness.add('tile store', () => Promise.resolve(publish.failure));
-    new Gauge({
-      name: 'tile_store_entries',
-      help: 'Entries under the checkpoint that lies in the tile store.',
-      registers: [metrics.registry],
-      collect() {
-        this.set(Number(publish.size));
-      },
-    });
+    const figure = { name: 'tile_store_entries', help: 'Entries under the checkpoint that lies in the tile store.' };
+    this.forget = metrics.gaugeOfLog(figure, origin, () => Number(publish.size));
+  }
+
+  onModuleDestroy(): void {
+    this.forget?.();
   }
 }

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable, Logger } from '@nestjs/common';
-import { Counter, Gauge } from 'prom-client';
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Fault } from '@margo-trust/fault';
 import { encodeNote, isQuorum, parseNote, type NoteSignature, type PolicyWitness } from '@margo-trust/tlog';
 import { Clock } from '../../clock.ts';
@@ -41,10 +40,11 @@ interface Acquaintance {
  * witnesses that know more than we remember say so.
  */
 @Injectable()
-export class CollectCosignatures {
+export class CollectCosignatures implements OnModuleDestroy {
   private readonly acquaintances = new Map<string, Acquaintance>();
   private readonly logger = new Logger(CollectCosignatures.name);
-  private readonly answers: Counter;
+  private readonly countAnswer: (labels: Record<'witness' | 'outcome', string>) => void;
+  private readonly forget: (() => void) | undefined;
 
   constructor(
     private readonly reader: LogReader,
@@ -60,13 +60,13 @@ export class CollectCosignatures {
     private readonly life: LogLife,
     metrics: Metrics,
   ) {
-    this.answers = new Counter({
-      name: 'log_witness_answers_total',
-      help: 'Answers of witnesses, by witness and outcome.',
-      labelNames: ['witness', 'outcome'],
-      registers: [metrics.registry],
-    });
-    if (config.witnessing) this.measureAge(metrics);
+    const figure = { name: 'log_witness_answers_total', help: 'Answers of witnesses, by log, witness and outcome.' };
+    this.countAnswer = metrics.counterOfLog({ ...figure, labelNames: ['witness', 'outcome'] }, identity.origin);
+    this.forget = config.witnessing && metrics.gaugeOfLog(AGE, identity.origin, () => this.ageSeconds());
+  }
+
+  onModuleDestroy(): void {
+    this.forget?.();
   }
 
   async isDue(): Promise<boolean> {
@@ -139,7 +139,7 @@ export class CollectCosignatures {
       const signal = AbortSignal.any([ending, AbortSignal.timeout(ROUND_MS)]);
       const signatures = await this.persuade(witness, signed, known, signal);
       Object.assign(known, { cosignedSize: signed.size, failures: 0, askAgainAt: 0, complaint: undefined });
-      this.answers.inc({ witness: witness.name, outcome: 'cosigned' });
+      this.countAnswer({ witness: witness.name, outcome: 'cosigned' });
       return signatures;
     } catch (error) {
       if (!(error instanceof WitnessError) && !(error instanceof Fault)) throw error;
@@ -191,7 +191,7 @@ export class CollectCosignatures {
     const wait = Math.min(1_000 * 2 ** (known.failures - 1), MAX_PAUSE_MS);
     known.askAgainAt = this.clock.now().getTime() + wait;
     const outcome = error instanceof WitnessError ? String(error.status ?? 'unreachable') : 'malformed';
-    this.answers.inc({ witness: name, outcome });
+    this.countAnswer({ witness: name, outcome });
     if (known.failures === 1 || known.failures % 60 === 0) {
       this.logger.warn({ msg: `The witness ${name} ${error.message} (${known.failures} in a row)`, err: error });
     }
@@ -215,16 +215,15 @@ export class CollectCosignatures {
     return failing.length === 0 ? 'the witnesses that answered are not enough.' : `${failing.join('; ')}.`;
   }
 
-  private measureAge(metrics: Metrics): void {
-    const gauge: Gauge = new Gauge({
-      name: 'log_cosigned_checkpoint_age_seconds',
-      help: 'Since the published checkpoint was cosigned; NaN before the first.',
-      registers: [metrics.registry],
-      collect: async () => {
-        const published = await this.store.find(this.identity.logId).catch(() => undefined);
-        const at = published?.cosignedAt.getTime() ?? Number.NaN;
-        gauge.set((this.clock.now().getTime() - at) / 1_000);
-      },
-    });
+  private async ageSeconds(): Promise<number> {
+    const published = await this.store.find(this.identity.logId).catch(() => undefined);
+    const isOver = await this.life.findLastWord().catch(() => undefined);
+    const at = published && !isOver ? published.cosignedAt.getTime() : Number.NaN;
+    return (this.clock.now().getTime() - at) / 1_000;
   }
 }
+
+const AGE = {
+  name: 'log_cosigned_checkpoint_age_seconds',
+  help: 'Since the published checkpoint was cosigned; NaN before the first, and of a log that is retired.',
+};
