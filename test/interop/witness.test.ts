@@ -102,7 +102,9 @@ describe('witnesses of the public network', () => {
       largest = shown?.checkpoint.size ?? 0n;
     }
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
-    expect(metrics).toMatch(/log_witness_answers_total\{log="log\.registry\.localhost",witness="quantum",outcome="cosigned"\} [1-9]/);
+    expect(metrics).toMatch(
+      /log_witness_answers_total\{log="log\.registry\.localhost",witness="quantum",outcome="cosigned"\} [1-9]/,
+    );
   });
 
   it('have a client that our witness cosigns for', async () => {
