@@ -83,6 +83,10 @@ export interface Precertificate {
   readonly loggedAt: Date;
 }
 
+const REVOKED_AMONG = `FROM certificate c
+  WHERE fingerprint = ANY($1::bytea[]) AND EXISTS (SELECT FROM revocation r WHERE (r.kind, r.target) IN
+    (('certificate', c.serial), ('key', encode(c.spki_sha256, 'hex')), ('issuer', c.issuer)))`;
+
 /** Reads certificates; lent to the log, to revocation and to the trust root. */
 @Injectable()
 export class CertificateReader {
@@ -219,14 +223,17 @@ export class CertificateReader {
 
   /** Which of these certificates are revoked, or their keys or issuers, for whatever reason; by hex of SHA-256. */
   async revokedAmong(tx: Tx, fingerprints: readonly Uint8Array[]): Promise<Set<string>> {
-    const rows = await this.db.prepared<{ fingerprint: Buffer }>(
-      tx,
-      `SELECT fingerprint FROM certificate c
-       WHERE fingerprint = ANY($1) AND EXISTS (SELECT FROM revocation r WHERE (r.kind, r.target) IN
-         (('certificate', c.serial), ('key', encode(c.spki_sha256, 'hex')), ('issuer', c.issuer)))`,
-      [fingerprints.map((fingerprint) => Buffer.from(fingerprint))],
-    );
+    const rows = await this.db.prepared<{ fingerprint: Buffer }>(tx, `SELECT fingerprint ${REVOKED_AMONG}`, [
+      fingerprints.map((fingerprint) => Buffer.from(fingerprint)),
+    ]);
     return new Set(rows.map((row) => encodeHex(row.fingerprint)));
+  }
+
+  /** Throws Unmet when any of these is {@link revokedAmong} them. */
+  async insistOnNoneRevoked(tx: Tx, fingerprints: readonly Uint8Array[]): Promise<void> {
+    await this.db.insist(tx, `NOT EXISTS (SELECT ${REVOKED_AMONG})`, [
+      fingerprints.map((fingerprint) => Buffer.from(fingerprint)),
+    ]);
   }
 
   /** Whether governance or the vendor has revoked the key itself, whoever holds it. Once is for good. */

@@ -22,6 +22,11 @@ interface OpenTransaction {
   failure?: unknown;
 }
 
+/** What {@link Db.insist} insisted on does not hold: nothing of its transaction has happened. */
+export class Unmet extends Error {}
+
+const DIVISION_BY_ZERO = '22012';
+
 /** Statements after the failed one are refused for that alone; they may well have been sent with it. */
 const IN_FAILED_TRANSACTION = '25P02';
 
@@ -127,10 +132,20 @@ export class Db {
       const { rows } = await opened.client.query<Row>({ name, text: sql, values: [...parameters] });
       return rows;
     } catch (error) {
-      if ((error as { code?: unknown }).code === IN_FAILED_TRANSACTION) throw opened.failure ?? error;
-      opened.failure = error;
-      throw error;
+      const code = (error as { code?: unknown }).code;
+      if (code === IN_FAILED_TRANSACTION) throw opened.failure ?? error;
+      opened.failure =
+        code === DIVISION_BY_ZERO ? new Unmet('What a transaction insists on does not hold.', { cause: error }) : error;
+      throw opened.failure;
     }
+  }
+
+  /**
+   * Lets the transaction fail in PostgreSQL, with an {@link Unmet}, unless `condition` holds: nothing is committed, though the
+   * COMMIT may have been sent. `condition` is one of a few fixed texts of SQL; NULL does not hold.
+   */
+  async insist(tx: Tx, condition: string, parameters: readonly unknown[]): Promise<void> {
+    await this.prepared(tx, `SELECT 1 / coalesce((${condition}), false)::int AS held`, parameters);
   }
 
   private opened(tx: Tx): OpenTransaction {

@@ -30,7 +30,7 @@ export interface SentAppend extends Appended {
   /** What comes of them. In PostgreSQL, one that fails takes the transaction with it. */
   readonly written: Promise<void>;
   /** For the next append, where it is known. */
-  readonly tail?: Tail;
+  readonly tail: Tail | undefined;
 }
 
 /** The leaf hashes of the last tile, which is not full, of a tree: what the next append would read otherwise. */
@@ -70,7 +70,11 @@ export async function appendEntries(
     locked ?? store.lockHead(tx, logId),
     store.indexesOf(tx, logId, candidates),
   ]);
-  const { written, ...appended } = await sendAppend(tx, store, logId, candidates, now, {
+  const {
+    written,
+    tail: _,
+    ...appended
+  } = await sendAppend(tx, store, logId, candidates, now, {
     head,
     indexes,
     tail: undefined,
@@ -105,7 +109,7 @@ export async function sendAppend(
   });
   if (fresh.length === 0) {
     const placed = indexes.map((index) => ({ index }));
-    return { head, placed, written: Promise.resolve(), ...(known.tail && { tail: known.tail }) };
+    return { head, placed, written: Promise.resolve(), tail: known.tail };
   }
 
   const range: CompactRange = head.size === 0n ? emptyRange() : { size: head.size, hashes: head.frontier };
@@ -131,7 +135,7 @@ export async function sendAppend(
       return { index, ...(path && { path }) };
     }),
     written: written.then(() => undefined),
-    ...(rest && { tail: { size: moved.size, root: moved.root, hashes: rest } }),
+    tail: rest && { size: moved.size, root: moved.root, hashes: rest },
   };
 }
 

@@ -34,6 +34,11 @@ export class GovernanceSeen {
     return this.log.isFirst ? undefined : this.store.lockGoverning(tx, this.log.id);
   }
 
+  /** As {@link hold}, where nothing is left to be said of the first log: throws Unmet otherwise. */
+  async holdSeen(tx: Tx): Promise<void> {
+    if (!this.log.isFirst) await this.store.lockGoverningSeen(tx, this.log.id);
+  }
+
   /** The entry that must stand in front of the next ones; nothing where an earlier one says it. */
   async draft(tx: Tx, head: Head, governing: GoverningHead | undefined, now: Date): Promise<NewEntry | undefined> {
     if (!governing || governing.size === governing.seen) return undefined;

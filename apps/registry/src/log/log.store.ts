@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import type { Hash } from '@margo-trust/merkle';
-import { Db, type Tx } from '../db/db.ts';
+import { Db, Unmet, type Tx } from '../db/db.ts';
 import { Random } from '../random.ts';
 import { refuseDamagedHead } from './damage.ts';
 import type { FinalHead } from './governance/logs.reader.ts';
@@ -115,14 +115,21 @@ const HEAD_COLUMNS =
  * Milliseconds that a transaction may sit idle, wait for a lock or run a statement while it holds the head. A process that was stopped in between loses the head
  * after the first of them, and others go on.
  */
-const HOLDING_LIMITS = { idle: '3000', lock: '8000', statement: '8000' };
+const HOLDING_LIMITS = ['3000', '8000', '8000'];
+const CONFIRMING_LIMIT = '8000';
 
 /** An operator may make commits of other things faster than durable, not these. */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END`;
 
-const REMEMBERED_CHAINS = 16_384;
+/** Sets {@link HOLDING_LIMITS} as $2 to $4 for the transaction that locks the head of log $1. */
+const LIMITS = `limits AS MATERIALIZED (
+         SELECT set_config('idle_in_transaction_session_timeout', $2, true) AS idle,
+                set_config('lock_timeout', $3, true), set_config('statement_timeout', $4, true),
+                set_config('synchronous_commit', ${DURABLE}, true))`;
+/** The limits are set below the lock: a row of both must exist before it can be locked. */
+const LIMITED_HEAD = 'limits, log_head head WHERE head.log_id = $1 AND limits.idle IS NOT NULL';
 
-const DIVISION_BY_ZERO = '22012';
+const REMEMBERED_CHAINS = 16_384;
 
 /** The log's tables. Every method takes the caller's transaction; none opens its own, none knows a rule. */
 @Injectable()
@@ -164,28 +171,47 @@ export class LogStore {
    * `remembered` is a size that the caller knows the root of.
    */
   async lockHead(tx: Tx, logId: number, remembered?: bigint): Promise<LockedHead> {
-    // The limits are set below the lock: a row of both must exist before it can be locked.
     const [row] = await this.db.prepared<HeadRecord & { remembered: Buffer | null }>(
       tx,
-      `WITH limits AS MATERIALIZED (
-         SELECT set_config('idle_in_transaction_session_timeout', $2, true) AS idle,
-                set_config('lock_timeout', $3, true), set_config('statement_timeout', $4, true),
-                set_config('synchronous_commit', ${DURABLE}, true))
+      `WITH ${LIMITS}
        SELECT ${HEAD_COLUMNS}, (SELECT seal.root FROM log_seal seal WHERE seal.log_id = $1 AND seal.size = $5) AS remembered
-       FROM limits, log_head head WHERE head.log_id = $1 AND limits.idle IS NOT NULL FOR UPDATE OF head`,
-      [
-        logId,
-        HOLDING_LIMITS.idle,
-        HOLDING_LIMITS.lock,
-        HOLDING_LIMITS.statement,
-        remembered === undefined ? null : remembered.toString(),
-      ],
+       FROM ${LIMITED_HEAD} FOR UPDATE OF head`,
+      [logId, ...HOLDING_LIMITS, remembered === undefined ? null : remembered.toString()],
     );
     if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
     await this.steps.reached('head locked');
     // Read from the row that is held, so that whoever waited for a freeze sees it.
     if (row.frozen) throw new LogFault('log/frozen', 'This log is frozen: it takes no more entries.');
     return { ...toHead(row), ...(row.remembered && { rememberedRoot: row.remembered }) };
+  }
+
+  /**
+   * As {@link lockHead}, for a caller that knows what it will find, which this process has written: throws Unmet when the head has moved
+   * otherwise, or takes no more entries of vendors. Looks at the row that it gets, not at the one that it waited for.
+   */
+  async lockExpectedHead(tx: Tx, logId: number, head: Head): Promise<void> {
+    await this.db.insist(
+      tx,
+      `WITH ${LIMITS}, held AS (SELECT head.* FROM ${LIMITED_HEAD} FOR UPDATE OF head)
+       SELECT size = $5 AND root = $6 AND epoch = $7 AND writer = $8 AND policy_index = $9 AND key_index = $10
+              AND NOT frozen AND NOT closed
+       FROM held`,
+      [
+        ...[logId, ...HOLDING_LIMITS, head.size.toString(), buffer(head.root), head.epoch.toString(), this.writer],
+        ...[head.policyIndex.toString(), head.keyIndex.toString()],
+      ],
+    );
+    await this.steps.reached('head locked');
+  }
+
+  /** As {@link lockGoverning}; throws Unmet when the first log has grown since the other one said last what it rests on. */
+  async lockGoverningSeen(tx: Tx, logId: number): Promise<void> {
+    await this.db.insist(
+      tx,
+      `WITH held AS (SELECT head.size FROM log_head head WHERE head.log_id = ${FIRST_LOG} FOR NO KEY UPDATE OF head)
+       SELECT held.size = own.governance_size FROM held, log_head own WHERE own.log_id = $1`,
+      [logId],
+    );
   }
 
   /**
@@ -248,7 +274,7 @@ export class LogStore {
               CASE WHEN current_setting('synchronous_standby_names') <> ''
                    THEN pg_logical_emit_message(true, 'margo-trust', 'confirm') END
        FROM log_head head WHERE head.log_id = $1`,
-      [logId, head.size.toString(), buffer(head.root), HOLDING_LIMITS.statement],
+      [logId, head.size.toString(), buffer(head.root), CONFIRMING_LIMIT],
     )) as { size: string; isHeld: boolean }[];
     if (!row) throw new LogFault('log/not-open', 'This registry has not been founded yet: it has no log.');
     return { size: BigInt(row.size), isHeld: row.isHeld };
@@ -417,7 +443,7 @@ export class LogStore {
         ],
       );
     } catch (error) {
-      if ((error as { code?: unknown }).code !== DIVISION_BY_ZERO) throw error;
+      if (!(error instanceof Unmet)) throw error;
       throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`, { cause: error });
     }
     this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));

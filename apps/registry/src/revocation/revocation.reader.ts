@@ -154,6 +154,14 @@ export class RevocationReader {
     return found;
   }
 
+  /** Throws Unmet when any of these is revoked, for whosever signatures. */
+  async insistOnNoDigest(tx: Tx, digests: readonly string[]): Promise<void> {
+    if (digests.length === 0) return;
+    await this.db.insist(tx, `NOT EXISTS (SELECT FROM revocation WHERE kind = 'digest' AND target = ANY($1::text[]))`, [
+      digests,
+    ]);
+  }
+
   /**
    * What the CRLs of leaves list, in the order of serial numbers: certificates revoked for other reasons than being replaced,
    * themselves or by their key or vendor. Of several dates the earliest counts. Those of builds name no CRL (RFC 9608).

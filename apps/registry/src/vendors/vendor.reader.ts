@@ -37,6 +37,9 @@ export interface VendorFile extends PublishingVendor {
 const MAX_BATCH = 256;
 const LANES = 2;
 
+const ACTIVE_AMONG = `FROM vendor WHERE id = ANY($1::text[]) AND status = 'active'
+  AND NOT EXISTS (SELECT FROM revocation r WHERE r.kind = 'vendor' AND r.target = vendor.id)`;
+
 @Injectable()
 export class VendorReader {
   /** Vendors that are asked for together are read together. */
@@ -68,13 +71,13 @@ export class VendorReader {
    * or revocation waits for that.
    */
   async activeAmong(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
-    const rows = await this.db.prepared<{ id: string }>(
-      tx,
-      `SELECT id FROM vendor WHERE id = ANY($1) AND status = 'active'
-         AND NOT EXISTS (SELECT FROM revocation r WHERE r.kind = 'vendor' AND r.target = vendor.id)`,
-      [[...ids]],
-    );
+    const rows = await this.db.prepared<{ id: string }>(tx, `SELECT id ${ACTIVE_AMONG}`, [[...ids]]);
     return new Set(rows.map(({ id }) => id));
+  }
+
+  /** Throws Unmet unless all of these, each named once, are {@link activeAmong} them. */
+  async insistOnActive(tx: Tx, ids: readonly string[]): Promise<void> {
+    await this.db.insist(tx, `SELECT count(*) = cardinality($1::text[]) ${ACTIVE_AMONG}`, [[...ids]]);
   }
 
   /** Every vendor that was ever admitted, oldest first: what trust roots tell devices. */

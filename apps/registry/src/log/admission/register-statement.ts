@@ -20,7 +20,7 @@ import { VendorReader } from '../../vendors/vendor.reader.ts';
 import type { NewEntry } from '../log.store.ts';
 import { RegistrationFault } from '../log.fault.ts';
 import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
-import { Sequencer, type LateJudgement, type Registered } from '../sequencer.ts';
+import { Sequencer, type LateJudgement, type Registered, type Sealing } from '../sequencer.ts';
 import { SignerFacts } from './signer-facts.ts';
 import { StandingAnchors } from './standing-anchors.ts';
 import { toNewEntry } from './statement-facts.ts';
@@ -44,7 +44,10 @@ export class RegisterStatement {
     private readonly policies: PolicyReader,
     private readonly clock: Clock,
   ) {
-    sequencer.checkLate((tx, entries) => this.checkStillGranted(tx, entries));
+    sequencer.checkLate({
+      judge: (tx, entries) => this.checkStillGranted(tx, entries),
+      insist: (entries, sealing) => this.insistOnAll(entries, sealing),
+    });
   }
 
   async run(bytes: Uint8Array): Promise<Registered & { entryId: string }> {
@@ -77,14 +80,11 @@ export class RegisterStatement {
    * certificate, since the entry says when it was registered, and whoever replays the decision goes by that.
    */
   private async checkStillGranted(tx: Tx, entries: readonly NewEntry[]): Promise<LateJudgement> {
-    const vendorIds = [...new Set(entries.flatMap(({ vendorId }) => vendorId ?? []))];
-    const fingerprints = new Map(
-      entries.flatMap((e) => (e.certificate ? [[encodeHex(e.certificate), e.certificate]] : [])),
-    );
+    const { vendorIds, certificates, digests } = concernedBy(entries);
     const [active, revoked, withdrawn, refuseUnderAnchor] = await Promise.all([
       this.vendors.activeAmong(tx, vendorIds),
-      this.certificates.revokedAmong(tx, [...fingerprints.values()]),
-      this.revocations.digestsAmong(tx, [...new Set(entries.flatMap(({ mentions }) => mentions))]),
+      this.certificates.revokedAmong(tx, certificates),
+      this.revocations.digestsAmong(tx, digests),
       this.standing.run(tx, entries),
     ]);
     return ({ head, now }) =>
@@ -103,6 +103,42 @@ export class RegisterStatement {
         );
       });
   }
+
+  /**
+   * The same for all of them at once, where nothing speaks against any: what may have been revoked for others only, and what stands
+   * under anchors of vendors' own, is left to {@link checkStillGranted}.
+   */
+  private insistOnAll(
+    entries: readonly NewEntry[],
+    { head, now }: Sealing,
+  ): ((tx: Tx) => Promise<unknown>) | undefined {
+    const isPlain = ({ admission }: NewEntry) =>
+      !admission?.anchor && refuseOutdated(admission, head.policyIndex, now) === undefined;
+    if (!entries.every(isPlain)) return undefined;
+    const { vendorIds, certificates, digests } = concernedBy(entries);
+    return (tx) =>
+      Promise.all([
+        this.vendors.insistOnActive(tx, vendorIds),
+        this.certificates.insistOnNoneRevoked(tx, certificates),
+        this.revocations.insistOnNoDigest(tx, digests),
+      ]);
+  }
+}
+
+/** What the entries must not be refused for, each once. */
+function concernedBy(entries: readonly NewEntry[]): {
+  vendorIds: readonly string[];
+  certificates: readonly Uint8Array[];
+  digests: readonly string[];
+} {
+  const certificates = new Map(
+    entries.flatMap((e) => (e.certificate ? [[encodeHex(e.certificate), e.certificate]] : [])),
+  );
+  return {
+    vendorIds: [...new Set(entries.flatMap(({ vendorId }) => vendorId ?? []))],
+    certificates: [...certificates.values()],
+    digests: [...new Set(entries.flatMap(({ mentions }) => mentions))],
+  };
 }
 
 /** Whether what was judged before may be judged otherwise now. */
