@@ -117,6 +117,14 @@ export class LogRebuildStore {
     );
   }
 
+  async hasHead(tx: Tx, { size, root }: { readonly size: bigint; readonly root: Uint8Array }): Promise<boolean> {
+    const [row] = await tx.query<{ found: boolean }[]>(
+      'SELECT EXISTS (SELECT FROM log_seal WHERE log_id = $1 AND size = $2 AND root = $3) AS found',
+      [this.logId, size.toString(), buffer(root)],
+    );
+    return row?.found === true;
+  }
+
   /** The first of these that no head of the first log was. */
   async findNoHeadOfFirst(tx: Tx, seen: readonly GovernanceSeen[]): Promise<GovernanceSeen | undefined> {
     const [row] = await tx.query<{ position: string }[]>(

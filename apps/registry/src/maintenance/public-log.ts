@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verifyCheckpoint, type LogEvidence } from '@margo-trust/auditor';
-import type { Checkpoint, CheckpointKey } from '@margo-trust/tlog';
+import { parseBase64, parseJson } from '@margo-trust/bytes';
+import { parseVerifierKey, type Checkpoint, type CheckpointKey, type VerifierKey } from '@margo-trust/tlog';
 import { StartError } from '../start-error.ts';
 import { readEvidence } from './read-evidence.ts';
 
@@ -59,6 +60,22 @@ export class PublicLog {
   /** What receipts of the checkpoint's size have in common (COSE); undefined when there is none. */
   async findSignedRoot(): Promise<Uint8Array | undefined> {
     return this.read('checkpoint.cose', SMALL);
+  }
+
+  /** Where its description says that a checkpoint key was replaced, oldest first. Nothing of it is verified. */
+  async listHandovers(): Promise<{ event: bigint; key: VerifierKey; transition: Uint8Array }[]> {
+    const bytes = await this.read('log.json', 1 << 20);
+    if (!bytes) return [];
+    const { checkpointHistory } = parseJson(bytes, { maxBytes: 1 << 20, maxDepth: 8 }) as {
+      checkpointHistory?: unknown;
+    };
+    if (!Array.isArray(checkpointHistory)) return [];
+    return checkpointHistory.flatMap((item: Record<string, unknown> | null) => {
+      const { key, event, transition } = item ?? {};
+      if (typeof key !== 'string' || typeof transition !== 'string' || typeof event !== 'string') return [];
+      if (!/^\d{1,18}$/.test(event)) return [];
+      return { event: BigInt(event), key: parseVerifierKey(key), transition: parseBase64(transition) };
+    });
   }
 
   /** The bundles that hold entries `from` to before `size`, in order. */

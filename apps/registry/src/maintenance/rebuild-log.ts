@@ -26,6 +26,7 @@ import type { ServedLog } from '../log/served-log.ts';
 import type { WithholdingDecision } from '../log/withholding/withholding.store.ts';
 import { SystemRandom } from '../random.ts';
 import { findWithholding } from './find-withholding.ts';
+import { keepTransitionsAgain } from './handovers.ts';
 import { LogRebuildStore } from './log-rebuild.store.ts';
 import type { PublicLog } from './public-log.ts';
 
@@ -130,7 +131,9 @@ export async function rebuildLog(
   verifyCheckpoint(note, keys.checkpointKeys);
   check.conclude(checkpoint);
   await store.insertHead(tx, check.compactRange, check.newestSeal?.committedAt ?? at);
-  await new RestoreLogKeys(new LogKeyStore(db)).run(tx, log);
+  const keyStore = new LogKeyStore(db);
+  await new RestoreLogKeys(keyStore).run(tx, log);
+  await keepTransitionsAgain(tx, { keys: keyStore, rebuild: store }, log, copy);
   for (const policy of policies) await new PolicyStore().insertPolicy(tx, log.id, policy);
   const rebuilt = { log, copy, registry, receiptKeys: keys.receiptKeys, events, seen, decisions, ...checkpoint };
   await markEnds(tx, new LogStore(new SystemRandom(), db), rebuilt);

@@ -35,7 +35,7 @@ const FIRST = 'log.registry.localhost';
 const YEAR = '2027.log.registry.localhost';
 const NEXT = '2028.log.registry.localhost';
 
-/** 2027 is frozen and retired, 2028 takes statements and has another receipt key than it began with; the first log is closed. */
+/** 2027 is frozen and retired, 2028 takes statements and the first log is closed; each has one key that it did not begin with. */
 describe('several logs', () => {
   const cli = new TestCli();
   /** All logs as they are, and as they were before 2028 was opened. */
@@ -67,6 +67,14 @@ describe('several logs', () => {
     for (let n = 0; n < 3; n += 1) await publish('/logs/2027/entries');
     await mirrorAll(old);
 
+    for (const [folder, log] of [
+      ['', FIRST],
+      ['logs/2027', YEAR],
+    ] as const) {
+      const next = join(registry.config.keysDirectory, folder, 'log-checkpoint.next.pem');
+      writeKey(next, generateKey('Ed25519'));
+      await decide('rotate-key', 'checkpoint', '--log', log);
+    }
     await Promise.all(Array.from({ length: 270 }, () => publish('/logs/2027/entries')));
     for (const member of ['alice', 'bob']) await withhold(shared, 'erasure', member);
     const restricted = await publish('/logs/2027/entries');
@@ -156,7 +164,7 @@ describe('several logs', () => {
               date_trunc('second', retired_at) AS retired, final_checkpoint, final_signed_root FROM log ORDER BY id`,
     ),
     keys: await db.query(
-      'SELECT log_id, purpose, spki, from_size, until_size, event_index FROM log_key ORDER BY 1, 2, 4',
+      'SELECT log_id, purpose, spki, from_size, until_size, event_index, transition FROM log_key ORDER BY 1, 2, 4',
     ),
     policies: await db.query('SELECT log_id, version, index, document FROM registration_policy ORDER BY 1, 2'),
     erased: await db.query('SELECT entry, reason, record_entry_id FROM statement_erasure ORDER BY entry'),
@@ -315,6 +323,15 @@ describe('several logs', () => {
     expect(said.join('\n')).toMatch(
       /^2028\.log[^:]*: the database does not have this log, and the copy has \d+ entries/m,
     );
+
+    const unproven = copyOf(mirror);
+    const description = JSON.parse(readFileSync(join(unproven, 'log.json'), 'utf8')) as {
+      checkpointHistory: { transition?: string }[];
+    };
+    delete description.checkpointHistory[1]!.transition;
+    writeFileSync(join(unproven, 'log.json'), JSON.stringify(description));
+    await expect(recovery.run(PublicLog.first(unproven))).rejects.toThrow(/not signed with the key of log\.registry/);
+    expect(await hashLogState(db)).toEqual(before);
 
     await recovery.run(copy);
     await recovery.checkLatches();

@@ -3,7 +3,9 @@ import { appendLeaves, emptyRange, hashLeaf, rootOfRange, type CompactRange } fr
 import { chainId, encodeRegistrationPolicy, parseRegistrationPolicy } from '@margo-trust/policy';
 import { CONTENT, parseStatement } from '@margo-trust/statement';
 import {
+  ed25519Spki,
   readGovernanceSeen,
+  readKeyEvent,
   readLogEvent,
   type EvidenceRow,
   type GovernanceSeen,
@@ -21,6 +23,7 @@ import type { PolicyStore } from '../log/admission/policy.store.ts';
 import { WithholdingStore } from '../log/withholding/withholding.store.ts';
 import { StartError } from '../start-error.ts';
 import { findWithholding } from './find-withholding.ts';
+import { followHandovers, type Handover } from './handovers.ts';
 import type { PublicLog } from './public-log.ts';
 
 /** What a copy of the log holds beyond the database. */
@@ -64,7 +67,8 @@ export class RecoverLog {
   /** Throws StartError when the copy does not lead on from the database. */
   async look(copy: PublicLog): Promise<Missing> {
     const head = await this.reader.loadHead();
-    const checkpoint = await copy.loadCheckpoint(this.identity.checkpointWindows);
+    const { keys, handovers } = await followHandovers(copy, this.identity.checkpointWindows);
+    const checkpoint = await copy.loadCheckpoint(keys);
     const records: { index: bigint; subject: string; record: string }[] = [];
     const events: LogEvent[] = [];
     const seen: GovernanceSeen[] = [];
@@ -82,6 +86,7 @@ export class RecoverLog {
       });
       range = appendLeaves(range, rows.map(leafOf));
       refuseOther(rootOfRange(range), seal);
+      for (const handover of handovers) this.refuseOtherHandover(handover, rows, range);
     }
     refuseOther(rootOfRange(range), checkpoint);
     return { head, checkpoint, records, events, seen };
@@ -133,6 +138,19 @@ export class RecoverLog {
     if (event?.origin !== origin) return;
     if (event.what === 'closed') await this.store.close(tx, logId, event.at);
     if (event.what === 'frozen') await this.store.freeze(tx, logId, event.at);
+  }
+
+  /** Of a key that is not known yet: that the record of it is where the copy says, in the tree that both keys have signed. */
+  private refuseOtherHandover(handover: Handover, rows: readonly EvidenceRow[], range: CompactRange): void {
+    const first = range.size - BigInt(rows.length);
+    const { event, key, size } = handover;
+    if (event < first || event >= range.size) return;
+    const body = rows[Number(event - first)]?.body;
+    const told = body && readKeyEvent({ index: event, statement: parseStatement(body) });
+    if (size === range.size && told?.purpose === 'checkpoint' && areEqualBytes(told.key, ed25519Spki(key.publicKey))) {
+      return refuseOther(rootOfRange(range), handover);
+    }
+    throw new StartError(`The copy names a key that no record at entry ${event} puts in the place of another.`);
   }
 
   private readAboutLogs({ body, issuer }: EvidenceRow, index: bigint): { event?: LogEvent; rests?: GovernanceSeen } {

@@ -8,6 +8,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Db, type Tx } from '../db/db.ts';
 import { PolicyStore } from '../log/admission/policy.store.ts';
 import { LogsReader, type LogRecord } from '../log/governance/logs.reader.ts';
+import { LogKeyStore } from '../log/keys/log-key.store.ts';
 import { LogKeys } from '../log/keys/log-keys.ts';
 import { RestoreLogKeys } from '../log/keys/restore-log-keys.ts';
 import { LogIdentity } from '../log/log-identity.ts';
@@ -17,6 +18,7 @@ import { RollbackLatch } from '../log/rollback/rollback-latch.ts';
 import { RunningLogs } from '../log/running-logs.ts';
 import { FIRST_LOG, ServedLog } from '../log/served-log.ts';
 import { WithholdingStore } from '../log/withholding/withholding.store.ts';
+import { keepTransitionsAgain } from './handovers.ts';
 import { LogRebuildStore } from './log-rebuild.store.ts';
 import { PublicLog } from './public-log.ts';
 import { rebuildLog } from './rebuild-log.ts';
@@ -183,7 +185,10 @@ export class RecoverLogs {
   private async bringForward(present: PresentLog, copy: PublicLog, missing: Missing): Promise<void> {
     if (!isAhead(missing)) return;
     const { size } = await this.recovery(present).run(copy, missing, () => undefined);
-    await present.app.get(LogKeys).refresh();
+    const { log, app } = present;
+    const stores = { keys: app.get(LogKeyStore), rebuild: new LogRebuildStore(log.id) };
+    await this.db.transaction((tx) => keepTransitionsAgain(tx, stores, log, copy));
+    await app.get(LogKeys).refresh();
     const line = `The log has ${size} entries again. Every head and every entry is the one that was published.`;
     this.say(this.named(present.log, line));
   }
