@@ -33,7 +33,7 @@ export interface TestRegistry {
 }
 
 export async function startTestRegistry(
-  options: { clock?: Clock; env?: NodeJS.ProcessEnv } = {},
+  options: { clock?: Clock; env?: NodeJS.ProcessEnv; prepareKeys?: (directory: string) => void } = {},
 ): Promise<TestRegistry> {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'margo-registry-'));
   const server = createServer();
@@ -42,6 +42,7 @@ export async function startTestRegistry(
   const env = { DATA_DIR: dataDirectory, PUBLIC_URL: `http://127.0.0.1:${port}`, ...options.env };
   const { config, secrets } = readConfig(env, port);
   createDevelopmentKeys(config.keysDirectory, secrets.keysPassphrase);
+  options.prepareKeys?.(config.keysDirectory);
 
   const logged: Record<string, unknown>[] = [];
   const logger = pino(

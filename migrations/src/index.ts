@@ -30,6 +30,7 @@ import { SubscriptionsOfLogs0077 } from './0077-subscriptions-of-logs.ts';
 import { Anchors0080 } from './0080-anchors.ts';
 import { AnchoredCertificates0081 } from './0081-anchored-certificates.ts';
 import { OpenpgpKeys0087 } from './0087-openpgp-keys.ts';
+import { MlDsaLogKeys0092 } from './0092-ml-dsa-log-keys.ts';
 
 /**
  * Every migration, in order. File, class and `name` carry the same number.
@@ -68,4 +69,5 @@ export const MIGRATIONS = [
   Anchors0080,
   AnchoredCertificates0081,
   OpenpgpKeys0087,
+  MlDsaLogKeys0092,
 ] as const;

@@ -1,4 +1,4 @@
-import type { INestApplicationContext } from '@nestjs/common';
+import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { areEqualBytes } from '@margo-trust/bytes';
 import { CertificateReader } from './certificates/certificate.reader.ts';
 import { CreateAuthorities } from './certificates/create-authorities.ts';
@@ -8,7 +8,7 @@ import { Db, type Tx } from './db/db.ts';
 import { found, planCeremony } from './founding/founding.ts';
 import { findFoundedDomain, lockGenesis } from './genesis.store.ts';
 import { KeyRing } from './keys/key-ring.ts';
-import { authoritySlot } from './keys/slots.ts';
+import { authoritySlot, ML_DSA_KEY_FILE } from './keys/slots.ts';
 import { LogKeys } from './log/keys/log-keys.ts';
 import { RestoreLogKeys } from './log/keys/restore-log-keys.ts';
 import { LogIdentity } from './log/log-identity.ts';
@@ -33,9 +33,12 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
     if (domain !== undefined) {
       refuseOtherDomain(domain, config);
       await refuseOtherKeys(app, tx);
-      await app.get(RestoreLogKeys).run(tx, app.get(ServedLog));
-      await app.get(LogKeys).refresh(tx);
-      return refuseMissingKeys(app, config);
+      for (const { log, app: one } of [{ log: app.get(ServedLog), app }, ...app.get(RunningLogs).served]) {
+        await app.get(RestoreLogKeys).run(tx, log);
+        await one.get(LogKeys).refresh(tx);
+      }
+      refuseMissingKeys(app, config);
+      return sayIdleKeys(app, config);
     }
     if (config.mode === 'development') await foundWithOwnKeys(app, tx);
   });
@@ -79,6 +82,14 @@ function refuseMissingKeys(app: INestApplicationContext, { keysDirectory }: Conf
     const folder = `${keysDirectory}/logs/${log.name}`;
     throw new StartError(`${folder} does not hold the ${missing} key that ${log.origin} signs with: put it back.`);
   }
+}
+
+/** A log signs with no key that it does not name; all but this one are needed, and so named. */
+function sayIdleKeys(app: INestApplicationContext, { keysDirectory }: Config): void {
+  if (!app.get(LogIdentity).hasIdleMlDsa44) return;
+  new Logger('foundRegistry').warn(
+    `${keysDirectory} holds ${ML_DSA_KEY_FILE}, which the log does not name and so does not sign with: see docs/operations/log-keys.md.`,
+  );
 }
 
 /** What the registry signs with is what its certificates certify: new keys would sign for nobody. */

@@ -18,14 +18,7 @@ export { IndexCheck } from './index-check.ts';
 export { LogCheck, type CheckedRow } from './log-check.ts';
 export { readLogEvent, type LogEvent } from './log-event.ts';
 export { rangeFromTiles, TileBuilder, type Tile } from './tile-builder.ts';
-export {
-  ed25519Spki,
-  LOG_KEY_PURPOSES,
-  LogKeyHistory,
-  readKeyEvent,
-  type KeyEvent,
-  type LogKeyPurpose,
-} from './log-keys.ts';
+export { LOG_KEY_PURPOSES, LogKeyHistory, readKeyEvent, type KeyEvent, type LogKeyPurpose } from './log-keys.ts';
 export { refuseOtherRoot, verifyCheckpoint } from './verify-checkpoint.ts';
 export { checkReceipt, type SealedEntry } from './check-receipt.ts';
 export { readGenesis, verifyRecord, type Genesis } from './genesis.ts';

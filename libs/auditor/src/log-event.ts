@@ -1,11 +1,9 @@
-import { areEqualBytes } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
 import type { Hash } from '@margo-trust/merkle';
 import { CONTENT } from '@margo-trust/statement';
-import { encodeVerifierKey, parseVerifierKey, type VerifierKey } from '@margo-trust/tlog';
+import { ED25519_NOTE, verifierKeyFromSpki, type VerifierKey } from '@margo-trust/tlog';
 import { AuditorFault } from './fault.ts';
 import type { CheckedRow } from './log-check.ts';
-import { ed25519Spki } from './log-keys.ts';
 import { RecordPayload } from './record.ts';
 
 /** What became of a log as a whole. The first log of a registry has it on record for all of them; see docs/operations/logs.md. */
@@ -60,13 +58,17 @@ function readOpened(record: RecordPayload, index: bigint): { name: string; key: 
   if (!NAME.test(name) || !origin.startsWith(`${name}.`)) {
     throw wrong(index, `opens the log ${origin} under the name "${name}"`);
   }
-  const raw = spki.slice(-32);
-  if (!areEqualBytes(spki, ed25519Spki(raw))) throw wrong(index, 'names a checkpoint key that is not Ed25519');
+  const key = readKey(origin, spki, index);
+  if (key.type !== ED25519_NOTE) throw wrong(index, 'names a checkpoint key that is not Ed25519');
+  return { name, key };
+}
+
+function readKey(origin: string, spki: Uint8Array, index: bigint): VerifierKey {
   try {
-    return { name, key: parseVerifierKey(encodeVerifierKey(origin, raw)) };
+    return verifierKeyFromSpki(origin, spki);
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
-    throw wrong(index, `opens the log ${origin}, which can have no key: ${cause.message}`);
+    throw wrong(index, `opens the log ${origin}, which can have no such key: ${cause.message}`);
   }
 }
 

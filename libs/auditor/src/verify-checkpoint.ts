@@ -1,17 +1,28 @@
 import { encodeBase64 } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
-import { parseNote, verifyLogNote, type Checkpoint, type CheckpointKey, type VerifierKey } from '@margo-trust/tlog';
+import {
+  parseNote,
+  verifyLogNote,
+  type Checkpoint,
+  type CheckpointKey,
+  type VerifierKey,
+  type VerifyMlDsa44,
+} from '@margo-trust/tlog';
 import { AuditorFault } from './fault.ts';
 
 /**
  * The checkpoint in a note that the log signed with the key given, or with that of several which speaks for its size.
- * `audit/other-log`, `audit/retired-key` or `audit/bad-checkpoint` otherwise.
+ * `audit/other-log`, `audit/retired-key` or `audit/bad-checkpoint` otherwise. With ML-DSA-44 keys among them, who asks lends `verifyMlDsa44`.
  */
-export function verifyCheckpoint(note: Uint8Array, keys: VerifierKey | readonly CheckpointKey[]): Checkpoint {
+export function verifyCheckpoint(
+  note: Uint8Array,
+  keys: VerifierKey | readonly CheckpointKey[],
+  verifyMlDsa44?: VerifyMlDsa44,
+): Checkpoint {
   const known = isSeveral(keys) ? keys : [{ key: keys, fromSize: 0n }];
   const name = known[0]?.key.name ?? 'no log';
   try {
-    return verifyLogNote(parseNote(note), known);
+    return verifyLogNote(parseNote(note), known, verifyMlDsa44);
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
     if (cause.code === 'tlog/unknown-signer') {

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { encodeBase64, encodeBase64Url, encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { openMlDsa44, verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { encodeRegistrationPolicy, FOUNDING_POLICY } from '@margo-trust/policy';
 import { CONTENT, encodeJsonPayload } from '@margo-trust/statement';
 import { makeKey, TEST_WORKLOAD, World, type TestVendor } from '@margo-trust/testkit';
+import { encodeNote, ML_DSA_44_COSIGNATURE, parseNote, verifierKeySpki } from '@margo-trust/tlog';
 import { describe, expect, it } from 'vitest';
 import { AdmissionReplay, LogCheck, type ReplayReport } from '../src/index.ts';
 import { idOf, WorldLog } from './world-log.ts';
@@ -78,6 +81,57 @@ describe('AdmissionReplay', () => {
       const log = new WorldLog();
       rotate(log, members);
       expect(() => replay(log)).toThrow(code('wrong-admission'));
+    });
+
+    describe('an ML-DSA-44 key, which a log may begin without', () => {
+      const spki = () =>
+        verifierKeySpki({ type: ML_DSA_44_COSIGNATURE, publicKey: openMlDsa44(randomBytes(32)).publicKey });
+      const [first, second] = [spki(), spki()].map(encodeBase64) as [string, string];
+      const purpose = 'checkpoint-ml-dsa-44';
+      const begin = (log: WorldLog, key = first) => rotate(log, { purpose, key, replaces: undefined });
+      const historyOf = (log: WorldLog) => {
+        const [checked, again] = [new LogCheck(log.world.origin), new AdmissionReplay(log.key)];
+        for (const bundle of log.bundles()) again.add(checked.add(bundle));
+        return again.logKeys!;
+      };
+
+      it('is followed from the record that began it, and its signatures must hold', () => {
+        const log = new WorldLog();
+        begin(log);
+        log.admit('acme');
+        rotate(log, { purpose, key: second, replaces: first });
+        const { mlDsa44Keys } = historyOf(log);
+        expect(mlDsa44Keys.map(({ fromSize, untilSize }) => [fromSize, untilSize])).toEqual([
+          [4n, 7n],
+          [7n, undefined],
+        ]);
+        expect(mlDsa44Keys.map(({ key }) => encodeBase64(verifierKeySpki(key)))).toEqual([first, second]);
+        const note = parseNote(log.checkpoint());
+        const own = { name: log.origin, keyHash: mlDsa44Keys[0]!.key.keyHash, signature: new Uint8Array(2428) };
+        const forged = encodeNote({ ...note, signatures: [...note.signatures, own] });
+        expect(historyOf(log).verify(log.checkpoint(), verifyMlDsa44).size).toBe(6n);
+        expect(() => historyOf(log).verify(forged, verifyMlDsa44)).toThrow(code('bad-checkpoint'));
+      });
+
+      it.each<[string, (log: WorldLog) => void]>([
+        ['begins beside another', (log) => [begin(log), begin(log, second)]],
+        ['replaces one that was never there', (log) => rotate(log, { purpose, key: second, replaces: first })],
+        ['is of another kind', (log) => begin(log, encodeBase64(verifierKeySpki(log.key)))],
+        [
+          'goes on as the Ed25519 key',
+          (log) => rotate(log, { purpose: 'checkpoint', key: first, replaces: encodeBase64(verifierKeySpki(log.key)) }),
+        ],
+      ])('is refused when it %s', (_, write) => {
+        const log = new WorldLog();
+        write(log);
+        expect(() => replay(log)).toThrow(code('wrong-admission'));
+      });
+
+      it('is the only one that may begin later', () => {
+        const log = new WorldLog();
+        rotate(log, { replaces: undefined });
+        expect(() => replay(log)).toThrow(code('wrong-admission'));
+      });
     });
 
     it('refuses a record under a record key that was replaced', () => {

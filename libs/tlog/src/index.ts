@@ -10,6 +10,7 @@ export {
   verifierKeyId,
   type VerifierKey,
 } from './verifier-key.ts';
+export { verifierKeyFromSpki, verifierKeySpki } from './key-spki.ts';
 export {
   cosignatureToBeSigned,
   encodeCosignature,

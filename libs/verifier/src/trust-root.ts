@@ -3,7 +3,14 @@ import { sha256 } from '@margo-trust/crypto';
 import type { PublicKey } from '@margo-trust/crypto';
 import type { ReceiptKey } from '@margo-trust/receipt';
 import type { Claims } from '@margo-trust/statement';
-import { parsePolicy, parseVerifierKey, type CheckpointKey, type Policy, type VerifierKey } from '@margo-trust/tlog';
+import {
+  ML_DSA_44_COSIGNATURE,
+  parsePolicy,
+  parseVerifierKey,
+  type CheckpointKey,
+  type Policy,
+  type VerifierKey,
+} from '@margo-trust/tlog';
 import { FilterFault, openRevocationFilter, type RevocationFilter } from '@margo-trust/revocation-filter';
 import type { StaleRole, TufSnapshot } from '@margo-trust/tuf';
 import { VerifyFault } from './fault.ts';
@@ -48,6 +55,8 @@ export interface TrustedLog {
   readonly checkpointKeys: readonly VerifierKey[];
   /** Every Ed25519 key of checkpoints there was, the first one first, each with the tree sizes that it speaks for. */
   readonly checkpointHistory: readonly CheckpointKey[];
+  /** The same of its ML-DSA-44 keys; none where it never had one. */
+  readonly mlDsa44History: readonly CheckpointKey[];
   /** Absent where the log had no witnesses when the trust root was made. */
   readonly witnessing?: Witnessing;
   /** What its promises in certificates (SCTs, RFC 6962) verify with; absent in older trust roots. */
@@ -340,7 +349,9 @@ function readLog(json: JsonReader): TrustedLog {
   const checkpointKey = parseVerifierKey(json.get('checkpointKey').text());
   const others = json.get('checkpointKeys').optional((item) => item.texts(64, MAX_VERIFIER_KEY).map(parseVerifierKey));
   const witnessing = json.get('witnessing').optional(readWitnessing);
-  const history = json.get('checkpointHistory').optional((list) => list.list(64).map(readCheckpointKey));
+  const [history, mlDsa44History] = ['checkpointHistory', 'mlDsa44History'].map((name) =>
+    json.get(name).optional((list) => list.list(64).map(readCheckpointKey)),
+  );
   const sctKeys = json.get('sctKeys').optional((list) => list.list(64).map(readSctKey));
   return {
     origin,
@@ -348,6 +359,9 @@ function readLog(json: JsonReader): TrustedLog {
     checkpointKey,
     checkpointKeys: others ?? [checkpointKey],
     checkpointHistory: history ?? [{ key: checkpointKey, fromSize: 0n }],
+    mlDsa44History:
+      mlDsa44History ??
+      (others ?? []).filter(({ type }) => type === ML_DSA_44_COSIGNATURE).map((key) => ({ key, fromSize: 0n })),
     ...(witnessing && { witnessing }),
     ...(sctKey && { sctKey }),
     sctKeys: sctKeys ?? (sctKey ? [{ key: sctKey }] : []),
@@ -373,7 +387,7 @@ function readWitnessing(json: JsonReader): Witnessing {
 }
 
 function readCheckpointKey(json: JsonReader): CheckpointKey {
-  return { key: parseVerifierKey(json.get('key').text()), fromSize: 0n, ...readWindow(json) };
+  return { key: parseVerifierKey(json.get('key').text(MAX_VERIFIER_KEY)), fromSize: 0n, ...readWindow(json) };
 }
 
 function readSctKey(json: JsonReader): TrustedLog['sctKeys'][number] {

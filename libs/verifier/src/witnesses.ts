@@ -146,9 +146,8 @@ export class Witnesses {
 }
 
 /** What a checkpoint of that size verifies with: keys that were replaced do not speak for it any more. */
-function keysAt({ checkpointHistory, checkpointKeys }: TrustedLog, size: bigint): VerifierKey[] {
-  const others = checkpointKeys.filter(({ type }) => type === ML_DSA_44_COSIGNATURE);
-  return [...checkpointHistory.filter((window) => isInWindow(window, size)).map(({ key }) => key), ...others];
+function keysAt({ checkpointHistory, mlDsa44History }: TrustedLog, size: bigint): VerifierKey[] {
+  return [...checkpointHistory, ...mlDsa44History].filter((window) => isInWindow(window, size)).map(({ key }) => key);
 }
 
 interface Tree {

@@ -2,6 +2,7 @@ import { encodeHex, encodeUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
 import { verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { makeKey, makeMlDsaWitness, makeWitness, World, type TestWitness } from '@margo-trust/testkit';
+import { parseVerifierKey } from '@margo-trust/tlog';
 import { openTufSnapshot } from '@margo-trust/tuf';
 import { describe, expect, it } from 'vitest';
 import {
@@ -99,6 +100,29 @@ describe('an entry counts as witnessed', () => {
     expect(outcome(judge(w, { policy, proofs, options: { verifyMlDsa44 } }))).toMatchObject({ hasQuorum: true });
     expect(outcome(judge(w, { policy, proofs }))).toBe('verify/not-witnessed');
     expect(outcome(judge(w, { policy, proofs, demand: 'reported' }))).toEqual({ by: ['n1'], of: 2, hasQuorum: false });
+  });
+
+  it('on a checkpoint that the log’s ML-DSA-44 key signed, for as long as that key speaks for its size', () => {
+    const w = walk();
+    const own = makeMlDsaWitness(w.world.origin);
+    const checkpoint = w.world.checkpoint([own, one, two], { signer: makeKey('Ed25519') });
+    const witnessing = { policy: TWO_OF_THREE, demand: 'required' };
+    const set = w.world.trustRoot([w.published], {}, { witnessing });
+    const trust = parseTrustRoot(openTufSnapshot(set, { now: w.world.now, expired: 'report' }));
+    const under = (window: { fromSize: bigint; untilSize?: bigint }) => {
+      const logs = trust.logs.map((log) => ({
+        ...log,
+        mlDsa44History: [{ key: parseVerifierKey(own.vkey), ...window }],
+      }));
+      const verifier = new Verifier({ ...trust, logs }, { verifyMlDsa44 });
+      verifier.addProof(w.world.proof(w.signature, checkpoint));
+      return outcome(verifier.verifyArtifact(target, [w.signature]));
+    };
+    const size = BigInt(w.world.size);
+    expect(under({ fromSize: 0n })).toMatchObject({ hasQuorum: true });
+    expect(under({ fromSize: size, untilSize: size + 1n })).toMatchObject({ hasQuorum: true });
+    expect(under({ fromSize: 0n, untilSize: size })).toBe('verify/not-witnessed');
+    expect(under({ fromSize: size + 1n })).toBe('verify/not-witnessed');
   });
 });
 

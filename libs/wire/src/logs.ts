@@ -1,8 +1,10 @@
 import { BooleanField, ChoiceField, ObjectField, ObjectsField, TextField, TimeField } from './fields.ts';
 
+const LOG_KEY_PURPOSES = ['checkpoint', 'checkpoint-ml-dsa-44', 'receipt', 'sct', 'record'] as const;
+
 /** A key of a log, and the tree sizes that it signs for. */
 export class LogKeyInfo {
-  @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'])
+  @ChoiceField(LOG_KEY_PURPOSES)
   purpose: string;
 
   @TextField({ max: 4096, description: 'SubjectPublicKeyInfo, base64.' })
@@ -85,7 +87,7 @@ export class LogChangeRequest {
   })
   name?: string;
 
-  @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'], { optional: true, description: 'For `rotate-key`.' })
+  @ChoiceField(LOG_KEY_PURPOSES, { optional: true, description: 'For `rotate-key`.' })
   purpose?: string;
 
   @TextField({ max: 2000, description: 'Why; kept in the audit trail.' })
@@ -100,13 +102,13 @@ export class LogChange {
   @TextField({ max: 253 })
   log: string;
 
-  @ChoiceField(['checkpoint', 'receipt', 'sct', 'record'], { optional: true })
+  @ChoiceField(LOG_KEY_PURPOSES, { optional: true })
   purpose?: string;
 
   @TextField({ max: 4096, optional: true, description: 'The key that is to follow: SubjectPublicKeyInfo, base64.' })
   key?: string;
 
-  @TextField({ max: 4096, optional: true, description: 'The key that it replaces.' })
+  @TextField({ max: 4096, optional: true, description: 'The key that it replaces, if there is one.' })
   replaces?: string;
 
   @TextField({ max: 31, optional: true, description: 'Of a log that is to be opened.' })
@@ -114,6 +116,9 @@ export class LogChange {
 
   @TextField({ max: 4096, optional: true, description: 'What its checkpoints will be signed with.' })
   checkpointKey?: string;
+
+  @TextField({ max: 4096, optional: true, description: 'The ML-DSA-44 key that cosigns them, if it is to have one.' })
+  mlDsa44Key?: string;
 
   @TextField({ max: 4096, optional: true, description: 'What its receipts will be signed with.' })
   receiptKey?: string;

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AdmissionReplay, LogCheck, readGovernanceSeen, verifyCheckpoint } from '@margo-trust/auditor';
+import { AdmissionReplay, LogCheck, readGovernanceSeen } from '@margo-trust/auditor';
 import { encodeBase64, encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
 import { sha256 } from '@margo-trust/crypto';
+import { verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { encodeVerifierKey } from '@margo-trust/tlog';
 import { InvalidArgumentError, type Command } from 'commander';
 import { collect, type Run } from '../command.ts';
@@ -118,7 +119,7 @@ async function replay(session: Session, options: AuditOptions & { governance?: s
   await first?.conclude();
   const { admissions, records, raw, erased, policies } = again.conclude();
   // By the keys that the log's own records name.
-  if (again.logKeys) verifyCheckpoint(checkpoint.note, again.logKeys.checkpointKeys);
+  again.logKeys?.verify(checkpoint.note, verifyMlDsa44);
   const found = { log: log.key.name, entries: check.size, admissions, records, policies, raw, erased };
   return {
     data: { replay: found },

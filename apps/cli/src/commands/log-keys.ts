@@ -26,7 +26,7 @@ export function addLogKeys(log: Command, run: Run): void {
     'propose to replace a key of a log with the one that waits in the key directory',
   )
     .option('--log <origin>', 'the log; default: the first')
-    .addArgument(new Argument('<purpose>').choices(['checkpoint', 'receipt', 'sct', 'record']))
+    .addArgument(new Argument('<purpose>').choices(['checkpoint', 'checkpoint-ml-dsa-44', 'receipt', 'sct', 'record']))
     .action(
       run((session, purpose: string, options: ChangeOptions) =>
         propose(session, { action: 'rotate-key', purpose }, options),
@@ -95,10 +95,10 @@ function proposalLines({ id, change: proposed, proposedBy, proposedAt, reason }:
 }
 
 function changeLines(proposed: LogChange): string[] {
-  const { action, log, purpose, key, replaces, checkpointKey, receiptKey, sctKey } = proposed;
+  const { action, log, purpose, key, replaces, checkpointKey, mlDsa44Key, receiptKey, sctKey } = proposed;
   return factLines({
     ...{ action, log, purpose, 'new key': key, replaces },
-    ...{ 'checkpoint key': checkpointKey, 'receipt key': receiptKey, 'SCT key': sctKey },
+    ...{ 'checkpoint key': checkpointKey, 'ML-DSA-44 key': mlDsa44Key, 'receipt key': receiptKey, 'SCT key': sctKey },
   });
 }
 

@@ -6,13 +6,13 @@ import {
   LogKeyHistory,
   readGenesis,
   TileBuilder,
-  verifyCheckpoint,
   type CheckedRow,
   type Seal,
   type Tile,
 } from '@margo-trust/auditor';
 import { areEqualBytes, encodeBase64Url, encodeHex } from '@margo-trust/bytes';
 import { checkSignatureOnPool } from '@margo-trust/crypto/async';
+import { verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { Fault } from '@margo-trust/fault';
 import { hashLeaf } from '@margo-trust/merkle';
 import { prepareStatementCheck, type Statement } from '@margo-trust/statement';
@@ -84,7 +84,7 @@ export class Fsck {
     await this.compareTiles(this.builder.partial());
     check.conclude(checkpoint);
     // By the keys that the log's own records name, and not only by those that were known before.
-    if (this.history) verifyCheckpoint(checkpoint.note, this.history.checkpointKeys);
+    this.history?.verify(checkpoint.note, verifyMlDsa44);
     return { entries: check.size, root: check.root, ...this.counts, indexes: this.index.report.roots };
   }
 

@@ -1,5 +1,5 @@
-import { ed25519Spki, parseEvidence, evidencePath, readKeyEvent, verifyCheckpoint } from '@margo-trust/auditor';
-import { areEqualBytes, encodeBase64, parseBase64, parseJson } from '@margo-trust/bytes';
+import { parseEvidence, evidencePath, readKeyEvent, verifyCheckpoint } from '@margo-trust/auditor';
+import { areEqualBytes, parseBase64, parseJson } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
 import { hashLeaf, rootFromInclusion, type Hash } from '@margo-trust/merkle';
 import { CONTENT, parseStatement } from '@margo-trust/statement';
@@ -11,6 +11,7 @@ import {
   parseVerifierKey,
   tilePath,
   tilesForNodes,
+  verifierKeySpki,
   type CheckpointKey,
   type TileRef,
   type VerifierKey,
@@ -78,7 +79,7 @@ async function proveHandover(
     if (!areEqualBytes(statement.entry, row.entry) || statement.contentType !== CONTENT.record) return undefined;
     const told = readKeyEvent({ index: event, statement });
     const says = told?.purpose === 'checkpoint' && told.origin === pinned.name;
-    const isIt = says && isKey(told.key, after.key) && isKey(told.replaces, before.key);
+    const isIt = says && isKey(told.key, after.key) && told.replaces && isKey(told.replaces, before.key);
     return isIt ? told.fromSize : undefined;
   } catch (error) {
     if (error instanceof Fault) return undefined;
@@ -97,8 +98,8 @@ async function isLast(files: WideFiles, entry: Uint8Array, index: bigint, root: 
   return areEqualBytes(rootFromInclusion(hashLeaf(entry), index, size, inclusionFromTiles(index, size, load)), root);
 }
 
-function isKey(spki: Uint8Array, { publicKey }: VerifierKey): boolean {
-  return encodeBase64(spki) === encodeBase64(ed25519Spki(publicKey));
+function isKey(spki: Uint8Array, key: VerifierKey): boolean {
+  return areEqualBytes(spki, verifierKeySpki(key));
 }
 
 /** Files that hold the beginning of what is asked for too: a mirror keeps the widest. */

@@ -46,7 +46,7 @@ export function createDevelopmentLogKeys(directory: string, passphrase?: string)
   writeFileSync(join(directory, DEVELOPMENT_MARK), MARK, { mode: 0o600 });
   for (const slot of missing) writeKey(join(directory, keyFile(slot)), generateKey(ONLINE_SLOTS[slot]), passphrase);
   const mlDsa = join(directory, ML_DSA_KEY_FILE);
-  if (!existsSync(mlDsa)) writePem(mlDsa, encodeSeed(randomBytes(32), passphrase));
+  if (!existsSync(mlDsa)) writeMlDsaKey(mlDsa, passphrase);
 }
 
 /** Unlike the others it may come later, since nothing depends on it; but once made it must not vanish either. */
@@ -59,7 +59,7 @@ function createMlDsaKey(directory: string, passphrase?: string): void {
       `${directory} once held ${ML_DSA_KEY_FILE}. Put it back, or begin anew with another DATA_DIR.`,
     );
   }
-  writePem(path, encodeSeed(randomBytes(32), passphrase));
+  writeMlDsaKey(path, passphrase);
   writeFileSync(mark, `${text}Then came ${ML_DSA_KEY_FILE}.\n`, { mode: 0o600 });
 }
 
@@ -116,6 +116,11 @@ export function generateKey(type: KeyType): KeyObject {
 export function writeKey(path: string, key: KeyObject, passphrase?: string): void {
   const cipher = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
   writePem(path, key.export({ type: 'pkcs8', format: 'pem', ...cipher }) as string);
+}
+
+/** Writes a new ML-DSA-44 key in the same way. */
+export function writeMlDsaKey(path: string, passphrase?: string): void {
+  writePem(path, encodeSeed(randomBytes(32), passphrase));
 }
 
 function writePem(path: string, pem: string): void {

@@ -8,7 +8,7 @@ import { StartError } from '../start-error.ts';
 import { KeyObjectSigner } from './key-object-signer.ts';
 import { decodeSeed } from './ml-dsa-key.ts';
 import type { Signer } from './signer.ts';
-import { keyFile, type KeySlot, keyTypeOf, keyUriFile, ML_DSA_KEY_FILE, type OnlineSlot } from './slots.ts';
+import { keyFile, type KeySlot, keyTypeOf, keyUriFile, ML_DSA_SLOT, type OnlineSlot } from './slots.ts';
 import { TokenSigner } from './token-signer.ts';
 
 /**
@@ -21,7 +21,8 @@ export class KeyRing {
   private readonly loaded = new Map<KeySlot, Signer>();
   /** Keys beside a slot's own, by file name without its end. */
   private readonly spare = new Map<string, Signer>();
-  private mlDsa: { key: MlDsa44Key | undefined } | undefined;
+  /** By file name without its end. */
+  private readonly mlDsa = new Map<string, MlDsa44Key>();
   private readonly directory: string;
   private readonly passphrase: string | undefined;
   private readonly pin: string | undefined;
@@ -131,13 +132,34 @@ export class KeyRing {
     throw new StartError(`${path} must hold a key of type ${type}.`);
   }
 
-  /** The log's ML-DSA-44 key; undefined if its file is missing, looked for once. Throws as {@link load} does. */
-  findMlDsa44(): MlDsa44Key | undefined {
-    this.mlDsa ??= { key: this.readMlDsa44(join(this.directory, ML_DSA_KEY_FILE)) };
-    return this.mlDsa.key;
+  /** The ML-DSA-44 key in its slot's own file, for a log that is to be opened; undefined without one. Throws as {@link load} does. */
+  firstMlDsa44(): MlDsa44Key | undefined {
+    return this.readMlDsa44(ML_DSA_SLOT);
   }
 
-  private readMlDsa44(path: string): MlDsa44Key | undefined {
+  /** The one that is to follow, or to be the first: as {@link findNext}. */
+  nextMlDsa44(): MlDsa44Key | undefined {
+    return this.readMlDsa44(`${ML_DSA_SLOT}.next`);
+  }
+
+  /** The ML-DSA-44 key with this public key (1312 bytes), as {@link findByPublicKey}. */
+  findMlDsa44(publicKey: Uint8Array): MlDsa44Key | undefined {
+    const isIt = (key: MlDsa44Key | undefined) => key !== undefined && areEqualBytes(key.publicKey, publicKey);
+    const known = [...this.mlDsa.values()].find(isIt);
+    if (known || !existsSync(this.directory)) return known;
+    for (const file of readdirSync(this.directory)) {
+      if (!file.startsWith(`${ML_DSA_SLOT}.`) || !file.endsWith('.pem')) continue;
+      const name = file.slice(0, -'.pem'.length);
+      const key = this.readMlDsa44(name);
+      if (!key || !isIt(key)) continue;
+      this.mlDsa.set(name, key);
+      return key;
+    }
+    return undefined;
+  }
+
+  private readMlDsa44(name: string): MlDsa44Key | undefined {
+    const path = join(this.directory, `${name}.pem`);
     if (!existsSync(path)) return undefined;
     refuseOpen(path);
     const seed = decodeSeed(readFileSync(path, 'utf8'), this.passphrase);

@@ -89,21 +89,21 @@ describe('keys', () => {
   it('makes an ML-DSA-44 key beside them, also later, and not anew', () => {
     const later = join(parent, 'later');
     createDevelopmentKeys(later);
-    const { publicKey } = new KeyRing(later).findMlDsa44()!;
+    const { publicKey } = new KeyRing(later).firstMlDsa44()!;
     expect(publicKey).toHaveLength(1312);
     createDevelopmentKeys(later);
-    expect(new KeyRing(later).findMlDsa44()?.publicKey).toEqual(publicKey);
+    expect(new KeyRing(later).firstMlDsa44()?.publicKey).toEqual(publicKey);
     const file = join(later, ML_DSA_KEY_FILE);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     rmSync(file);
-    expect(new KeyRing(later).findMlDsa44()).toBeUndefined();
+    expect(new KeyRing(later).firstMlDsa44()).toBeUndefined();
     expect(() => createDevelopmentKeys(later)).toThrow(/once held log-checkpoint-ml-dsa-44\.pem/);
     const mark = join(later, 'DEVELOPMENT');
     writeFileSync(mark, readFileSync(mark, 'utf8').replace(/Then came .*\n/, ''));
     createDevelopmentKeys(later);
     expect(existsSync(file)).toBe(true);
     chmodSync(file, 0o644);
-    expect(() => new KeyRing(later).findMlDsa44()).toThrow(/chmod 600/);
+    expect(() => new KeyRing(later).firstMlDsa44()).toThrow(/chmod 600/);
   });
 
   it('reads a seed as it was written, and OpenSSL knows the form of an encrypted one', () => {

@@ -22,10 +22,11 @@ export const LOG_SLOTS = [
 ] as const satisfies readonly (keyof typeof ONLINE_SLOTS)[];
 
 /**
- * ML-DSA-44, which signs checkpoints beside `log-checkpoint`: a log may get it later or do without. The file holds a seed, see
- * ml-dsa-key.ts.
+ * ML-DSA-44, which signs checkpoints beside `log-checkpoint`: a log may get it later or do without. Files hold a seed, see
+ * ml-dsa-key.ts; beside the slot's own may be others, as of any slot.
  */
-export const ML_DSA_KEY_FILE = 'log-checkpoint-ml-dsa-44.pem';
+export const ML_DSA_SLOT = 'log-checkpoint-ml-dsa-44';
+export const ML_DSA_KEY_FILE = `${ML_DSA_SLOT}.pem`;
 
 /** Keys of ceremonies. They lie below `offline/`, a folder that a production set-up does not have. */
 export const OFFLINE_SLOTS = {

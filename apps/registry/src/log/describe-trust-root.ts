@@ -1,7 +1,7 @@
 import { areEqualBytes, encodeBase64, encodeBase64Url } from '@margo-trust/bytes';
 import { coseKeyThumbprint } from '@margo-trust/cose';
 import { parsePublicKey } from '@margo-trust/crypto';
-import { encodeVerifierKey, type KeyWindow } from '@margo-trust/tlog';
+import { encodeVerifierKey, type CheckpointKey, type KeyWindow } from '@margo-trust/tlog';
 import type { Authority, AuthorityRole } from '../certificates/certificate.reader.ts';
 import type { Witnessing } from '../config.ts';
 import { wireTime } from '../wire-time.ts';
@@ -47,18 +47,20 @@ export function describeTrustRoot(
 
 /** The keys of a log that is frozen speak for trees up to its last size and no larger one. */
 function describeLog({ identity, frozen, retiredAt }: LogOnRecord, validFrom: string, demand: string): object {
-  const { origin, issuer, witnessPolicy, checkpointKeys, checkpointWindows, keySet } = identity;
+  const { origin, issuer, witnessPolicy, checkpointKeys, checkpointWindows, mlDsa44Windows, keySet } = identity;
   const describeWindow = (window: KeyWindow): object => describe(frozen ? endedAfter(frozen.size, window) : window);
+  const describeKey = ({ key, ...window }: CheckpointKey): object => ({
+    key: encodeVerifierKey(key.name, key.publicKey, key.type),
+    ...describeWindow(window),
+  });
   return {
     origin,
     leafFormat: 'cose-digest',
     checkpointKey: encodeVerifierKey(origin, ed25519Raw(keySet.current('checkpoint').spki)),
     checkpointKeys: checkpointKeys.map(({ name, publicKey, type }) => encodeVerifierKey(name, publicKey, type)),
     ...(witnessPolicy !== undefined && { witnessing: { policy: witnessPolicy, demand } }),
-    checkpointHistory: checkpointWindows.map(({ key, ...window }) => ({
-      key: encodeVerifierKey(key.name, key.publicKey),
-      ...describeWindow(window),
-    })),
+    checkpointHistory: checkpointWindows.map(describeKey),
+    ...(mlDsa44Windows.length > 0 && { mlDsa44History: mlDsa44Windows.map(describeKey) }),
     sctKey: encodeBase64(keySet.current('sct').spki),
     sctKeys: newestFirst(keySet.of('sct')).map(({ spki, retiredAt: until = frozen?.at }) => ({
       spki: encodeBase64(spki),

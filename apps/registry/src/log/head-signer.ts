@@ -112,23 +112,38 @@ export class HeadSigner {
 
   /**
    * The checkpoint as everybody outside is shown it: with the log's ML-DSA-44 signature too, if it has such a key. That takes 5 ms of
-   * this thread, so under load one checkpoint a second gets it; the others have the Ed25519 signature alone.
+   * this thread, so under load one checkpoint a second gets it; the others have the Ed25519 signature alone. Throws what
+   * {@link signCheckpoint} throws, and `log/key-missing`.
    */
   async signForAll(head: CommittedHead): Promise<Uint8Array> {
     const note = await this.signCheckpoint(head);
     if (this.forAll && isSame(this.forAll, head)) return this.forAll.note;
-    const { origin, postQuantum } = this.identity;
     const now = performance.now();
-    if (!postQuantum || now - (this.forAll?.at ?? -Infinity) < ML_DSA_EVERY_MS) return note;
-    const { size, root, committedAt } = head;
+    if (now - (this.forAll?.at ?? -Infinity) < ML_DSA_EVERY_MS) return note;
+    const whole = this.cosign(note, head);
+    this.forAll = { size: head.size, root: head.root, note: whole, at: now };
+    return whole;
+  }
+
+  /** The checkpoint with every signature that the log makes for its size, however long that takes. Throws what {@link signForAll} throws. */
+  async signWhole(head: CommittedHead): Promise<Uint8Array> {
+    return this.cosign(await this.signCheckpoint(head), head);
+  }
+
+  /** Adds the signatures of the log's ML-DSA-44 keys, dated by the commit, so that every process makes the same. */
+  private cosign(note: Uint8Array, { size, root, committedAt }: CommittedHead): Uint8Array {
+    const { origin } = this.identity;
+    const keys = this.identity.mlDsa44Signers(size);
+    if (keys.length === 0) return note;
     const seconds = BigInt(Math.floor(committedAt.getTime() / 1000));
     const message = subtreeToBeSigned(origin, seconds, { origin, start: 0n, end: size, hash: root });
-    const keyHash = verifierKeyId(origin, postQuantum.publicKey, ML_DSA_44_COSIGNATURE).slice(0, 4);
-    const signature = encodeCosignature(seconds, postQuantum.sign(message));
     const { text, signatures } = parseNote(note);
-    const both = encodeNote({ text, signatures: [...signatures, { name: origin, keyHash, signature }] });
-    this.forAll = { size, root, note: both, at: now };
-    return both;
+    const added = keys.map((key) => ({
+      name: origin,
+      keyHash: verifierKeyId(origin, key.publicKey, ML_DSA_44_COSIGNATURE).slice(0, 4),
+      signature: encodeCosignature(seconds, key.sign(message)),
+    }));
+    return encodeNote({ text, signatures: [...signatures, ...added] });
   }
 }
 

@@ -1,7 +1,7 @@
 import { encodeBase64, encodeBase64Url } from '@margo-trust/bytes';
 import { coseKeyThumbprint } from '@margo-trust/cose';
 import { parsePublicKey } from '@margo-trust/crypto';
-import { encodeVerifierKey } from '@margo-trust/tlog';
+import { encodeVerifierKey, verifierKeyFromSpki } from '@margo-trust/tlog';
 import { wireTime } from '../wire-time.ts';
 import type { LogRecord } from './governance/logs.reader.ts';
 import type { LogKey } from './keys/log-key.ts';
@@ -16,6 +16,16 @@ export function describeLog(identity: LogIdentity, life: LogRecord | undefined):
     fromSize: fromSize.toString(),
     ...(untilSize !== undefined && { untilSize: untilSize.toString() }),
   });
+  const describeKey = (key: LogKey): object => {
+    const { name, publicKey, type } = verifierKeyFromSpki(origin, key.spki);
+    return {
+      key: encodeVerifierKey(name, publicKey, type),
+      ...describeWindow(key),
+      ...(key.eventIndex !== undefined && { event: key.eventIndex.toString() }),
+      ...(key.transition && { transition: encodeBase64(key.transition) }),
+    };
+  };
+  const mlDsa44Keys = keySet.of('checkpoint-ml-dsa-44');
   return JSON.stringify({
     origin,
     issuer,
@@ -31,12 +41,8 @@ export function describeLog(identity: LogIdentity, life: LogRecord | undefined):
       issuer,
       ...describeWindow(key),
     })),
-    checkpointHistory: keySet.of('checkpoint').map((key) => ({
-      key: encodeVerifierKey(origin, ed25519Raw(key.spki)),
-      ...describeWindow(key),
-      ...(key.eventIndex !== undefined && { event: key.eventIndex.toString() }),
-      ...(key.transition && { transition: encodeBase64(key.transition) }),
-    })),
+    checkpointHistory: keySet.of('checkpoint').map(describeKey),
+    ...(mlDsa44Keys.length > 0 && { mlDsa44History: mlDsa44Keys.map(describeKey) }),
     ...(ended && { frozen: { at: ended.at, size: ended.size.toString() } }),
     ...(life?.retiredAt && { retired: { at: wireTime(life.retiredAt) } }),
     minimumIndex: '0',

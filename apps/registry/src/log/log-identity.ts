@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { LogKeyPurpose } from '@margo-trust/auditor';
+import { LOG_KEY_PURPOSES, type LogKeyPurpose } from '@margo-trust/auditor';
 import { coseKeyThumbprint } from '@margo-trust/cose';
 import { encodeHex } from '@margo-trust/bytes';
 import { parsePublicKey } from '@margo-trust/crypto';
@@ -8,8 +8,9 @@ import {
   encodePolicy,
   encodeVerifierKey,
   isInWindow,
+  verifierKeyFromSpki,
+  verifierKeySpki,
   ML_DSA_44_COSIGNATURE,
-  parseVerifierKey,
   type CheckpointKey,
   type VerifierKey,
 } from '@margo-trust/tlog';
@@ -73,18 +74,24 @@ export class LogIdentity {
   /** The log's keys; before it is founded, those that it will be opened with. */
   get keySet(): LogKeySet {
     return (this.learned ??= new LogKeySet(
-      PURPOSES.map((purpose) => ({ purpose, spki: this.first(purpose).spki, fromSize: 0n, since: new Date(0) })),
+      Array.from(this.firstKeys(), ([purpose, spki]) => ({ purpose, spki, fromSize: 0n, since: new Date(0) })),
     ));
   }
 
-  /** The signer that the ring has for opening a log. */
-  first(purpose: LogKeyPurpose): Signer {
-    return this.ringOf(purpose).load(SLOTS[purpose]);
+  /** What the ring has for opening a log, as SubjectPublicKeyInfo. The ML-DSA-44 key may be missing. */
+  firstKeys(): ReadonlyMap<LogKeyPurpose, Uint8Array> {
+    const spkis = new Map<LogKeyPurpose, Uint8Array>();
+    for (const purpose of SIGNER_PURPOSES) spkis.set(purpose, this.ringOf(purpose).load(SLOTS[purpose]).spki);
+    const mlDsa44 = this.ring.firstMlDsa44();
+    if (mlDsa44) spkis.set('checkpoint-ml-dsa-44', mlDsa44Spki(mlDsa44));
+    return spkis;
   }
 
-  /** The signer that waits to follow, in the slot's second file. */
-  findNext(purpose: LogKeyPurpose): Signer | undefined {
-    return this.ringOf(purpose).findNext(SLOTS[purpose]);
+  /** The key that waits to follow, in the slot's second file, as SubjectPublicKeyInfo. */
+  findNext(purpose: LogKeyPurpose): Uint8Array | undefined {
+    if (purpose !== 'checkpoint-ml-dsa-44') return this.ringOf(purpose).findNext(SLOTS[purpose])?.spki;
+    const next = this.ring.nextMlDsa44();
+    return next && mlDsa44Spki(next);
   }
 
   /** Ed25519: checkpoints from now on (C2SP signed note). */
@@ -97,36 +104,44 @@ export class LogIdentity {
    * the successor too, so that whoever knows the one learns the other.
    */
   checkpointSigners(size: bigint): Signer[] {
-    const successor = this.keySet
-      .of('checkpoint')
-      .find(({ eventIndex }) => eventIndex !== undefined && eventIndex + 1n === size);
-    return [this.keySet.at('checkpoint', size), ...(successor ? [successor] : [])].map((key) => this.signer(key));
+    return this.keySet.signing('checkpoint', size).map((key) => this.signer(key));
   }
 
-  /** ML-DSA-44: checkpoints, beside the Ed25519 signature. Undefined if the log has no such key. */
-  get postQuantum(): MlDsa44Key | undefined {
-    return this.ring.findMlDsa44();
+  /**
+   * ML-DSA-44: what signs a checkpoint of that size beside the Ed25519 keys, by the same rule. None if the log had no such key then.
+   * Throws LogFault `log/key-missing`.
+   */
+  mlDsa44Signers(size: bigint): MlDsa44Key[] {
+    return this.keySet.signing('checkpoint-ml-dsa-44', size).map((key) => this.mlDsa44(key) ?? this.refuseMissing(key));
   }
 
   /** What checkpoints verify with: Ed25519 first. Whoever knows but one of them ignores the other's line. */
   get checkpointKeys(): VerifierKey[] {
-    const ed25519 = this.checkpointWindows.filter(({ untilSize }) => untilSize === undefined).map(({ key }) => key);
-    return [...ed25519, ...this.postQuantumKeys];
+    return [...this.checkpointWindows, ...this.mlDsa44Windows]
+      .filter(({ untilSize }) => untilSize === undefined)
+      .map(({ key }) => key);
   }
 
   /** Those that checkpoints of one size verify with. */
   checkpointKeysAt(size: bigint): VerifierKey[] {
-    const ed25519 = this.checkpointWindows.filter((window) => isInWindow(window, size)).map(({ key }) => key);
-    return [...ed25519, ...this.postQuantumKeys];
+    return [...this.checkpointWindows, ...this.mlDsa44Windows]
+      .filter((window) => isInWindow(window, size))
+      .map(({ key }) => key);
   }
 
   /** Every Ed25519 key that checkpoints were ever signed with, each with the tree sizes that it speaks for, oldest first. */
   get checkpointWindows(): CheckpointKey[] {
-    return this.keySet.of('checkpoint').map(({ spki, fromSize, untilSize }) => ({
-      key: parseVerifierKey(encodeVerifierKey(this.origin, ed25519Raw(spki))),
-      fromSize,
-      ...(untilSize !== undefined && { untilSize }),
-    }));
+    return this.keySet.of('checkpoint').map((key) => this.window(key));
+  }
+
+  /** The same of ML-DSA-44 keys. */
+  get mlDsa44Windows(): CheckpointKey[] {
+    return this.keySet.of('checkpoint-ml-dsa-44').map((key) => this.window(key));
+  }
+
+  /** Whether the ring has an ML-DSA-44 key, and the log signs with none. */
+  get hasIdleMlDsa44(): boolean {
+    return this.keySet.of('checkpoint-ml-dsa-44').length === 0 && this.ring.firstMlDsa44() !== undefined;
   }
 
   /** The verifier key that the log began with: its name, for whoever keeps something by it. */
@@ -134,13 +149,6 @@ export class LogIdentity {
     const [first] = this.keySet.of('checkpoint');
     if (!first) throw new Error('The log has no checkpoint key.');
     return encodeVerifierKey(this.origin, ed25519Raw(first.spki));
-  }
-
-  private get postQuantumKeys(): VerifierKey[] {
-    const { origin, postQuantum } = this;
-    return postQuantum
-      ? [parseVerifierKey(encodeVerifierKey(origin, postQuantum.publicKey, ML_DSA_44_COSIGNATURE))]
-      : [];
   }
 
   /** What outsiders may hold a checkpoint against, as a C2SP tlog-policy: this log, its witnesses, and how many are enough. */
@@ -189,9 +197,10 @@ export class LogIdentity {
 
   /** Whether this process has what it takes to sign from now on; the first purpose that it has no key for, if not. */
   findMissing(): LogKeyPurpose | undefined {
-    return PURPOSES.find((purpose) => {
-      const { spki } = this.keySet.current(purpose);
-      return this.ringOf(purpose).findByPublicKey(SLOTS[purpose], spki) === undefined;
+    return LOG_KEY_PURPOSES.find((purpose) => {
+      if (purpose !== 'checkpoint-ml-dsa-44') return this.find(purpose, this.keySet.current(purpose)) === undefined;
+      const current = this.keySet.findCurrent(purpose);
+      return current !== undefined && this.mlDsa44(current) === undefined;
     });
   }
 
@@ -207,10 +216,27 @@ export class LogIdentity {
   }
 
   /** Throws LogFault `log/key-missing`. */
-  private signer({ purpose, spki }: LogKey): Signer {
-    const signer = this.ringOf(purpose).findByPublicKey(SLOTS[purpose], spki);
-    if (signer) return signer;
+  private signer(key: LogKey): Signer {
+    const { purpose } = key;
+    if (purpose === 'checkpoint-ml-dsa-44') throw new Error('ML-DSA-44 keys are no signers.');
+    return this.find(purpose, key) ?? this.refuseMissing(key);
+  }
+
+  private find(purpose: SignerPurpose, { spki }: LogKey): Signer | undefined {
+    return this.ringOf(purpose).findByPublicKey(SLOTS[purpose], spki);
+  }
+
+  private mlDsa44({ spki }: LogKey): MlDsa44Key | undefined {
+    return this.ring.findMlDsa44(verifierKeyFromSpki(this.origin, spki).publicKey);
+  }
+
+  private refuseMissing({ purpose }: LogKey): never {
     throw new LogFault('log/key-missing', `This process does not have the ${purpose} key that the log signs with.`);
+  }
+
+  private window({ spki, fromSize, untilSize }: LogKey): CheckpointKey {
+    const key = verifierKeyFromSpki(this.origin, spki);
+    return { key, fromSize, ...(untilSize !== undefined && { untilSize }) };
   }
 
   private ringOf(purpose: LogKeyPurpose): KeyRing {
@@ -218,14 +244,20 @@ export class LogIdentity {
   }
 }
 
-const PURPOSES: readonly LogKeyPurpose[] = ['checkpoint', 'receipt', 'sct', 'record'];
+/** Purposes of keys that are signers; the ML-DSA-44 key is of another make. */
+type SignerPurpose = Exclude<LogKeyPurpose, 'checkpoint-ml-dsa-44'>;
+const SIGNER_PURPOSES: readonly SignerPurpose[] = ['checkpoint', 'receipt', 'sct', 'record'];
 
 const SLOTS = {
   checkpoint: 'log-checkpoint',
   receipt: 'log-receipt',
   sct: 'log-sct',
   record: 'record',
-} as const satisfies Record<LogKeyPurpose, OnlineSlot>;
+} as const satisfies Record<SignerPurpose, OnlineSlot>;
+
+function mlDsa44Spki({ publicKey }: MlDsa44Key): Uint8Array {
+  return verifierKeySpki({ type: ML_DSA_44_COSIGNATURE, publicKey });
+}
 
 /** The 32 key bytes at the end of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4). */
 export function ed25519Raw(spki: Uint8Array): Uint8Array {

@@ -9,7 +9,7 @@ import {
 } from '@margo-trust/policy';
 import { CONTENT } from '@margo-trust/statement';
 import { Clock } from '../clock.ts';
-import { LOG_KEY_PURPOSES, type LogKeyPurpose } from '@margo-trust/auditor';
+import type { LogKeyPurpose } from '@margo-trust/auditor';
 import { LogKeyStore } from './keys/log-key.store.ts';
 import type { Tx } from '../db/db.ts';
 import { AppendRecord } from './append-record.ts';
@@ -41,7 +41,7 @@ export class OpenLog {
   async run(
     tx: Tx,
     anchors: object,
-    keys: ReadonlyMap<LogKeyPurpose, Uint8Array> = this.ownKeys(),
+    keys: ReadonlyMap<LogKeyPurpose, Uint8Array> = this.identity.firstKeys(),
     adopted: RegistrationPolicy = FOUNDING_POLICY,
   ): Promise<void> {
     const { logId, origin } = this.identity;
@@ -57,9 +57,5 @@ export class OpenLog {
     const document = parseUtf8(encodeRegistrationPolicy(policy));
     await this.policies.insertPolicy(tx, logId, { version: 1, index, document, at: this.clock.now() });
     await this.append.run(tx, { subject: `anchors:${origin}`, contentType: CONTENT.anchors, payload: anchors });
-  }
-
-  private ownKeys(): ReadonlyMap<LogKeyPurpose, Uint8Array> {
-    return new Map(LOG_KEY_PURPOSES.map((purpose) => [purpose, this.identity.first(purpose).spki]));
   }
 }

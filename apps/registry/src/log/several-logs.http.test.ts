@@ -23,7 +23,7 @@ import { SystemClock } from '../clock.ts';
 import { readConfig } from '../config.ts';
 import { createApp } from '../create-app.ts';
 import { runGenesis } from '../genesis.ts';
-import { generateKey, writeKey } from '../keys/development-keys.ts';
+import { generateKey, writeKey, writeMlDsaKey } from '../keys/development-keys.ts';
 import { SystemRandom } from '../random.ts';
 import { DeliverNotifications } from '../notifications/deliver-notifications.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
@@ -150,7 +150,8 @@ describe('several logs', () => {
   it('have keys of their own, and one key of records', async () => {
     const { items } = (await call(registry, 'get', '/api/v1/logs')).body as { items: LogInfo[] };
     const keyOf = (n: number, purpose: string) => items[n]!.keys.find((key) => key.purpose === purpose)!.spki;
-    for (const purpose of ['checkpoint', 'receipt', 'sct']) expect(keyOf(0, purpose)).not.toBe(keyOf(1, purpose));
+    for (const purpose of ['checkpoint', 'checkpoint-ml-dsa-44', 'receipt', 'sct'])
+      expect(keyOf(0, purpose)).not.toBe(keyOf(1, purpose));
     expect(keyOf(0, 'record')).toBe(keyOf(1, 'record'));
     const note = parseNote(await load('/logs/2027/checkpoint'));
     expect(verifyNote(note, [parseVerifierKey((await description('/logs/2027')).checkpointKey)])).toHaveLength(1);
@@ -551,6 +552,10 @@ describe('several logs', () => {
     const pathOf = (file: string) => join(registry.config.keysDirectory, file);
     writeKey(pathOf('logs/next/log-receipt.next.pem'), generateKey('P-256'));
     await decide('rotate-key', 'receipt', '--log', origin);
+    writeMlDsaKey(pathOf('logs/next/log-checkpoint-ml-dsa-44.next.pem'));
+    const rotated = (await decide('rotate-key', 'checkpoint-ml-dsa-44', '--log', origin)).at(-1)!;
+    const mlDsa44 = rotated.keys.filter(({ purpose }) => purpose === 'checkpoint-ml-dsa-44');
+    expect(mlDsa44.map(({ untilSize }) => untilSize)).toEqual([mlDsa44[1]!.fromSize, undefined]);
     expect(await code(['rotate-key', 'record', '--log', origin, '--reason', 'x'])).toBe('log/no-next-key');
     writeKey(pathOf('record.next.pem'), generateKey('P-256'));
     await decide('rotate-key', 'record');

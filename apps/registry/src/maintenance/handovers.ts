@@ -1,9 +1,10 @@
-import { ed25519Spki, verifyCheckpoint } from '@margo-trust/auditor';
+import { verifyCheckpoint } from '@margo-trust/auditor';
 import { areEqualBytes } from '@margo-trust/bytes';
 import { Fault } from '@margo-trust/fault';
+import { verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import {
-  encodeVerifierKey,
-  parseVerifierKey,
+  verifierKeyFromSpki,
+  verifierKeySpki,
   type Checkpoint,
   type CheckpointKey,
   type VerifierKey,
@@ -31,10 +32,10 @@ export async function followHandovers(
 ): Promise<{ keys: readonly CheckpointKey[]; handovers: readonly Handover[] }> {
   const keys = [...known];
   const handovers: Handover[] = [];
-  for (const { key, event, transition } of await copy.listHandovers()) {
+  for (const { key, event, transition } of await copy.listHandovers('checkpointHistory')) {
     const last = keys.at(-1);
     if (!last || keys.some((one) => areEqualBytes(one.key.publicKey, key.publicKey))) continue;
-    const checkpoint = findSignedByBoth(transition, last.key, key);
+    const checkpoint = findSignedByAll(transition, [last.key, key]);
     if (checkpoint?.size !== event + 1n) break;
     keys.splice(-1, 1, { ...last, untilSize: event + 2n }, { key, fromSize: event + 2n });
     handovers.push({ ...checkpoint, event, key });
@@ -49,26 +50,31 @@ export async function keepTransitionsAgain(
   { id, origin }: ServedLog,
   copy: PublicLog,
 ): Promise<void> {
-  const known = (await stores.keys.find(id, tx))?.keys.filter(({ purpose }) => purpose === 'checkpoint') ?? [];
-  const shown = await copy.listHandovers();
-  for (const [n, key] of known.entries()) {
-    const before = known[n - 1];
-    const found = shown.find(({ event, key: { publicKey } }) => {
-      return event === key.eventIndex && areEqualBytes(ed25519Spki(publicKey), key.spki);
-    });
-    if (!before || !found || key.transition) continue;
-    const [old, next] = [before, key].map(({ spki }) => parseVerifierKey(encodeVerifierKey(origin, spki.slice(-32))));
-    const checkpoint = old && next && findSignedByBoth(found.transition, old, next);
-    if (checkpoint && checkpoint.size + 1n === key.fromSize && (await stores.rebuild.hasHead(tx, checkpoint))) {
-      await stores.keys.keepTransition(tx, id, key, found.transition);
+  const all = (await stores.keys.find(id, tx))?.keys ?? [];
+  for (const [purpose, history] of HISTORIES) {
+    const known = all.filter((key) => key.purpose === purpose);
+    const shown = await copy.listHandovers(history);
+    for (const [n, key] of known.entries()) {
+      const found = shown.find((one) => one.event === key.eventIndex && areEqualBytes(verifierKeySpki(one.key), key.spki));
+      if (!found || key.transition) continue;
+      // The first ML-DSA-44 key of a log that began without one comes after none.
+      const signers = known.slice(Math.max(0, n - 1), n + 1).map(({ spki }) => verifierKeyFromSpki(origin, spki));
+      const checkpoint = findSignedByAll(found.transition, signers);
+      if (checkpoint && checkpoint.size + 1n === key.fromSize && (await stores.rebuild.hasHead(tx, checkpoint))) {
+        await stores.keys.keepTransition(tx, id, key, found.transition);
+      }
     }
   }
 }
 
-function findSignedByBoth(note: Uint8Array, old: VerifierKey, next: VerifierKey): Checkpoint | undefined {
+const HISTORIES = [
+  ['checkpoint', 'checkpointHistory'],
+  ['checkpoint-ml-dsa-44', 'mlDsa44History'],
+] as const;
+
+function findSignedByAll(note: Uint8Array, keys: readonly VerifierKey[]): Checkpoint | undefined {
   try {
-    verifyCheckpoint(note, old);
-    return verifyCheckpoint(note, next);
+    return keys.map((key) => verifyCheckpoint(note, key, verifyMlDsa44)).at(-1);
   } catch (error) {
     if (error instanceof Fault) return undefined;
     throw error;

@@ -62,15 +62,15 @@ export class PublicLog {
     return this.read('checkpoint.cose', SMALL);
   }
 
-  /** Where its description says that a checkpoint key was replaced, oldest first. Nothing of it is verified. */
-  async listHandovers(): Promise<{ event: bigint; key: VerifierKey; transition: Uint8Array }[]> {
+  /** Where its description says in `history` that a key of checkpoints was replaced, oldest first. Nothing of it is verified. */
+  async listHandovers(
+    history: 'checkpointHistory' | 'mlDsa44History',
+  ): Promise<{ event: bigint; key: VerifierKey; transition: Uint8Array }[]> {
     const bytes = await this.read('log.json', 1 << 20);
     if (!bytes) return [];
-    const { checkpointHistory } = parseJson(bytes, { maxBytes: 1 << 20, maxDepth: 8 }) as {
-      checkpointHistory?: unknown;
-    };
-    if (!Array.isArray(checkpointHistory)) return [];
-    return checkpointHistory.flatMap((item: Record<string, unknown> | null) => {
+    const { [history]: keys } = parseJson(bytes, { maxBytes: 1 << 20, maxDepth: 8 }) as Record<string, unknown>;
+    if (!Array.isArray(keys)) return [];
+    return keys.flatMap((item: Record<string, unknown> | null) => {
       const { key, event, transition } = item ?? {};
       if (typeof key !== 'string' || typeof transition !== 'string' || typeof event !== 'string') return [];
       if (!/^\d{1,18}$/.test(event)) return [];

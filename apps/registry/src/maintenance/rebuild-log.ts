@@ -5,7 +5,6 @@ import {
   readGovernanceSeen,
   readLogEvent,
   TileBuilder,
-  verifyCheckpoint,
   verifyRecord,
   type CheckedRow,
   type GovernanceSeen,
@@ -13,6 +12,7 @@ import {
   type Seal,
 } from '@margo-trust/auditor';
 import { encodeBase64Url, parseUtf8 } from '@margo-trust/bytes';
+import { verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { parseRegistrationPolicy } from '@margo-trust/policy';
 import type { ReceiptKey } from '@margo-trust/receipt';
 import { CONTENT } from '@margo-trust/statement';
@@ -128,7 +128,7 @@ export async function rebuildLog(
   if (!opening) throw new Error('A log begins with two entries.');
   await write();
   const { keys, registry, at } = opening;
-  verifyCheckpoint(note, keys.checkpointKeys);
+  keys.verify(note, verifyMlDsa44);
   check.conclude(checkpoint);
   await store.insertHead(tx, check.compactRange, check.newestSeal?.committedAt ?? at);
   const keyStore = new LogKeyStore(db);

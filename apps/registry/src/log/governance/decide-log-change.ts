@@ -114,13 +114,13 @@ export class DecideLogChange {
   }
 
   private async make(tx: Tx, change: LogChange, opened?: RunningLog): Promise<{ entryId: string }> {
-    const { action, log, name, checkpointKey, receiptKey, sctKey } = change;
+    const { action, log, name, checkpointKey, mlDsa44Key, receiptKey, sctKey } = change;
     if (action === 'rotate-key') return (await this.rotationOf(log)).run(tx, change);
     if (action === 'close') return this.close.run(tx);
     if (action === 'open') {
       if (!opened) throw new Error('A log is opened together with what serves it.');
       await this.open.run(tx, change, opened);
-      return this.putOnRecord(tx, 'log-opened', { log, name, checkpointKey, receiptKey, sctKey });
+      return this.putOnRecord(tx, 'log-opened', { log, name, checkpointKey, mlDsa44Key, receiptKey, sctKey });
     }
     const { app } = await this.find(log);
     if (action === 'retire') {

@@ -27,6 +27,7 @@ export interface LogChange {
   /** Of a log to be opened, with the keys that it begins with. */
   readonly name?: string;
   readonly checkpointKey?: string;
+  readonly mlDsa44Key?: string;
   readonly receiptKey?: string;
   readonly sctKey?: string;
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
-import { LOG_KEY_PURPOSES, type LogKeyPurpose } from '@margo-trust/auditor';
+import type { LogKeyPurpose } from '@margo-trust/auditor';
 import { areEqualBytes, encodeBase64, parseBase64 } from '@margo-trust/bytes';
+import { ML_DSA_44_COSIGNATURE, verifierKeySpki } from '@margo-trust/tlog';
 import { CertificateReader } from '../../certificates/certificate.reader.ts';
 import { Clock } from '../../clock.ts';
 import { Config, Secrets } from '../../config.ts';
@@ -65,8 +66,11 @@ export class OpenNamedLog {
     if (known.some(({ spki }) => spkis.some((own) => areEqualBytes(own, spki)))) {
       throw new LogChangeFault('log/key-used', 'One of these keys has signed for a log before: make new ones.');
     }
-    const [checkpointKey = '', receiptKey = '', sctKey = ''] = spkis.map(encodeBase64);
-    return { action: 'open', log: originOf(name, this.config.domain), name, checkpointKey, receiptKey, sctKey };
+    const [checkpointKey = '', receiptKey = '', sctKey = '', mlDsa44Key] = spkis.map(encodeBase64);
+    return {
+      ...{ action: 'open', log: originOf(name, this.config.domain), name, checkpointKey, receiptKey, sctKey },
+      ...(mlDsa44Key !== undefined && { mlDsa44Key }),
+    };
   }
 
   /** The row that a drafted log will have. */
@@ -87,16 +91,10 @@ export class OpenNamedLog {
       ['sct', parseBase64(change.sctKey ?? '')],
       ['record', governing.identity.keySet.current('record').spki],
     ]);
+    if (change.mlDsa44Key !== undefined) spkis.set('checkpoint-ml-dsa-44', parseBase64(change.mlDsa44Key));
     const identity = opened.app.get(LogIdentity);
     const since = this.clock.now();
-    identity.learn(
-      LOG_KEY_PURPOSES.map((purpose) => ({
-        purpose,
-        spki: spkis.get(purpose) ?? new Uint8Array(),
-        fromSize: 0n,
-        since,
-      })),
-    );
+    identity.learn(Array.from(spkis, ([purpose, spki]) => ({ purpose, spki, fromSize: 0n, since })));
     const authorities = await this.certificates.authorities(tx);
     const anchors = describeTrustRoot(domain, authorities, [...logs, { identity }], witnessing?.demand ?? 'reported');
     this.policies.forget();
@@ -104,6 +102,7 @@ export class OpenNamedLog {
     await opened.app.get(OpenLog).run(tx, anchors, spkis, policy);
   }
 
+  /** SubjectPublicKeyInfo of the keys in {@link LOG_SLOTS}, and of the ML-DSA-44 key if there is one. */
   private async loadKeys(name: string): Promise<Uint8Array[]> {
     const folder = `logs/${name}`;
     const ring = this.ring.within(folder);
@@ -120,7 +119,11 @@ export class OpenNamedLog {
           `Put these keys into the key directory of every process first: ${files}`,
         );
       }
-      return LOG_SLOTS.map((slot) => ring.load(slot).spki);
+      const mlDsa44 = ring.firstMlDsa44();
+      return [
+        ...LOG_SLOTS.map((slot) => ring.load(slot).spki),
+        ...(mlDsa44 ? [verifierKeySpki({ type: ML_DSA_44_COSIGNATURE, publicKey: mlDsa44.publicKey })] : []),
+      ];
     } catch (cause) {
       if (!(cause instanceof StartError)) throw cause;
       const message = `A key below ${folder} in the key directory does not open, is of another type or open to others.`;

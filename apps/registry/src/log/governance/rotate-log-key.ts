@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { LOG_KEY_PURPOSES } from '@margo-trust/auditor';
 import { areEqualBytes, encodeBase64, parseBase64 } from '@margo-trust/bytes';
 import { Clock } from '../../clock.ts';
 import type { Tx } from '../../db/db.ts';
@@ -13,8 +14,8 @@ import { FIRST_LOG, ServedLog } from '../served-log.ts';
 import type { LogChange, WantedChange } from './log-change.ts';
 
 /**
- * Replaces a key of the log. The record that says so is signed with the keys before, as is the head that it is the last entry
- * of; every larger head is signed with the new key.
+ * Replaces a key of the log, or begins an ML-DSA-44 one. The record that says so is signed with the keys before, as is the head that it
+ * is the last entry of; every larger head is signed with the new key.
  *
  * Record, table and head are one transaction. A crash before its commit leaves the old key in force, one after it the
  * new one, whoever signs next.
@@ -34,7 +35,7 @@ export class RotateLogKey {
   /** The change down to the key: the one in the slot's second file. */
   async draft({ purpose }: WantedChange): Promise<LogChange> {
     if (purpose === undefined)
-      throw new LogChangeFault('log/bad-change', 'Say which key: checkpoint, receipt, sct or record.');
+      throw new LogChangeFault('log/bad-change', `Say which key: ${LOG_KEY_PURPOSES.join(', ')}.`);
     await this.identity.openTokens();
     await this.keys.refresh();
     const { origin, keySet } = this.identity;
@@ -44,14 +45,17 @@ export class RotateLogKey {
       const message = `No ${purpose} key waits to follow: put it into the key directory of every process, under its second name.`;
       throw new LogChangeFault('log/no-next-key', message);
     }
-    if ((await this.store.findAll()).some(({ spki }) => areEqualBytes(spki, next.spki))) {
+    if ((await this.store.findAll()).some(({ spki }) => areEqualBytes(spki, next))) {
       throw new LogChangeFault(
         'log/key-used',
         'The key that waits to follow has signed for a log before: make a new one.',
       );
     }
-    const replaces = encodeBase64(keySet.current(purpose).spki);
-    return { action: 'rotate-key', log: origin, purpose, key: encodeBase64(next.spki), replaces };
+    const before = purpose === 'checkpoint-ml-dsa-44' ? keySet.findCurrent(purpose) : keySet.current(purpose);
+    return {
+      ...{ action: 'rotate-key', log: origin, purpose, key: encodeBase64(next) },
+      ...(before && { replaces: encodeBase64(before.spki) }),
+    };
   }
 
   /** The registry has one key of records at a time: the first log gets it, and the others follow. */
@@ -71,7 +75,7 @@ export class RotateLogKey {
   }
 
   /** Makes the drafted change. Returns where it is on record. */
-  async run(tx: Tx, { purpose, key = '', replaces = '' }: LogChange): Promise<{ entryId: string }> {
+  async run(tx: Tx, { purpose, key = '', replaces }: LogChange): Promise<{ entryId: string }> {
     if (purpose === undefined) throw new Error('A drafted change names its key.');
     const head = await this.guard.lock(tx); // its place decides from when on the key signs
     const fromSize = head.size + 2n;
@@ -83,7 +87,8 @@ export class RotateLogKey {
         record: 'log-key',
         at: wireTime(now),
         log: origin,
-        ...{ purpose, key, replaces, fromSize: fromSize.toString(), approvals: 2 },
+        ...{ purpose, key, ...(replaces !== undefined && { replaces }) },
+        ...{ fromSize: fromSize.toString(), approvals: 2 },
       },
     });
     if (index !== head.size) throw new Error('The record is not where the head was.');

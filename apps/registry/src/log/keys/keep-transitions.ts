@@ -30,7 +30,8 @@ export class KeepTransitions {
     for (const key of await this.store.findUnproven(logId)) {
       const head = await this.reader.findSeal(key.fromSize - 1n);
       if (!head) throw new Error(`The log has no head of ${key.fromSize - 1n} entries, at which a key was replaced.`);
-      const note = await this.signer.signCheckpoint(head);
+      const isEd25519 = key.purpose === 'checkpoint';
+      const note = await (isEd25519 ? this.signer.signCheckpoint(head) : this.signer.signWhole(head));
       await this.db.transaction((tx) => this.store.keepTransition(tx, logId, key, note));
     }
   }

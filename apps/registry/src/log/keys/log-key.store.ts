@@ -76,7 +76,7 @@ export class LogKeyStore {
     }
   }
 
-  /** A key that follows the one in force, from the record at `key.eventIndex` on. */
+  /** A key that follows the one in force, if there is one, from the record at `key.eventIndex` on. */
   async replace(tx: Tx, logId: number, key: LogKey & { readonly eventIndex: bigint }): Promise<void> {
     await tx.query(
       `UPDATE log_key SET until_size = $3, retired_at = $4 WHERE log_id = $1 AND purpose = $2 AND until_size IS NULL`,
@@ -92,19 +92,19 @@ export class LogKeyStore {
   /** Checkpoint keys whose transition nobody has kept yet. */
   async findUnproven(logId: number): Promise<LogKey[]> {
     const rows = await this.query<KeyRow>(
-      `SELECT * FROM log_key WHERE log_id = $1 AND purpose = 'checkpoint' AND event_index IS NOT NULL
-       AND transition IS NULL ORDER BY from_size`,
+      `SELECT * FROM log_key WHERE log_id = $1 AND purpose IN ('checkpoint', 'checkpoint-ml-dsa-44')
+       AND event_index IS NOT NULL AND transition IS NULL ORDER BY from_size`,
       [logId],
     );
     return rows.map(toKey);
   }
 
   /** Keeps the first transition that is offered; they all say the same. */
-  async keepTransition(tx: Tx, logId: number, { fromSize }: Pick<LogKey, 'fromSize'>, note: Uint8Array): Promise<void> {
+  async keepTransition(tx: Tx, logId: number, { purpose, fromSize }: LogKey, note: Uint8Array): Promise<void> {
     await tx.query(
-      `UPDATE log_key SET transition = $3
-       WHERE log_id = $1 AND purpose = 'checkpoint' AND from_size = $2 AND transition IS NULL`,
-      [logId, fromSize.toString(), Buffer.from(note)],
+      `UPDATE log_key SET transition = $4
+       WHERE log_id = $1 AND purpose = $2 AND from_size = $3 AND transition IS NULL`,
+      [logId, purpose, fromSize.toString(), Buffer.from(note)],
     );
   }
 

@@ -10,7 +10,7 @@ export interface LogKey extends KeyWindow {
   readonly eventIndex?: bigint;
   readonly since: Date;
   readonly retiredAt?: Date;
-  /** The checkpoint that the record is the last entry of, signed by the key before and by this one. Checkpoint keys only. */
+  /** The checkpoint that the record is the last entry of, signed by the key before and by this one. Keys of checkpoints only. */
   readonly transition?: Uint8Array;
 }
 
@@ -33,10 +33,12 @@ export class LogKeySet {
 
   /** The key that signs from now on. */
   current(purpose: LogKeyPurpose): LogKey {
-    return this.only(
-      purpose,
-      this.of(purpose).find(({ untilSize }) => untilSize === undefined),
-    );
+    return this.only(purpose, this.findCurrent(purpose));
+  }
+
+  /** Undefined for the ML-DSA-44 key of a log that has none. */
+  findCurrent(purpose: LogKeyPurpose): LogKey | undefined {
+    return this.of(purpose).find(({ untilSize }) => untilSize === undefined);
   }
 
   /** The key that signs for a tree of that size. A record counts as of the tree that it is the last leaf of. */
@@ -44,6 +46,16 @@ export class LogKeySet {
     return this.only(
       purpose,
       this.of(purpose).find((key) => isInWindow(key, size)),
+    );
+  }
+
+  /**
+   * What signs a tree of that size: the key that speaks for it, and before the first tree that its successor speaks for the successor too,
+   * so that whoever knows the one learns the other.
+   */
+  signing(purpose: LogKeyPurpose, size: bigint): LogKey[] {
+    return this.of(purpose).filter(
+      (key) => isInWindow(key, size) || (key.eventIndex !== undefined && key.eventIndex + 1n === size),
     );
   }
 

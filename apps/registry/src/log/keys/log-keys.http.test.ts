@@ -5,17 +5,20 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
-import type { LogKeyPurpose } from '@margo-trust/auditor';
+import { LOG_KEY_PURPOSES, type LogKeyPurpose } from '@margo-trust/auditor';
 import { encodeBase64, encodeBase64Url, encodeUtf8, parseBase64 } from '@margo-trust/bytes';
+import { type MlDsa44Key, verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { parseReceipt, verifyReceipt } from '@margo-trust/receipt';
 import { parseArtifactSignature, parseStatement } from '@margo-trust/statement';
 import {
   encodeCheckpoint,
+  encodeCosignature,
   encodeNote,
   encodeVerifierKey,
   parseCheckpoint,
   parseNote,
   parseVerifierKey,
+  subtreeToBeSigned,
   verifierKeyId,
   verifyLogNote,
   verifyNote,
@@ -35,23 +38,41 @@ import { readConfig } from '../../config.ts';
 import { createApp } from '../../create-app.ts';
 import { Db } from '../../db/db.ts';
 import { runGenesis } from '../../genesis.ts';
-import { generateKey, writeKey } from '../../keys/development-keys.ts';
+import { KeyRing } from '../../keys/key-ring.ts';
+import { generateKey, writeKey, writeMlDsaKey } from '../../keys/development-keys.ts';
 import { SystemRandom } from '../../random.ts';
 import { RegisterStatement } from '../admission/register-statement.ts';
 import { RotateLogKey } from '../governance/rotate-log-key.ts';
 import { HeadSigner } from '../head-signer.ts';
 import { ed25519Raw, LogIdentity } from '../log-identity.ts';
 import { LogReader } from '../log.reader.ts';
+import { WitnessQuorum } from '../witnessing/witness-quorum.ts';
 import { KeepTransitions } from './keep-transitions.ts';
 import { LogKeys } from './log-keys.ts';
 
-const SLOTS = { checkpoint: 'log-checkpoint', receipt: 'log-receipt', sct: 'log-sct', record: 'record' } as const;
-const PURPOSES = Object.keys(SLOTS) as LogKeyPurpose[];
+const ML_DSA = 'checkpoint-ml-dsa-44';
+const SLOTS = {
+  checkpoint: 'log-checkpoint',
+  [ML_DSA]: 'log-checkpoint-ml-dsa-44',
+  receipt: 'log-receipt',
+  sct: 'log-sct',
+  record: 'record',
+} as const;
+
+interface DescribedKey {
+  key: string;
+  fromSize: string;
+  untilSize?: string;
+  event?: string;
+  transition?: string;
+}
 
 interface Description {
   origin: string;
   checkpointKey: string;
-  checkpointHistory: { key: string; fromSize: string; untilSize?: string; event?: string; transition?: string }[];
+  checkpointKeys: string[];
+  checkpointHistory: DescribedKey[];
+  mlDsa44History: DescribedKey[];
 }
 
 describe('the keys of a log', () => {
@@ -62,7 +83,7 @@ describe('the keys of a log', () => {
   let vendor: { id: string; uri: string; key: KeyObject; chain: string };
   let firstKey: string;
   const published: { statement: Uint8Array; receipt: Uint8Array }[] = [];
-  const retired = new Map<LogKeyPurpose, KeyObject>();
+  let retired: { readonly ed25519: KeyObject; readonly mlDsa44: MlDsa44Key };
 
   beforeAll(async () => {
     registry = await startTestRegistry();
@@ -71,8 +92,10 @@ describe('the keys of a log', () => {
     const { chain } = await issueTo(registry, id, pem);
     vendor = { id, key, chain, uri: `https://${id}.vendors.registry.localhost/` };
     firstKey = (await description()).checkpointKey;
-    for (const purpose of PURPOSES)
-      retired.set(purpose, createPrivateKey(readFileSync(pathOf(`${SLOTS[purpose]}.pem`))));
+    retired = {
+      ed25519: createPrivateKey(readFileSync(pathOf('log-checkpoint.pem'))),
+      mlDsa44: new KeyRing(registry.config.keysDirectory).firstMlDsa44()!,
+    };
     await publish();
   });
   afterAll(async () => {
@@ -122,7 +145,9 @@ describe('the keys of a log', () => {
   }
 
   function putNext(purpose: LogKeyPurpose): void {
-    writeKey(pathOf(`${SLOTS[purpose]}.next.pem`), generateKey(purpose === 'checkpoint' ? 'Ed25519' : 'P-256'));
+    const path = pathOf(`${SLOTS[purpose]}.next.pem`);
+    if (purpose === ML_DSA) writeMlDsaKey(path);
+    else writeKey(path, generateKey(purpose === 'checkpoint' ? 'Ed25519' : 'P-256'));
   }
 
   /** Once the new key signs, its file becomes the slot's, and the old one goes beside it. */
@@ -147,7 +172,7 @@ describe('the keys of a log', () => {
     rmSync(pathOf('log-receipt.next.pem'));
   });
 
-  it.each(PURPOSES)(
+  it.each(LOG_KEY_PURPOSES)(
     'sign from the next head on: %s',
     async (purpose) => {
       const replica = await startReplica();
@@ -236,14 +261,13 @@ describe('the keys of a log', () => {
   }
 
   it('no longer count where they were replaced: a checkpoint by the old key', async () => {
-    const old = retired.get('checkpoint')!;
     const { origin } = identity();
     const { size, root } = parseCheckpoint((await checkpoint()).text);
     const text = encodeCheckpoint({ origin, size, root, extensions: [] });
     const keyHash = verifierKeyId(origin, parseVerifierKey(firstKey).publicKey).slice(0, 4);
     const forged = encodeNote({
       text,
-      signatures: [{ name: origin, keyHash, signature: new Uint8Array(sign(null, encodeUtf8(text), old)) }],
+      signatures: [{ name: origin, keyHash, signature: new Uint8Array(sign(null, encodeUtf8(text), retired.ed25519)) }],
     });
     expect(() => verifyLogNote(parseNote(forged), identity().checkpointWindows)).toThrow(
       expect.objectContaining({ code: 'tlog/retired-key' }),
@@ -257,6 +281,49 @@ describe('the keys of a log', () => {
         'audit/retired-key',
       ]);
     }
+  });
+
+  it('sign every shown checkpoint with ML-DSA-44 too, each for its sizes, and both where one follows the other', async () => {
+    const { checkpointKeys, mlDsa44History } = await description();
+    const [old, current] = mlDsa44History.map(({ key }) => parseVerifierKey(key));
+    expect(mlDsa44History).toHaveLength(2);
+    expect(mlDsa44History[0]!.untilSize).toBe(mlDsa44History[1]!.fromSize);
+    expect(checkpointKeys).toEqual([(await description()).checkpointKey, mlDsa44History[1]!.key]);
+
+    const transition = parseNote(parseBase64(mlDsa44History[1]!.transition!));
+    expect(verifyNote(transition, [old!, current!], verifyMlDsa44)).toEqual([old, current]);
+    const { size } = parseCheckpoint(transition.text);
+    expect(size).toBe(BigInt(mlDsa44History[1]!.event!) + 1n);
+    const reader = registry.app.get(LogReader);
+    for (const [of, keys] of [
+      [size - 1n, [old]],
+      [size, [old, current]],
+      [size + 1n, [current]],
+    ] as const) {
+      const head = (await reader.findSeal(of)) ?? (await reader.loadHead());
+      const note = parseNote(await registry.app.get(HeadSigner).signWhole(head));
+      expect(verifyNote(note, [old!, current!], verifyMlDsa44)).toEqual(keys);
+    }
+    // Under load not every checkpoint gets one; of a log at rest, the next that is asked for does.
+    await expect
+      .poll(async () => (await checkpoint()).signatures.map(({ keyHash }) => keyHash), { timeout: 10_000 })
+      .toContainEqual(current!.keyHash);
+  });
+
+  it('no longer count where they were replaced: a checkpoint by the old ML-DSA-44 key alone', async () => {
+    const { origin, mlDsa44Windows } = identity();
+    const { text } = await checkpoint();
+    const { size, root } = parseCheckpoint(text);
+    const message = subtreeToBeSigned(origin, 0n, { origin, start: 0n, end: size, hash: root });
+    const signature = encodeCosignature(0n, retired.mlDsa44.sign(message));
+    const note = { text, signatures: [{ name: origin, keyHash: mlDsa44Windows[0]!.key.keyHash, signature }] };
+    expect(() => verifyLogNote(note, mlDsa44Windows, verifyMlDsa44)).toThrow(
+      expect.objectContaining({ code: 'tlog/retired-key' }),
+    );
+    const quorum = registry.app.get(WitnessQuorum);
+    expect(() => quorum.judge(encodeNote(note))).toThrow(expect.objectContaining({ code: 'tlog/unknown-signer' }));
+    const [trusted] = (await deviceTrust(registry, vendor)).logs;
+    expect(trusted!.mlDsa44History).toEqual(mlDsa44Windows);
   });
 
   it('let bundles from before and after verify offline, under the trust root of today', async () => {
@@ -319,6 +386,12 @@ describe('the keys of a log', () => {
     const poor = await startReplica(other);
     await expect(runGenesis(poor)).rejects.toThrow(/does not hold the receipt key/);
     expect(() => poor.get(LogIdentity).receipt).toThrow(expect.objectContaining({ code: 'log/key-missing' }));
+    rmSync(join(other, 'log-checkpoint-ml-dsa-44.pem'));
+    const poorer = await startReplica(other);
+    await expect(runGenesis(poorer)).rejects.toThrow(/does not hold the checkpoint-ml-dsa-44 key/);
+    await expect(poorer.get(HeadSigner).signForAll(await poorer.get(LogReader).loadHead())).rejects.toThrow(
+      expect.objectContaining({ code: 'log/key-missing' }),
+    );
     rmSync(other, { recursive: true });
   });
 
@@ -327,6 +400,10 @@ describe('the keys of a log', () => {
       registry.source.query('SELECT purpose, spki, from_size, until_size, event_index FROM log_key ORDER BY 1, 3');
     const before: unknown = await table();
     await registry.source.query('DELETE FROM log_key');
+    await runGenesis(await startReplica());
+    expect(await table()).toEqual(before);
+    // And those that had none of one purpose: of the ML-DSA-44 keys, in a database from before they had a place here.
+    await registry.source.query('DELETE FROM log_key WHERE purpose = $1', [ML_DSA]);
     await runGenesis(await startReplica());
     expect(await table()).toEqual(before);
     expect(encodeVerifierKey(identity().origin, ed25519Raw(identity().checkpoint.spki))).toBe(
