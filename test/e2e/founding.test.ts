@@ -108,7 +108,25 @@ describe('docs/operations/founding.md', () => {
     rmSync(at('founding.again.signature.json'));
   }
 
+  /** The service on a database in which nothing was founded. */
+  async function refuseToServe(): Promise<void> {
+    const main = `'${process.execPath}' '${join(repository, 'apps/registry/dist/main.js')}'`;
+    const { code, output } = await shell(`${main} 2>sentence`, online);
+    expect(code, output).toBe(1);
+    expect(output).not.toMatch(/^ready /m);
+    const logged = output
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as { level: number; msg: string });
+    const sentence = readFileSync(join(directory, 'sentence'), 'utf8').trim();
+    expect(sentence).toMatch(
+      /^The registry in this database was never founded.*`margo-trust founding`.*\(log\/not-open\)$/,
+    );
+    expect(logged).toEqual([expect.objectContaining({ level: 60, msg: sentence })]);
+  }
+
   async function refuseWhatIsWrong(): Promise<void> {
+    await refuseToServe();
     expect(await complete({ REGISTRY_DOMAIN: 'other.example' })).toMatchObject(
       refused(/root\.crt is of .*other\.example/),
     );

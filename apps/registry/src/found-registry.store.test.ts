@@ -160,8 +160,11 @@ describe('genesis', () => {
   });
 
   it('is left to people in production', async () => {
-    await foundRegistry(withOther<Config>(Config, (real) => ({ ...real, mode: 'production' })));
+    const production = withOther<Config>(Config, (real) => ({ ...real, mode: 'production' }));
+    await expect(foundRegistry(production)).rejects.toThrow(/never founded.*docs\/operations\/founding\.md/);
     expect(await count('genesis')).toBe(0);
+    await foundRegistry(app);
+    await foundRegistry(production);
   });
 });
 

@@ -22,7 +22,8 @@ import { wholeSeconds } from './wire-time.ts';
 
 /**
  * Makes a registry out of an empty database: certificates, log and ceremony in one transaction, then the CRLs and the first
- * publication. In development only, where all keys are at hand; in production people do it (founding/run-founding.ts).
+ * publication. In development only, where all keys are at hand; in production people do it (founding/run-founding.ts), while no
+ * service runs, so an empty database is refused there: all that could be said about it is 503, and it may well be the wrong one.
  * Refuses a database that was founded for another domain or with other keys, in every mode.
  */
 export async function foundRegistry(app: INestApplicationContext): Promise<void> {
@@ -40,7 +41,8 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
       refuseMissingKeys(app, config);
       return sayIdleKeys(app, config);
     }
-    if (config.mode === 'development') await foundWithOwnKeys(app, tx);
+    if (config.mode === 'production') throw new StartError(NOT_FOUNDED);
+    await foundWithOwnKeys(app, tx);
   });
 
   await app.get(LogKeys).refresh();
@@ -55,6 +57,10 @@ export async function foundRegistry(app: INestApplicationContext): Promise<void>
   await app.get(IssueCrl).run();
   await publish.run();
 }
+
+const NOT_FOUNDED =
+  'The registry in this database was never founded, so there is nothing to serve. Found it with `margo-trust founding`, as ' +
+  'docs/operations/founding.md says, and then start the service; or set DATABASE_URL to the registry that there is. (log/not-open)';
 
 /** As in production, except that what ceremonies make elsewhere is made here first. */
 async function foundWithOwnKeys(app: INestApplicationContext, tx: Tx): Promise<void> {

@@ -43,6 +43,7 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string
       for (const closer of closers.reverse()) await closer();
     })());
 
+  let said: Logger | undefined;
   try {
     readConfig(env); // refuses bad settings before anything is touched
     const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000, keepAliveTimeout: 65_000 });
@@ -52,6 +53,8 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string
     if (config.mode === 'development') await makeStateDirectory(config.dataDirectory);
     const random = new SystemRandom();
     const logger = createLogger(config);
+    // Where in production the operator looks.
+    if (config.mode === 'production') said = logger;
     closers.push(() => new Promise<void>((resolve) => logger.flush(() => resolve())));
     const door = new FrontDoor(config, random, logger);
     handOver(door.handle);
@@ -80,6 +83,7 @@ export async function startRegistry(env: NodeJS.ProcessEnv, onLost: (why: string
     door.open(rooms);
     return { config, warning, close };
   } catch (error) {
+    if (error instanceof StartError) said?.fatal(error.message);
     await close();
     throw error;
   }
