@@ -110,17 +110,21 @@ describe.each(servers.filter(({ isHere }) => isHere))('a synchronous standby, Po
     const indexThere = await isOn(primary.url, cancelled);
     expect(indexThere).toBeDefined(); // on one machine only, and lost with it
 
-    expect((await register(service.url, draw())).status).toBe(503); // by the limit that sealing sets itself
+    // All at once, since each waits for its limit in vain.
     const { entryId } = parseStatement(cancelled);
-    expect((await fetch(`${service.url}/entries/${entryId}`)).status).toBe(503);
+    const statusAt = async (url: string) => (await fetch(url)).status;
+    const [late, ...answers] = await Promise.all([
+      startOn(primary.url, 'late'),
+      register(service.url, draw()).then(({ status }) => status), // by the limit that sealing sets itself
+      statusAt(`${service.url}/entries/${entryId}`),
+      // A process that knows nothing of the doubt does not trust the head either.
+      statusAt(`${other.url}/log/checkpoint`),
+      statusAt(`${other.url}/entries/${entryId}`),
+    ]);
+    expect(answers).toEqual([503, 503, 503, 503]);
     expect(await sizeShown()).toBe(sizeBefore);
 
-    // A process that knows nothing of the doubt does not trust the head either.
-    expect((await fetch(`${other.url}/log/checkpoint`)).status).toBe(503);
-    expect((await fetch(`${other.url}/entries/${entryId}`)).status).toBe(503);
-
     // A replica that starts meanwhile writes nothing, so it has nothing to wait for.
-    const late = await startOn(primary.url, 'late');
     expect((await fetch(`${late.url}/log/log.json`)).status).toBe(200);
     expect((await register(late.url, draw())).status).toBe(503);
     await late.stop();
