@@ -1,9 +1,10 @@
 /** The service of this checkout as a child process, for tests that treat it as strangers do: over HTTP and by signals. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -101,11 +102,26 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
   );
 }
 
+/**
+ * A port that nobody listens at. It lies below those that systems choose by themselves, for outgoing connections too, and each worker of Vitest has
+ * a hundred of its own, which it goes through before it takes one again: so nobody else is given it before it is used.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (let tries = 0; tries < PORTS; tries += 1) {
+    portsTaken = (portsTaken + 1) % PORTS;
+    const port = FIRST_PORT + portsTaken;
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+  throw new Error(`No port from ${FIRST_PORT} on is free.`);
 }
+
+const PORTS = 100;
+const FIRST_PORT = 20_000 + PORTS * (Number(process.env['VITEST_POOL_ID'] ?? 0) % 100);
+let portsTaken = randomInt(PORTS);

@@ -35,7 +35,8 @@ export default defineConfig({
         'test/unit/**/*.test.ts',
       ]),
       project('database', ['apps/*/src/**/*.{http,store}.test.ts'], { globalSetup: ['test/global-setup.ts'] }),
-      project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
+      // Two files at a time, since each waits most of its time, and each has its own directories, ports and servers.
+      project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: 2 }),
       project('browser', ['test/browser/**/*.test.ts'], { testTimeout: 120_000, hookTimeout: 120_000 }),
       project('interop', ['test/interop/**/*.test.ts'], {
         testTimeout: 120_000,
