@@ -55,7 +55,9 @@ export async function keepTransitionsAgain(
     const known = all.filter((key) => key.purpose === purpose);
     const shown = await copy.listHandovers(history);
     for (const [n, key] of known.entries()) {
-      const found = shown.find((one) => one.event === key.eventIndex && areEqualBytes(verifierKeySpki(one.key), key.spki));
+      const found = shown.find(
+        (one) => one.event === key.eventIndex && areEqualBytes(verifierKeySpki(one.key), key.spki),
+      );
       if (!found || key.transition) continue;
       // The first ML-DSA-44 key of a log that began without one comes after none.
       const signers = known.slice(Math.max(0, n - 1), n + 1).map(({ spki }) => verifierKeyFromSpki(origin, spki));

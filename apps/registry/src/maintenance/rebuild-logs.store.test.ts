@@ -18,7 +18,7 @@ import { SystemClock } from '../clock.ts';
 import { readConfig } from '../config.ts';
 import { createApp } from '../create-app.ts';
 import { Db } from '../db/db.ts';
-import { generateKey, writeKey } from '../keys/development-keys.ts';
+import { generateKey, writeKey, writeMlDsaKey } from '../keys/development-keys.ts';
 import { LogIdentity } from '../log/log-identity.ts';
 import { RollbackLatch } from '../log/rollback/rollback-latch.ts';
 import { RunningLogs } from '../log/running-logs.ts';
@@ -71,9 +71,11 @@ describe('several logs', () => {
       ['', FIRST],
       ['logs/2027', YEAR],
     ] as const) {
-      const next = join(registry.config.keysDirectory, folder, 'log-checkpoint.next.pem');
-      writeKey(next, generateKey('Ed25519'));
+      const next = (slot: string) => join(registry.config.keysDirectory, folder, `${slot}.next.pem`);
+      writeKey(next('log-checkpoint'), generateKey('Ed25519'));
       await decide('rotate-key', 'checkpoint', '--log', log);
+      writeMlDsaKey(next('log-checkpoint-ml-dsa-44'));
+      await decide('rotate-key', 'checkpoint-ml-dsa-44', '--log', log);
     }
     await Promise.all(Array.from({ length: 270 }, () => publish('/logs/2027/entries')));
     for (const member of ['alice', 'bob']) await withhold(shared, 'erasure', member);

@@ -3,7 +3,6 @@ import { appendLeaves, emptyRange, hashLeaf, rootOfRange, type CompactRange } fr
 import { chainId, encodeRegistrationPolicy, parseRegistrationPolicy } from '@margo-trust/policy';
 import { CONTENT, parseStatement } from '@margo-trust/statement';
 import {
-  ed25519Spki,
   readGovernanceSeen,
   readKeyEvent,
   readLogEvent,
@@ -12,7 +11,7 @@ import {
   type LogEvent,
   type Seal,
 } from '@margo-trust/auditor';
-import type { Checkpoint } from '@margo-trust/tlog';
+import { verifierKeySpki, type Checkpoint } from '@margo-trust/tlog';
 import type { Db, Tx } from '../db/db.ts';
 import { appendEntries } from '../log/append-entries.ts';
 import type { RestoreLogKeys } from '../log/keys/restore-log-keys.ts';
@@ -147,7 +146,7 @@ export class RecoverLog {
     if (event < first || event >= range.size) return;
     const body = rows[Number(event - first)]?.body;
     const told = body && readKeyEvent({ index: event, statement: parseStatement(body) });
-    if (size === range.size && told?.purpose === 'checkpoint' && areEqualBytes(told.key, ed25519Spki(key.publicKey))) {
+    if (size === range.size && told?.purpose === 'checkpoint' && areEqualBytes(told.key, verifierKeySpki(key))) {
       return refuseOther(rootOfRange(range), handover);
     }
     throw new StartError(`The copy names a key that no record at entry ${event} puts in the place of another.`);
