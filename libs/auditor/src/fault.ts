@@ -33,3 +33,12 @@ export class AuditorFault extends Fault<AuditorFaultCode> {
     if (options.index !== undefined) this.index = options.index;
   }
 }
+
+/** A finding about one entry; `what` is the rest of the sentence. */
+export function wrongEntry(
+  index: bigint,
+  what: string,
+  code: AuditorFaultCode = 'audit/wrong-admission',
+): AuditorFault {
+  return new AuditorFault(code, `Entry ${index} ${what}.`, { index });
+}
