@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Io } from '../apps/cli/src/io.ts';
+import { expect } from 'vitest';
 import { runCli } from '../apps/cli/src/run-cli.ts';
 
 export interface Finished {
@@ -43,4 +44,22 @@ export class TestCli {
   path(...names: string[]): string {
     return join(this.home, ...names);
   }
+}
+
+/** `margo-trust log …` on a registry, as one of its demonstration accounts or as nobody. */
+export function logCommands(cli: TestCli, registryUrl: () => string) {
+  const run = (args: readonly string[], account?: string): Promise<Finished> =>
+    cli.run(['--registry', registryUrl(), '--json', ...(account ? ['--as', account] : []), 'log', ...args]);
+  return {
+    run,
+    /** What it prints; it must succeed. */
+    must: async <T>(args: readonly string[], account?: string): Promise<T> => {
+      const finished = await run(args, account);
+      expect(finished.code, finished.stderr + finished.stdout).toBe(0);
+      return finished.json<T>();
+    },
+    /** The code that it is refused with. */
+    refusal: async (args: readonly string[], account = 'alice'): Promise<string> =>
+      (await run(args, account)).json<{ error: { code: string } }>().error.code,
+  };
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { developmentLogin } from '@margo-trust/client';
 import { pino } from 'pino';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { type Clock, SystemClock } from '../apps/registry/src/clock.ts';
 import { type Config, readConfig } from '../apps/registry/src/config.ts';
 import { createApp } from '../apps/registry/src/create-app.ts';
@@ -81,4 +81,20 @@ export async function startTestRegistry(
       rmSync(dataDirectory, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Another process on a test registry's database, with its directories, which answers no port. What it has to say from level warn up goes to
+ * `say`. It is to be closed before the registry.
+ */
+export async function startReplica(
+  { url, config: { dataDirectory, keysDirectory }, source }: TestRegistry,
+  env: NodeJS.ProcessEnv = {},
+  say: (line: string) => void = () => undefined,
+): Promise<INestApplication> {
+  const all = { PUBLIC_URL: url, DATA_DIR: dataDirectory, KEYS_DIR: keysDirectory, ...env };
+  const { config, secrets } = readConfig(all, 1);
+  const own = await new DataSource(source.options).initialize();
+  const foundation = { config, secrets, clock: new SystemClock(), random: new SystemRandom(), source: own };
+  return (await createApp(foundation, pino({ level: 'warn' }, { write: say }))).app;
 }

@@ -1,4 +1,5 @@
 /** What a vendor and an auditor ask of a running registry, for tests that count both. */
+import type { Client } from 'pg';
 import { expect } from 'vitest';
 import { bundlePath, checkCheckpoint, leafHash, readBundle, Tree } from '../independent.mjs';
 
@@ -28,6 +29,15 @@ export async function treeOf(url: string): Promise<Tree> {
   expect(seen.size).toBe(size);
   expect(tree.root(size)).toEqual(root);
   return tree;
+}
+
+/** Whether the CRLs and the trust root that are out hold every revocation there is. */
+export async function areRevocationsOut(database: Client): Promise<boolean> {
+  const { rows } = await database.query<{ done: boolean }>(
+    `SELECT r.last = (SELECT min(sequence) FROM crl_progress) AND t.made_from LIKE '%revocations ' || r.last || ' %' AS done
+     FROM tuf_current t, (SELECT max(sequence) AS last FROM revocation) r`,
+  );
+  return rows[0]?.done === true;
 }
 
 export async function bytesAt(url: string): Promise<Uint8Array> {

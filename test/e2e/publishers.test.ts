@@ -10,7 +10,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OutsidePostgres, startOutsidePostgres } from '../postgres.ts';
 import { freePort, startService, type Service } from '../service.ts';
-import { bytesAt, pause, until } from './audit.ts';
+import { areRevocationsOut, bytesAt, pause, until } from './audit.ts';
 
 const REVOKED = 10_000;
 const AN_ORDER = 50;
@@ -104,13 +104,7 @@ describe('two workers that publish', () => {
       }
       await revoke(serials.slice(at, at + AN_ORDER));
     }
-    await until(async () => {
-      const { rows } = await database.query<{ done: boolean }>(
-        `SELECT r.last = (SELECT min(sequence) FROM crl_progress) AND t.made_from LIKE '%revocations ' || r.last || ' %' AS done
-         FROM tuf_current t, (SELECT max(sequence) AS last FROM revocation) r`,
-      );
-      return rows[0]?.done === true;
-    }, 60);
+    await until(() => areRevocationsOut(database), 60);
     isOver = true;
     await polling;
     expect((await client.poll()).size).toBe(REVOKED);

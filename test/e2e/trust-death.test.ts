@@ -12,7 +12,7 @@ import { makeCsr } from '../pki.ts';
 import { type OutsidePostgres, startOutsidePostgres } from '../postgres.ts';
 import { freePort, readyLine, repository, startProgram, startService, type Service } from '../service.ts';
 import { type HandedOut, TrustJudge } from '../trust-judge.ts';
-import { pause, until } from './audit.ts';
+import { areRevocationsOut, pause, until } from './audit.ts';
 
 const REQUESTERS = 3;
 
@@ -131,13 +131,7 @@ describe('a process that dies while it issues, revokes or publishes', () => {
       isRevoked && certificate ? certificate.serial : [],
     );
     expect(revoked.length).toBeGreaterThan(TRUST_STEPS.length);
-    await until(async () => {
-      const { rows } = await database.query<{ done: boolean }>(
-        `SELECT r.last = (SELECT min(sequence) FROM crl_progress) AND t.made_from LIKE '%revocations ' || r.last || ' %' AS done
-         FROM tuf_current t, (SELECT max(sequence) AS last FROM revocation) r`,
-      );
-      return rows[0]?.done === true;
-    }, 60);
+    await until(() => areRevocationsOut(database), 60);
     await judge.hear(handedOut(), revoked);
   });
 });

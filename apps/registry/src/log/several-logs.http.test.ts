@@ -10,21 +10,15 @@ import { parseArtifactSignature, parseStatement } from '@margo-trust/statement';
 import { parseCheckpoint, parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
 import { Verifier, type TrustRoot } from '@margo-trust/verifier';
 import type { LogInfo, LogProposal } from '@margo-trust/wire';
-import { pino } from 'pino';
-import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
-import { TestCli } from '../../../../test/cli.ts';
+import { logCommands, TestCli } from '../../../../test/cli.ts';
 import { deviceTrust, grantedTrust } from '../../../../test/device-trust.ts';
 import { BAD_SEGMENTS, BAD_TILES } from '../../../../test/hostile-input.ts';
 import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
-import { startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
-import { SystemClock } from '../clock.ts';
-import { readConfig } from '../config.ts';
-import { createApp } from '../create-app.ts';
+import { startReplica as startAnother, startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
 import { runGenesis } from '../genesis.ts';
 import { generateKey, writeKey, writeMlDsaKey } from '../keys/development-keys.ts';
-import { SystemRandom } from '../random.ts';
 import { DeliverNotifications } from '../notifications/deliver-notifications.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
 import { LogIdentity } from './log-identity.ts';
@@ -94,19 +88,11 @@ describe('several logs', () => {
     return receipt;
   }
 
-  const run = (args: string[], account?: string) =>
-    cli.run(['--registry', registry.url, '--json', ...(account ? ['--as', account] : []), 'log', ...args]);
-  async function must<T>(args: string[], account?: string): Promise<T> {
-    const finished = await run(args, account);
-    expect(finished.code, finished.stderr + finished.stdout).toBe(0);
-    return finished.json<T>();
-  }
+  const { run, must, refusal } = logCommands(cli, () => registry.url);
   async function pass(args: string[]): Promise<void> {
     const finished = await run(args);
     expect(finished.code, finished.stderr + finished.stdout).toBe(0);
   }
-  const code = async (args: string[], account = 'alice') =>
-    (await run(args, account)).json<{ error: { code: string } }>().error.code;
   const propose = async (...args: string[]) =>
     (await must<{ proposal: LogProposal }>([...args, '--reason', 'Test.'], 'alice')).proposal;
   async function decide(...args: string[]): Promise<LogInfo[]> {
@@ -121,17 +107,17 @@ describe('several logs', () => {
 
   it('are opened by two members, under a name that is free and a host name', async () => {
     for (const bad of ['Upper', '-a', 'a-', 'a.b', 'preview', 'proposals', 'x'.repeat(32)]) {
-      expect([bad, await code(['open', bad, '--reason', 'x'])]).toEqual([
+      expect([bad, await refusal(['open', bad, '--reason', 'x'])]).toEqual([
         bad,
         expect.stringMatching(/^log\/bad-change$|^http\/invalid-body$|^cli\//),
       ]);
     }
-    expect(await code(['freeze', '2027', '--reason', 'x'])).toBe('log/no-such-log');
-    expect(await code(['retire', '2027', '--reason', 'x'])).toBe('log/no-such-log');
+    expect(await refusal(['freeze', '2027', '--reason', 'x'])).toBe('log/no-such-log');
+    expect(await refusal(['retire', '2027', '--reason', 'x'])).toBe('log/no-such-log');
     const proposal = await propose('open', '2027');
     expect(proposal.change).toMatchObject({ action: 'open', log: SECOND, name: '2027' });
-    expect(await code(['approve', proposal.id])).toBe('log/own-proposal');
-    expect(await code(['approve', 'A'.repeat(16)], 'bob')).toBe('log/no-such-proposal');
+    expect(await refusal(['approve', proposal.id])).toBe('log/own-proposal');
+    expect(await refusal(['approve', 'A'.repeat(16)], 'bob')).toBe('log/no-such-proposal');
     expect((await fetch(`${registry.url}/logs/2027/checkpoint`)).status).toBe(404);
 
     const before = await sizeOf('/log');
@@ -142,7 +128,7 @@ describe('several logs', () => {
       [FIRST, '/log/', 'active', (before + 1n).toString(), true],
       [SECOND, '/logs/2027/', 'active', '2', false],
     ]);
-    expect(await code(['open', '2027', '--reason', 'x'])).toBe('log/name-taken');
+    expect(await refusal(['open', '2027', '--reason', 'x'])).toBe('log/name-taken');
     expect(await description('/logs/2027')).toMatchObject({ origin: SECOND, governance: FIRST });
     expect(await description()).not.toHaveProperty('governance');
   });
@@ -162,13 +148,13 @@ describe('several logs', () => {
     expect(originOf(await publish())).toBe(FIRST);
     const proposal = await propose('close');
     expect(proposal.change).toEqual({ action: 'close', log: FIRST });
-    expect(await code(['approve', proposal.id])).toBe('log/own-proposal');
+    expect(await refusal(['approve', proposal.id])).toBe('log/own-proposal');
     const { logs } = await must<{ logs: LogInfo[] }>(['approve', proposal.id], 'bob');
     expect(logs.map(({ state, takesStatements }) => [state, takesStatements])).toEqual([
       ['closed', false],
       ['active', true],
     ]);
-    expect(await code(['close', '--reason', 'x'])).toBe('log/not-active');
+    expect(await refusal(['close', '--reason', 'x'])).toBe('log/not-active');
     const other = { action: 'close', name: '2027', reason: 'x' };
     const refused = await call(registry, 'post', '/api/v1/logs/proposals', 'alice', other);
     expect((refused.body as { code: string }).code).toBe('log/bad-change');
@@ -421,7 +407,7 @@ describe('several logs', () => {
     expect((found.items ?? found.entries ?? []).length).toBeGreaterThan(1);
     const { current } = await must<{ current: { index: string } }>(['policy', 'show', '--of', '2027']);
     expect(current.index).toBe('0');
-    expect(await code(['show', '--of', '2099'])).toBe('http/not-found');
+    expect(await refusal(['show', '--of', '2099'])).toBe('http/not-found');
     const alone = ['--from', cli.path('mirror-2027'), '--trust-first-use'];
     expect(
       (await must<{ replay: { log: string } }>(['replay', ...alone, '--governance', `${registry.url}/log`])).replay.log,
@@ -432,10 +418,10 @@ describe('several logs', () => {
     const freeze = { action: 'freeze', log: FIRST, reason: 'x' };
     const refused = await call(registry, 'post', '/api/v1/logs/proposals', 'alice', freeze);
     expect([refused.status, (refused.body as { code: string }).code]).toEqual([409, 'log/governs']);
-    expect(await code(['retire', '2027', '--reason', 'x'])).toBe('log/not-frozen');
+    expect(await refusal(['retire', '2027', '--reason', 'x'])).toBe('log/not-frozen');
 
     const [one, two] = [await propose('freeze', '2027'), await propose('freeze', '2027')];
-    expect(await code(['approve', one.id])).toBe('log/own-proposal');
+    expect(await refusal(['approve', one.id])).toBe('log/own-proposal');
     const before = await sizeOf('/logs/2027');
     const { logs } = await must<{ logs: LogInfo[] }>(['approve', one.id], 'bob');
     expect(logs.map(({ state, takesStatements }) => [state, takesStatements])).toEqual([
@@ -443,8 +429,8 @@ describe('several logs', () => {
       ['frozen', false],
       ['active', true],
     ]);
-    expect(await code(['approve', two.id], 'bob')).toBe('log/not-active');
-    expect(await code(['freeze', '2027', '--reason', 'x'])).toBe('log/not-active');
+    expect(await refusal(['approve', two.id], 'bob')).toBe('log/not-active');
+    expect(await refusal(['freeze', '2027', '--reason', 'x'])).toBe('log/not-active');
     const size = await sizeOf('/logs/2027');
     expect(size > before).toBe(true);
     const { items } = (await call(registry, 'get', '/api/v1/logs/2027/entries?limit=1')).body as {
@@ -498,8 +484,8 @@ describe('several logs', () => {
     const size = await sizeOf('/logs/2027');
     const logs = await decide('retire', '2027');
     expect(logs[1]).toMatchObject({ origin: SECOND, state: 'retired', retiredAt: expect.any(String) as string });
-    expect(await code(['retire', '2027', '--reason', 'x'])).toBe('log/not-frozen');
-    expect(await code(['freeze', '2027', '--reason', 'x'])).toBe('log/not-active');
+    expect(await refusal(['retire', '2027', '--reason', 'x'])).toBe('log/not-frozen');
+    expect(await refusal(['freeze', '2027', '--reason', 'x'])).toBe('log/not-active');
     rmSync(join(registry.config.keysDirectory, 'logs/2027'), { recursive: true });
 
     const replica = await startReplica();
@@ -556,7 +542,7 @@ describe('several logs', () => {
     const rotated = (await decide('rotate-key', 'checkpoint-ml-dsa-44', '--log', origin)).at(-1)!;
     const mlDsa44 = rotated.keys.filter(({ purpose }) => purpose === 'checkpoint-ml-dsa-44');
     expect(mlDsa44.map(({ untilSize }) => untilSize)).toEqual([mlDsa44[1]!.fromSize, undefined]);
-    expect(await code(['rotate-key', 'record', '--log', origin, '--reason', 'x'])).toBe('log/no-next-key');
+    expect(await refusal(['rotate-key', 'record', '--log', origin, '--reason', 'x'])).toBe('log/no-next-key');
     writeKey(pathOf('record.next.pem'), generateKey('P-256'));
     await decide('rotate-key', 'record');
     expect(originOf(await publish())).toBe(origin);
@@ -598,20 +584,8 @@ describe('several logs', () => {
 
   /** Another process on the same database. */
   async function startReplica(keysDirectory = registry.config.keysDirectory): Promise<INestApplication> {
-    const { dataDirectory } = registry.config;
-    const { config, secrets } = readConfig(
-      {
-        PUBLIC_URL: registry.url,
-        DATA_DIR: dataDirectory,
-        KEYS_DIR: keysDirectory,
-        TILE_STORE: 'directory',
-        TILE_DIRECTORY: files,
-      },
-      1,
-    );
-    const source = await new DataSource(registry.source.options).initialize();
-    const foundation = { config, secrets, clock: new SystemClock(), random: new SystemRandom(), source };
-    const { app } = await createApp(foundation, pino({ level: 'silent' }));
+    const store = { TILE_STORE: 'directory', TILE_DIRECTORY: files };
+    const app = await startAnother(registry, { KEYS_DIR: keysDirectory, ...store });
     apps.push(app);
     return app;
   }

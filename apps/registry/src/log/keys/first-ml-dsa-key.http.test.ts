@@ -5,19 +5,13 @@ import { parseBase64 } from '@margo-trust/bytes';
 import { verifyMlDsa44 } from '@margo-trust/crypto/ml-dsa';
 import { parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
 import type { LogProposal } from '@margo-trust/wire';
-import { pino } from 'pino';
-import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestCli } from '../../../../../test/cli.ts';
+import { logCommands, TestCli } from '../../../../../test/cli.ts';
 import { admitVendor } from '../../../../../test/pki.ts';
-import { startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
-import { SystemClock } from '../../clock.ts';
-import { readConfig } from '../../config.ts';
-import { createApp } from '../../create-app.ts';
+import { startReplica as startAnother, startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
 import { runGenesis } from '../../genesis.ts';
 import { writeMlDsaKey } from '../../keys/development-keys.ts';
 import { ML_DSA_KEY_FILE } from '../../keys/slots.ts';
-import { SystemRandom } from '../../random.ts';
 import { HeadSigner } from '../head-signer.ts';
 import { LogReader } from '../log.reader.ts';
 
@@ -47,25 +41,14 @@ describe('a log that began without an ML-DSA-44 key', () => {
 
   /** Another process on the same database; what it warns of. */
   async function startReplica(): Promise<{ app: INestApplication; warnings: string[] }> {
-    const env = { PUBLIC_URL: registry.url, DATA_DIR: registry.config.dataDirectory };
-    const { config, secrets } = readConfig(env, 1);
-    const source = await new DataSource(registry.source.options).initialize();
-    const foundation = { config, secrets, clock: new SystemClock(), random: new SystemRandom(), source };
     const warnings: string[] = [];
-    const logger = pino({ level: 'warn' }, { write: (line) => void warnings.push(line) });
-    const { app } = await createApp(foundation, logger);
+    const app = await startAnother(registry, {}, (line) => void warnings.push(line));
     apps.push(app);
     await runGenesis(app);
     return { app, warnings };
   }
 
-  async function log<T>(args: string[], account?: string): Promise<T> {
-    const finished = await cli.run([
-      ...['--registry', registry.url, '--json', ...(account ? ['--as', account] : []), 'log', ...args],
-    ]);
-    expect(finished.code, finished.stderr + finished.stdout).toBe(0);
-    return finished.json<T>();
-  }
+  const { must } = logCommands(cli, () => registry.url);
 
   it('does not sign with one that merely lies there, and the start says so', async () => {
     const { checkpointKey, checkpointKeys, mlDsa44History } = await description();
@@ -79,12 +62,12 @@ describe('a log that began without an ML-DSA-44 key', () => {
 
   it('gets one by a record, and every larger tree is signed with it', async () => {
     renameSync(keyPath(), keyPath('log-checkpoint-ml-dsa-44.next.pem'));
-    const { proposal } = await log<{ proposal: LogProposal }>(
+    const { proposal } = await must<{ proposal: LogProposal }>(
       ['rotate-key', 'checkpoint-ml-dsa-44', '--reason', 'Begin.'],
       'alice',
     );
     expect(proposal.change.replaces).toBeUndefined();
-    await log(['approve', proposal.id, '--note', 'Compared.'], 'bob');
+    await must(['approve', proposal.id, '--note', 'Compared.'], 'bob');
     renameSync(keyPath('log-checkpoint-ml-dsa-44.next.pem'), keyPath());
 
     await expect.poll(async () => (await description()).mlDsa44History?.[0]?.transition).toBeDefined();
@@ -100,6 +83,6 @@ describe('a log that began without an ML-DSA-44 key', () => {
     expect(warnings.join()).not.toContain('does not name');
     await admitVendor(registry);
     expect(verifyNote(await signNow(app), keys, verifyMlDsa44)).toEqual(keys);
-    for (const audit of ['fsck', 'replay']) await log([audit, '--from', registry.url, '--log-key', checkpointKey]);
+    for (const audit of ['fsck', 'replay']) await must([audit, '--from', registry.url, '--log-key', checkpointKey]);
   });
 });

@@ -25,22 +25,16 @@ import {
 } from '@margo-trust/tlog';
 import { Verifier } from '@margo-trust/verifier';
 import type { LogInfo, LogProposal } from '@margo-trust/wire';
-import { pino } from 'pino';
-import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signSomeArtifact } from '../../../../../test/artifact.ts';
-import { TestCli } from '../../../../../test/cli.ts';
+import { logCommands, TestCli } from '../../../../../test/cli.ts';
 import { deviceTrust } from '../../../../../test/device-trust.ts';
 import { admitVendor, issueTo, makeCsr } from '../../../../../test/pki.ts';
-import { startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
-import { SystemClock } from '../../clock.ts';
-import { readConfig } from '../../config.ts';
-import { createApp } from '../../create-app.ts';
+import { startReplica as startAnother, startTestRegistry, type TestRegistry } from '../../../../../test/registry.ts';
 import { Db } from '../../db/db.ts';
 import { runGenesis } from '../../genesis.ts';
 import { KeyRing } from '../../keys/key-ring.ts';
 import { generateKey, writeKey, writeMlDsaKey } from '../../keys/development-keys.ts';
-import { SystemRandom } from '../../random.ts';
 import { RegisterStatement } from '../admission/register-statement.ts';
 import { RotateLogKey } from '../governance/rotate-log-key.ts';
 import { HeadSigner } from '../head-signer.ts';
@@ -127,22 +121,12 @@ describe('the keys of a log', () => {
 
   /** Another process on the same database. */
   async function startReplica(keysDirectory = registry.config.keysDirectory): Promise<INestApplication> {
-    const env = { PUBLIC_URL: registry.url, DATA_DIR: registry.config.dataDirectory, KEYS_DIR: keysDirectory };
-    const { config, secrets } = readConfig(env, 1);
-    const source = await new DataSource(registry.source.options).initialize();
-    const foundation = { config, secrets, clock: new SystemClock(), random: new SystemRandom(), source };
-    const { app } = await createApp(foundation, pino({ level: 'silent' }));
+    const app = await startAnother(registry, { KEYS_DIR: keysDirectory });
     apps.push(app);
     return app;
   }
 
-  const run = (args: string[], account?: string) =>
-    cli.run(['--registry', registry.url, '--json', ...(account ? ['--as', account] : []), 'log', ...args]);
-  async function must<T>(args: string[], account?: string): Promise<T> {
-    const finished = await run(args, account);
-    expect(finished.code, finished.stderr + finished.stdout).toBe(0);
-    return finished.json<T>();
-  }
+  const { run, must, refusal } = logCommands(cli, () => registry.url);
 
   function putNext(purpose: LogKeyPurpose): void {
     const path = pathOf(`${SLOTS[purpose]}.next.pem`);
@@ -157,18 +141,16 @@ describe('the keys of a log', () => {
   }
 
   it('are not replaced without one that waits to follow, by one person, or by a key that was used', async () => {
-    const code = async (args: string[], account = 'alice') =>
-      (await run(args, account)).json<{ error: { code: string } }>().error.code;
-    expect(await code(['rotate-key', 'receipt', '--reason', 'Test.'])).toBe('log/no-next-key');
+    expect(await refusal(['rotate-key', 'receipt', '--reason', 'Test.'])).toBe('log/no-next-key');
     cpSync(pathOf('log-receipt.pem'), pathOf('log-receipt.next.pem'));
-    expect(await code(['rotate-key', 'receipt', '--reason', 'Test.'])).toBe('log/key-used');
+    expect(await refusal(['rotate-key', 'receipt', '--reason', 'Test.'])).toBe('log/key-used');
     rmSync(pathOf('log-receipt.next.pem'));
     putNext('receipt');
     const { proposal } = await must<{ proposal: LogProposal }>(['rotate-key', 'receipt', '--reason', 'Test.'], 'alice');
-    expect(await code(['approve', proposal.id])).toBe('log/own-proposal');
-    expect(await code(['approve', 'A'.repeat(16)], 'bob')).toBe('log/no-such-proposal');
+    expect(await refusal(['approve', proposal.id])).toBe('log/own-proposal');
+    expect(await refusal(['approve', 'A'.repeat(16)], 'bob')).toBe('log/no-such-proposal');
     putNext('receipt'); // another one than was proposed
-    expect(await code(['approve', proposal.id], 'bob')).toBe('log/passed-over');
+    expect(await refusal(['approve', proposal.id], 'bob')).toBe('log/passed-over');
     rmSync(pathOf('log-receipt.next.pem'));
   });
 
