@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import type { Hash } from '@margo-trust/merkle';
+import { numberArray, textArray } from '../db/array-literal.ts';
 import { Db, Unmet, type Tx } from '../db/db.ts';
 import { Random } from '../random.ts';
 import { refuseDamagedHead } from './damage.ts';
@@ -331,46 +332,46 @@ export class LogStore {
     entries: readonly NewEntry[],
     now: Date,
   ): Promise<void> {
-    const hashes = pack(entries.map((e) => e.entry));
     const bodies = pack(entries.map((e) => e.body));
-    const chainIds = pack(entries.map((e) => e.chainId));
     const tokens = pack(entries.map((e) => e.timestampToken));
-    const certificates = pack(entries.map((e) => e.certificate));
     const raws = pack(entries.map((e) => e.raw));
     await this.db.prepared(
       tx,
-      `WITH kept AS (
+      `WITH given AS MATERIALIZED (
+         SELECT *, ((position - 1) * 32 + 1)::int AS at
+         FROM unnest($10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::text[], $17::text[],
+                     $18::text[], $19::text[], $20::text[], $21::text[], $22::text[]) WITH ORDINALITY
+              AS s (b, bn, t, tn, r, rn, content_type, issuer, subject, vendor_id, application_id, version, mentions, position)),
+       kept AS (
          INSERT INTO statement (entry, body, chain_id, timestamp_token)
-         SELECT substring($4::bytea FROM e FOR 32), substring($5::bytea FROM b FOR bn),
-                substring($6::bytea FROM h FOR hn), substring($7::bytea FROM t FOR tn)
-         FROM unnest($10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[])
-              AS s (e, b, bn, h, hn, t, tn)
-         WHERE bn IS NOT NULL
+         SELECT substring($4::bytea FROM at FOR 32), substring($5::bytea FROM b FOR bn),
+                nullif(substring($6::bytea FROM at FOR 32), ${NO_HASH}), substring($7::bytea FROM t FOR tn)
+         FROM given WHERE bn IS NOT NULL
          ON CONFLICT DO NOTHING)
        INSERT INTO log_entry (log_id, index, entry, content_type, issuer, subject, vendor_id, application_id, version,
                               certificate, registered_at, raw, mentions)
-       SELECT $1, $2::bigint + position - 1, substring($4::bytea FROM e FOR 32), content_type, issuer, subject, vendor_id,
-              application_id, version, substring($8::bytea FROM c FOR cn), $3, substring($9::bytea FROM r FOR rn),
-              string_to_array(mentions, E'\\n')
-       FROM unnest($10::int[], $17::int[], $18::int[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
-                   $24::text[], $25::int[], $26::int[], $27::text[]) WITH ORDINALITY
-            AS s (e, c, cn, content_type, issuer, subject, vendor_id, application_id, version, r, rn, mentions, position)`,
+       SELECT $1, $2::bigint + position - 1, substring($4::bytea FROM at FOR 32), content_type, issuer, subject, vendor_id,
+              application_id, version, nullif(substring($8::bytea FROM at FOR 32), ${NO_HASH}), $3,
+              substring($9::bytea FROM r FOR rn), string_to_array(mentions, E'\\n')
+       FROM given`,
       [
         logId,
         first.toString(),
         now,
-        ...[hashes, bodies, chainIds, tokens, certificates, raws].map(({ bytes }) => bytes),
-        hashes.starts,
-        ...[bodies, chainIds, tokens, certificates].flatMap(({ starts, lengths }) => [starts, lengths]),
-        entries.map((e) => e.contentType),
-        entries.map((e) => e.issuer),
-        entries.map((e) => e.subject),
-        entries.map((e) => e.vendorId ?? null),
-        entries.map((e) => e.applicationId ?? null),
-        entries.map((e) => e.version ?? null),
-        raws.starts,
-        raws.lengths,
-        entries.map((e) => joinMentions(e.mentions)),
+        packHashes(entries.map((e) => e.entry)),
+        bodies.bytes,
+        packHashes(entries.map((e) => e.chainId)),
+        tokens.bytes,
+        packHashes(entries.map((e) => e.certificate)),
+        raws.bytes,
+        ...[bodies, tokens, raws].flatMap(({ starts, lengths }) => [numberArray(starts), numberArray(lengths)]),
+        textArray(entries.map((e) => e.contentType)),
+        textArray(entries.map((e) => e.issuer)),
+        textArray(entries.map((e) => e.subject)),
+        textArray(entries.map((e) => e.vendorId ?? null)),
+        textArray(entries.map((e) => e.applicationId ?? null)),
+        textArray(entries.map((e) => e.version ?? null)),
+        textArray(entries.map((e) => joinMentions(e.mentions))),
       ],
     );
   }
@@ -481,6 +482,15 @@ function joinMentions(mentions: readonly string[]): string {
   if (mentions.some((term) => term === '' || term.includes('\n'))) throw new Error('A mention is one line of text.');
   return [...new Set(mentions)].join('\n');
 }
+
+/** Hashes of 32 bytes as one parameter; a missing one is {@link NO_HASH}. */
+function packHashes(hashes: readonly (Uint8Array | undefined)[]): Buffer {
+  const packed = Buffer.alloc(hashes.length * 32);
+  hashes.forEach((hash, position) => hash && packed.set(hash, position * 32));
+  return packed;
+}
+
+const NO_HASH = `'\\x${'00'.repeat(32)}'::bytea`;
 
 /**
  * Many byte strings as one parameter, which travels in binary; an array of them would travel as hexadecimal text.

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { BUCKET_DEPTH, prefixOf, TILE_DEPTHS, type MapParts, type TileDepth } from '@margo-trust/index-map';
 import type { Hash } from '@margo-trust/merkle';
+import { numberArray } from '../../db/array-literal.ts';
 import type { Tx } from '../../db/db.ts';
 
 export interface MapState {
@@ -61,7 +62,7 @@ export class IndexMapStore {
   /** Entries `[first, first + count)`; bodies only of the content types given. */
   async entries(tx: Tx, logId: number, first: bigint, count: number, types: readonly string[]): Promise<KeyedRow[]> {
     const rows = (await tx.query(
-      `SELECT e.index, e.entry, e.raw, e.vendor_id, e.application_id, e.certificate, e.mentions, s.body
+      `SELECT e.index, e.entry, e.raw, e.vendor_id, e.application_id, e.certificate, array_to_string(e.mentions, E'\\n') AS mentions, s.body
        FROM log_entry e LEFT JOIN statement s ON s.entry = e.entry AND e.content_type = ANY($4)
        WHERE e.log_id = $1 AND e.index >= $2 AND e.index < $3 ORDER BY e.index`,
       [logId, first.toString(), (first + BigInt(count)).toString(), types],
@@ -76,13 +77,13 @@ export class IndexMapStore {
     for (const depth of TILE_DEPTHS) {
       const rows = (await tx.query(
         'SELECT prefix, nodes FROM index_map_tile WHERE log_id = $1 AND depth = $2 AND prefix = ANY($3)',
-        [logId, depth, prefixes(depth)],
+        [logId, depth, numberArray(prefixes(depth))],
       )) as { prefix: number; nodes: Buffer }[];
       tiles[depth] = new Map(rows.map(({ prefix, nodes }) => [prefix, Uint8Array.from(nodes)]));
     }
     const rows = (await tx.query(
       'SELECT prefix, records FROM index_map_bucket WHERE log_id = $1 AND prefix = ANY($2)',
-      [logId, prefixes(BUCKET_DEPTH)],
+      [logId, numberArray(prefixes(BUCKET_DEPTH))],
     )) as { prefix: number; records: Buffer }[];
     return { tiles, buckets: new Map(rows.map(({ prefix, records }) => [prefix, Uint8Array.from(records)])) };
   }
@@ -150,14 +151,14 @@ interface EntryRecord {
   vendor_id: string | null;
   application_id: string | null;
   certificate: Buffer | null;
-  mentions: string[];
+  mentions: string;
 }
 
 function toKeyedRow(row: EntryRecord): KeyedRow {
   return {
     index: BigInt(row.index),
     entry: row.entry,
-    mentions: row.mentions,
+    mentions: row.mentions === '' ? [] : row.mentions.split('\n'),
     ...(row.raw && { raw: row.raw }),
     ...(row.body && { body: Uint8Array.from(row.body) }),
     ...(row.vendor_id !== null && { vendorId: row.vendor_id }),
@@ -178,7 +179,7 @@ export function toState(row: StateRecord): MapState {
 /** Rows in one statement, in order of prefix: a few megabytes. */
 const ROWS = 4096;
 
-type Slice = [bytes: Buffer, prefixes: number[], starts: number[], lengths: number[]];
+type Slice = [bytes: Buffer, prefixes: string, starts: string, lengths: string];
 
 function* slices(parts: ReadonlyMap<number, Uint8Array>): Generator<Slice> {
   const sorted = [...parts].sort(([a], [b]) => a - b);
@@ -192,9 +193,9 @@ function* slices(parts: ReadonlyMap<number, Uint8Array>): Generator<Slice> {
     }
     yield [
       Buffer.concat(some.map(([, bytes]) => bytes)),
-      some.map(([prefix]) => prefix),
-      starts,
-      some.map(([, bytes]) => bytes.length),
+      numberArray(some.map(([prefix]) => prefix)),
+      numberArray(starts),
+      numberArray(some.map(([, bytes]) => bytes.length)),
     ];
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { numberArray } from '../../db/array-literal.ts';
 import type { Tx } from '../../db/db.ts';
 import type { EntryFacts, FactId } from './search-facts.ts';
 
@@ -14,7 +15,7 @@ interface FactRecord {
   content_type: string;
   certificate: Buffer | null;
   subject: string;
-  mentions: string[];
+  mentions: string;
 }
 
 /** What search has written down: sets of entries by fact and block. Made from the log, and never ahead of it. */
@@ -32,7 +33,7 @@ export class SearchStore {
 
   async facts(tx: Tx, logId: number, first: bigint, count: number): Promise<FactRow[]> {
     const rows = (await tx.query(
-      `SELECT vendor_id, application_id, version, content_type, certificate, subject, mentions
+      `SELECT vendor_id, application_id, version, content_type, certificate, subject, array_to_string(mentions, E'\\n') AS mentions
        FROM log_entry WHERE log_id = $1 AND index >= $2 AND index < $3 ORDER BY index`,
       [logId, first.toString(), (first + BigInt(count)).toString()],
     )) as FactRecord[];
@@ -56,9 +57,9 @@ export class SearchStore {
         logId,
         block,
         Buffer.concat(all.map(([, members]) => members)),
-        all.map(([fact]) => fact),
-        starts,
-        all.map(([, members]) => members.length),
+        numberArray(all.map(([fact]) => fact)),
+        numberArray(starts),
+        numberArray(all.map(([, members]) => members.length)),
       ],
     );
     await tx.query('UPDATE log_search_progress SET blocks = $2 WHERE log_id = $1', [logId, block + 1]);
@@ -69,7 +70,7 @@ function toFacts(row: FactRecord): FactRow {
   return {
     contentType: row.content_type,
     subject: row.subject,
-    mentions: row.mentions,
+    mentions: row.mentions === '' ? [] : row.mentions.split('\n'),
     ...(row.vendor_id !== null && { vendorId: row.vendor_id }),
     ...(row.application_id !== null && { applicationId: row.application_id }),
     ...(row.version !== null && { version: row.version }),
