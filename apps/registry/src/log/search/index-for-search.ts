@@ -1,3 +1,4 @@
+import { setImmediate as yieldOnce } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Db } from '../../db/db.ts';
 import { LogIdentity } from '../log-identity.ts';
@@ -7,6 +8,8 @@ import { SearchStore, type FactRow } from './search.store.ts';
 
 /** Blocks in a run, so that a worker far behind lets its other work come up. */
 const BLOCKS_PER_RUN = 16;
+/** Entries worked on before others get their turn: a few milliseconds. */
+const TURN = 256;
 
 /**
  * Writes down, for each full block of the log, which of its entries each fact holds for. Each block is one transaction:
@@ -38,19 +41,20 @@ export class IndexForSearch {
       const rows = await this.store.facts(tx, logId, BigInt(block) * BigInt(BLOCK), BLOCK);
       // Somebody else has just finished the block that was due.
       if (rows.length < BLOCK) return;
-      await this.store.insertBlock(tx, logId, block, collectSets(rows));
+      await this.store.insertBlock(tx, logId, block, await collectSets(rows));
     });
   }
 }
 
-function collectSets(rows: readonly FactRow[]): Map<FactId, Buffer> {
+async function collectSets(rows: readonly FactRow[]): Promise<Map<FactId, Buffer>> {
   const places = new Map<FactId, number[]>();
-  rows.forEach((row, place) => {
+  for (const [place, row] of rows.entries()) {
+    if (place % TURN === 0) await yieldOnce();
     for (const fact of new Set(factsOf(row, row.mentions))) {
       const known = places.get(fact);
       if (known) known.push(place);
       else places.set(fact, [place]);
     }
-  });
+  }
   return new Map([...places].map(([fact, list]) => [fact, encodePlaces(list)]));
 }
