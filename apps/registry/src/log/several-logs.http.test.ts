@@ -1,25 +1,18 @@
-import type { KeyObject } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { INestApplication } from '@nestjs/common';
-import { decodeCbor } from '@margo-trust/cbor';
 import { parseReceipt, verifyReceipt } from '@margo-trust/receipt';
-import { parseArtifactSignature, parseStatement } from '@margo-trust/statement';
+import { parseStatement } from '@margo-trust/statement';
 import { parseCheckpoint, parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
-import { Verifier, type TrustRoot } from '@margo-trust/verifier';
-import type { LogInfo, LogProposal } from '@margo-trust/wire';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { requestHashedRekord, signSomeArtifact } from '../../../../test/artifact.ts';
-import { logCommands, TestCli } from '../../../../test/cli.ts';
+import type { LogInfo } from '@margo-trust/wire';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { signSomeArtifact } from '../../../../test/artifact.ts';
 import { deviceTrust, grantedTrust } from '../../../../test/device-trust.ts';
-import { BAD_SEGMENTS, BAD_TILES } from '../../../../test/hostile-input.ts';
 import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
-import { startReplica as startAnother, startTestRegistry, type TestRegistry } from '../../../../test/registry.ts';
+import type { TestRegistry } from '../../../../test/registry.ts';
+import { FIRST, SECOND, THIRD, originOf, type SigningVendor, useLogs } from '../../../../test/several-logs.ts';
 import { runGenesis } from '../genesis.ts';
 import { generateKey, writeKey, writeMlDsaKey } from '../keys/development-keys.ts';
-import { DeliverNotifications } from '../notifications/deliver-notifications.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
 import { LogIdentity } from './log-identity.ts';
 import { RunningLogs } from './running-logs.ts';
@@ -27,83 +20,17 @@ import { UpdateIndexMap } from './search/update-index-map.ts';
 import { PublishTiles } from './tiles/publish-tiles.ts';
 import { SignSct } from './sign-sct.ts';
 
-const FIRST = 'log.registry.localhost';
-const SECOND = '2027.log.registry.localhost';
-const THIRD = '2028.log.registry.localhost';
-
-interface Description {
-  origin: string;
-  governance?: string;
-  checkpointKey: string;
-  receiptKeys: { untilSize?: string }[];
-  frozen?: { at: string; size: string };
-  retired?: { at: string };
-}
-
 /** The tests are one story, in order. */
 describe('several logs', () => {
-  const cli = new TestCli();
-  const apps: INestApplication[] = [];
+  const logs = useLogs();
+  const { published, load, description, sizeOf, post, draw, publish, logOf } = logs;
+  const { must, refusal, pass, propose, decide, verdictOf, startReplica, cli } = logs;
   let registry: TestRegistry;
-  /** What a web server would serve. */
+  let vendor: SigningVendor;
   let files: string;
-  let vendor: { id: string; uri: string; key: KeyObject; chain: string };
-  const published: { statement: Uint8Array; receipt: Uint8Array }[] = [];
-
-  beforeAll(async () => {
-    files = mkdtempSync(join(tmpdir(), 'several-logs-files-'));
-    registry = await startTestRegistry({ env: { TILE_STORE: 'directory', TILE_DIRECTORY: files } });
-    const id = await admitVendor(registry);
-    const { pem, key } = makeCsr();
-    const { chain } = await issueTo(registry, id, pem);
-    vendor = { id, key, chain, uri: `https://${id}.vendors.registry.localhost/` };
-    await publish();
+  beforeAll(() => {
+    ({ registry, vendor, files } = logs);
   });
-  afterAll(async () => {
-    for (const app of apps) await app.close();
-    await registry?.close();
-    rmSync(cli.home, { recursive: true, force: true });
-    rmSync(files, { recursive: true, force: true });
-  });
-
-  const load = async (path: string) => new Uint8Array(await (await fetch(`${registry.url}${path}`)).arrayBuffer());
-  const description = async (prefix = '/log') =>
-    (await (await fetch(`${registry.url}${prefix}/log.json`)).json()) as Description;
-  const sizeOf = async (prefix: string) => parseCheckpoint(parseNote(await load(`${prefix}/checkpoint`)).text).size;
-  const originOf = (receipt: Uint8Array) => parseReceipt(receipt).origin;
-  const draw = () => signSomeArtifact(vendor.uri, vendor.key, vendor.chain);
-  const logOf = (origin: string) => registry.app.get(RunningLogs).findByOrigin(origin)!;
-
-  async function post(statement: Uint8Array, path = '/entries'): Promise<{ status: number; body: Uint8Array }> {
-    const headers = { 'content-type': 'application/cose' };
-    const response = await fetch(`${registry.url}${path}`, { method: 'POST', headers, body: statement });
-    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()) };
-  }
-
-  async function publish(path?: string): Promise<Uint8Array> {
-    const statement = draw();
-    const { status, body: receipt } = await post(statement, path);
-    expect(status, Buffer.from(receipt).toString()).toBe(201);
-    published.push({ statement, receipt });
-    return receipt;
-  }
-
-  const { run, must, refusal } = logCommands(cli, () => registry.url);
-  async function pass(args: string[]): Promise<void> {
-    const finished = await run(args);
-    expect(finished.code, finished.stderr + finished.stdout).toBe(0);
-  }
-  const propose = async (...args: string[]) =>
-    (await must<{ proposal: LogProposal }>([...args, '--reason', 'Test.'], 'alice')).proposal;
-  async function decide(...args: string[]): Promise<LogInfo[]> {
-    const { id } = await propose(...args);
-    return (await must<{ logs: LogInfo[] }>(['approve', id], 'bob')).logs;
-  }
-
-  async function verdictOf(statement: Uint8Array, trust: TrustRoot) {
-    const bytes = await load(`/entries/${parseStatement(statement).entryId}/transparent-statement`);
-    return new Verifier(trust).verifyArtifact(parseArtifactSignature(parseStatement(statement)).target, [bytes]);
-  }
 
   it('are opened by two members, under a name that is free and a host name', async () => {
     for (const bad of ['Upper', '-a', 'a-', 'a.b', 'preview', 'proposals', 'x'.repeat(32)]) {
@@ -179,70 +106,6 @@ describe('several logs', () => {
     expect(await sizeOf('/logs/2027')).toBe(5n);
   });
 
-  it('take what Sigstore’s tools send as well', async () => {
-    const response = await fetch(`${registry.url}/api/v2/log/entries`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: requestHashedRekord(vendor.key, vendor.chain),
-    });
-    expect(response.status).toBe(201);
-    const entry = (await response.json()) as { inclusionProof: { checkpoint: { envelope: string } } };
-    expect(entry.inclusionProof.checkpoint.envelope.split('\n')[0]).toBe(SECOND);
-  });
-
-  it('answer for themselves below their name, at their host, and by EntryID wherever it lies', async () => {
-    const first = published[0]!;
-    const second = published.at(-1)!;
-    for (const { statement, receipt } of [first, second]) {
-      const { entryId } = parseStatement(statement);
-      const given = await load(`/entries/${entryId}`);
-      expect(originOf(given)).toBe(originOf(receipt));
-      for (const part of ['statement', 'transparent-statement', 'proof']) {
-        expect((await fetch(`${registry.url}/entries/${entryId}/${part}`)).status, part).toBe(200);
-      }
-      expect((await call(registry, 'get', `/api/v1/log/entries/${entryId}`)).status).toBe(200);
-    }
-    const inSecond = parseStatement(second.statement).entryId;
-    const inFirst = parseStatement(first.statement).entryId;
-    expect((await fetch(`${registry.url}/logs/2027/entries/${inSecond}`)).status).toBe(200);
-    const missing = await fetch(`${registry.url}/logs/2027/entries/${inFirst}`);
-    expect(missing.status).toBe(404);
-    expect(missing.headers.get('content-type')).toBe('application/concise-problem-details+cbor');
-    expect(decodeCbor(new Uint8Array(await missing.arrayBuffer()))).toBeInstanceOf(Map);
-
-    const own = await load('/logs/2027/checkpoint');
-    expect(Buffer.from(own).toString().split('\n')[0]).toBe(SECOND);
-    expect(await atHost(SECOND, '/checkpoint')).toEqual({ status: 200, first: SECOND });
-    expect(await atHost(`${SECOND}:443`, '/log/checkpoint')).toEqual({ status: 200, first: SECOND });
-    expect(await atHost(FIRST, '/checkpoint')).toEqual({ status: 200, first: FIRST });
-    expect((await atHost('2099.log.registry.localhost', '/checkpoint')).status).toBe(404);
-    for (const path of [
-      'tile/0/000.p/5',
-      'tile/entries/000.p/5',
-      'checkpoint.cose',
-      'log.json',
-      'consistency?from=2',
-      'seals',
-      'evidence/000.p/5',
-    ]) {
-      const response = await fetch(`${registry.url}/logs/2027/${path}`);
-      expect([path, response.status]).toEqual([path, 200]);
-      expect(response.headers.get('access-control-allow-origin')).toBe('*');
-    }
-    for (const path of [
-      '/logs/2099/checkpoint',
-      '/logs/2099/entries',
-      '/api/v1/logs/2099/entries',
-      '/logs/2027/log/checkpoint',
-      '/logs/2027/api/v1/me',
-    ]) {
-      expect([path, (await fetch(`${registry.url}${path}`)).status]).toEqual([path, 404]);
-    }
-    const keys = decodeCbor(await load('/logs/2027/.well-known/scitt-keys')) as unknown[];
-    expect(keys).toHaveLength(3); // two of receipts, one of records
-    expect((await fetch(`${registry.url}/logs/2027/checkpoint`, { method: 'OPTIONS' })).status).toBe(204);
-  });
-
   it('are known to replicas within a second, and to those that start', async () => {
     const replica = await startReplica();
     expect(replica.get(RunningLogs).findByOrigin(SECOND)).toBeDefined();
@@ -310,71 +173,6 @@ describe('several logs', () => {
       trusted: false,
       code: 'verify/not-logged',
     });
-  });
-
-  it('let in whom the first lets in, below their name', async () => {
-    const routes = [
-      ['post', '/entries/0/erasure', { reason: 'x' }],
-      ['get', '/policy/proposals', undefined],
-      ['get', '/subscriptions', undefined],
-    ] as const;
-    for (const [method, path, body] of routes) {
-      for (const prefix of ['/api/v1/log', '/api/v1/logs/2027']) {
-        expect([prefix, (await call(registry, method, `${prefix}${path}`, undefined, body)).status]).toEqual([
-          prefix,
-          401,
-        ]);
-        if (path === '/subscriptions') continue;
-        const forbidden = await call(registry, method, `${prefix}${path}`, 'victor', body);
-        expect([prefix, forbidden.status]).toEqual([prefix, 403]);
-      }
-    }
-    const response = await fetch(`${registry.url}/api/v1/logs/2027/entries`, {
-      headers: { Authorization: 'Bearer x' },
-    });
-    expect(response.status).toBe(401);
-  });
-
-  it('answer hostile paths as the first does', async () => {
-    const paths = BAD_SEGMENTS.filter((segment) => !/^\.\.?$/.test(segment)).flatMap((segment) => [
-      `entries/${segment}`,
-      `.well-known/scitt-keys/${segment}`,
-    ]);
-    for (const path of [...paths, ...BAD_TILES]) {
-      const isTile = path.startsWith('tile/');
-      const [own, first] = [await statusOf(`/logs/2027/${path}`), await statusOf(isTile ? `/log/${path}` : `/${path}`)];
-      expect([path, own]).toEqual([path, isTile && first === 200 ? expect.any(Number) : first]);
-      expect(own).toBeLessThan(500);
-    }
-    for (const name of BAD_SEGMENTS) {
-      for (const path of [`/logs/${name}/checkpoint`, `/api/v1/logs/${name}/entries`]) {
-        expect([path, await statusOf(path)]).toEqual([
-          path,
-          expect.toSatisfy((status: number) => status >= 400 && status < 500),
-        ]);
-      }
-    }
-  });
-
-  it('tell followers and subscribers each of its own entries', async () => {
-    const follow = await call(registry, 'get', '/api/v1/logs/2027/follow?after=2');
-    expect(follow.status, follow.text).toBe(200);
-    const { items } = follow.body as { items: { index: string }[] };
-    expect(items[0]).toMatchObject({ index: '3' });
-    const request = { organisation: vendor.id, url: 'https://example.com/hook', vendor: vendor.id };
-    const begun = await call(registry, 'post', '/api/v1/logs/2027/subscriptions', 'victor', request);
-    expect(begun.status, begun.text).toBe(201);
-    const { id } = begun.body as { id: string };
-    expect(begun.headers['location']).toBe(`/api/v1/logs/2027/subscriptions/${id}`);
-    const idsAt = async (path: string) =>
-      ((await call(registry, 'get', path, 'victor')).body as { items: { id: string }[] }).items.map((one) => one.id);
-    expect(await idsAt('/api/v1/logs/2027/subscriptions')).toEqual([id]);
-    expect(await idsAt('/api/v1/log/subscriptions')).toEqual([]);
-    expect((await call(registry, 'delete', `/api/v1/log/subscriptions/${id}`, 'victor')).status).toBe(404);
-    const [due, other] = [logOf(SECOND).app.get(DeliverNotifications), registry.app.get(DeliverNotifications)];
-    await publish('/logs/2027/entries');
-    expect([await due.isDue(), await other.isDue()]).toEqual([true, false]);
-    expect((await call(registry, 'delete', `/api/v1/logs/2027/subscriptions/${id}`, 'victor')).status).toBe(204);
   });
 
   it('are checked, replayed, proved, mirrored and watched one by one', async () => {
@@ -555,38 +353,4 @@ describe('several logs', () => {
     expect(await verdictOf(statement, await deviceTrust(registry, vendor))).toMatchObject({ trusted: true });
     expect(registry.app.get(SignSct)).toBeDefined();
   });
-
-  /** Of a path as it stands, which `fetch` would tidy up; 400 where the server cuts the connection. */
-  function statusOf(path: string): Promise<number> {
-    const { hostname, port } = new URL(registry.url);
-    return new Promise((resolve) => {
-      const sent = request({ hostname, port, path: encodeURI(path).replaceAll('%25', '%') }, (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      });
-      sent.on('error', () => resolve(400));
-      sent.end();
-    });
-  }
-
-  /** As a client asks that knows the log by its own host name. */
-  function atHost(host: string, path: string): Promise<{ status: number; first: string }> {
-    return new Promise((resolve, reject) => {
-      const sent = request(`${registry.url}${path}`, { headers: { host } }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => (text += part));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, first: text.split('\n')[0] ?? '' }));
-      });
-      sent.on('error', reject);
-      sent.end();
-    });
-  }
-
-  /** Another process on the same database. */
-  async function startReplica(keysDirectory = registry.config.keysDirectory): Promise<INestApplication> {
-    const store = { TILE_STORE: 'directory', TILE_DIRECTORY: files };
-    const app = await startAnother(registry, { KEYS_DIR: keysDirectory, ...store });
-    apps.push(app);
-    return app;
-  }
 });
