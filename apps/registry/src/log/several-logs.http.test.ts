@@ -5,7 +5,7 @@ import { parseReceipt, verifyReceipt } from '@margo-trust/receipt';
 import { parseStatement } from '@margo-trust/statement';
 import { parseCheckpoint, parseNote, parseVerifierKey, verifyNote } from '@margo-trust/tlog';
 import type { LogInfo } from '@margo-trust/wire';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { signSomeArtifact } from '../../../../test/artifact.ts';
 import { deviceTrust, grantedTrust } from '../../../../test/device-trust.ts';
 import { admitVendor, call, issueTo, makeCsr } from '../../../../test/pki.ts';
@@ -15,6 +15,7 @@ import { runGenesis } from '../genesis.ts';
 import { generateKey, writeKey, writeMlDsaKey } from '../keys/development-keys.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
 import { LogIdentity } from './log-identity.ts';
+import { LogStore } from './log.store.ts';
 import { RunningLogs } from './running-logs.ts';
 import { UpdateIndexMap } from './search/update-index-map.ts';
 import { PublishTiles } from './tiles/publish-tiles.ts';
@@ -104,6 +105,20 @@ describe('several logs', () => {
     const again = await post(statement);
     expect(parseReceipt(again.body)).toMatchObject({ index: parseReceipt(published.at(-1)!.receipt).index });
     expect(await sizeOf('/logs/2027')).toBe(5n);
+  });
+
+  it('seal in one round trip, and say again what they rest on once the first has grown', async () => {
+    for (let i = 0; i < 2; i += 1) await publish();
+    const store = logOf(SECOND).app.get(LogStore);
+    const [asked, ahead] = [vi.spyOn(store, 'lockHead'), vi.spyOn(store, 'lockExpectedHead')];
+    await publish();
+    expect([asked.mock.calls.length, ahead.mock.calls.length]).toEqual([0, 1]);
+    const before = await sizeOf('/logs/2027');
+    await admitVendor(registry);
+    await publish();
+    expect([asked.mock.calls.length, ahead.mock.calls.length]).toEqual([1, 2]);
+    expect(await sizeOf('/logs/2027')).toBe(before + 2n);
+    vi.restoreAllMocks();
   });
 
   it('are known to replicas within a second, and to those that start', async () => {
