@@ -1,3 +1,5 @@
+import { parseBase64 } from '@margo-trust/bytes';
+import { encodeVerifierKey, verifierKeyFromSpki } from '@margo-trust/tlog';
 import type { LogChange, LogChangeRequest, LogInfo, LogList, LogProposal } from '@margo-trust/wire';
 import { Argument, type Command } from 'commander';
 import type { Run } from '../command.ts';
@@ -97,9 +99,22 @@ function proposalLines({ id, change: proposed, proposedBy, proposedAt, reason }:
 function changeLines(proposed: LogChange): string[] {
   const { action, log, purpose, key, replaces, checkpointKey, mlDsa44Key, receiptKey, sctKey } = proposed;
   return factLines({
-    ...{ action, log, purpose, 'new key': key, replaces },
+    ...{ action, log, purpose, 'new key': key, 'as verifier key': verifierKeyOf(proposed), replaces },
     ...{ 'checkpoint key': checkpointKey, 'ML-DSA-44 key': mlDsa44Key, 'receipt key': receiptKey, 'SCT key': sctKey },
   });
+}
+
+/** As witnesses are told it: of keys of checkpoints. */
+function verifierKeyOf({ log, purpose, key, checkpointKey }: LogChange): string | undefined {
+  const spki = purpose?.startsWith('checkpoint') ? key : checkpointKey;
+  if (spki === undefined) return undefined;
+  const { name, publicKey, type } = verifierKeyFromSpki(log, parseBase64(spki));
+  return encodeVerifierKey(name, publicKey, type);
+}
+
+/** An ML-DSA-44 key has 1,780 characters, which nobody reads. */
+function shorten(spki: string): string {
+  return spki.length <= 200 ? spki : `${spki.slice(0, 40)}…${spki.slice(-40)}`;
 }
 
 function logsOutcome(logs: LogList): Outcome {
@@ -121,7 +136,7 @@ function logLines({
     purpose,
     `from ${fromSize} entries`,
     untilSize === undefined ? '' : `to before ${untilSize}`,
-    spki,
+    shorten(spki),
   ]);
   const facts = {
     ...{ log: origin, files: path, state, entries: size },

@@ -67,6 +67,7 @@ describe('a log that began without an ML-DSA-44 key', () => {
       'alice',
     );
     expect(proposal.change.replaces).toBeUndefined();
+    const shown = await cli.run(['--registry', registry.url, '--as', 'bob', 'log', 'proposals']);
     await must(['approve', proposal.id, '--note', 'Compared.'], 'bob');
     renameSync(keyPath('log-checkpoint-ml-dsa-44.next.pem'), keyPath());
 
@@ -75,9 +76,13 @@ describe('a log that began without an ML-DSA-44 key', () => {
     const [only] = mlDsa44History;
     expect(mlDsa44History).toHaveLength(1);
     expect(checkpointKeys).toEqual([checkpointKey, only!.key]);
+    expect(shown.stdout, 'for witnesses').toContain(only!.key);
     expect(BigInt(only!.fromSize)).toBe(BigInt(only!.event!) + 2n);
     const keys = checkpointKeys.map(parseVerifierKey);
     expect(verifyNote(parseNote(parseBase64(only!.transition!)), keys, verifyMlDsa44)).toEqual(keys);
+    const listed = await cli.run(['--registry', registry.url, 'log', 'list']);
+    expect(listed.stdout).toMatch(/^checkpoint-ml-dsa-44 .*…/m);
+    expect(Math.max(...listed.stdout.split('\n').map((line) => line.length))).toBeLessThan(300);
 
     const { app, warnings } = await startReplica();
     expect(warnings.join()).not.toContain('does not name');
