@@ -38,7 +38,8 @@ const OWN = [CONTENT.record, CONTENT.policy, CONTENT.anchors];
 interface Keyed {
   readonly index: bigint;
   readonly leaf: Hash;
-  readonly keys: readonly IndexKey[];
+  /** Of its keys in the map. */
+  readonly places: readonly Hash[];
 }
 
 /**
@@ -143,12 +144,16 @@ export class UpdateIndexMap {
 
     const end = state.size + STEP < logSize ? state.size + STEP : logSize;
     const entries = await this.readEntries(tx, state.size, end);
-    const hashes = new Map<string, Hash>();
-    for (const { keys } of entries) for (const key of keys) hashes.set(`${key.kind} ${key.value}`, hashKey(key));
-    const map = new IndexMap(await this.store.loadParts(tx, logId, [...hashes.values()]));
+    const map = new IndexMap(
+      await this.store.loadParts(
+        tx,
+        logId,
+        entries.flatMap(({ places }) => places),
+      ),
+    );
     const pages = new Pages();
-    for (const [done, { index, leaf, keys }] of entries.entries()) {
-      for (const addition of map.add(index, leaf, keys)) pages.add(addition, index);
+    for (const [done, { index, leaf, places }] of entries.entries()) {
+      for (const addition of map.addPlaced(index, leaf, places)) pages.add(addition, index);
       if (done % TURN === 0) await yieldOnce();
     }
     for (const steps = map.settle(); !steps.next().done;) await yieldOnce();
@@ -173,17 +178,30 @@ export class UpdateIndexMap {
 
   private async readEntries(tx: Tx, from: bigint, to: bigint): Promise<Keyed[]> {
     const entries: Keyed[] = [];
+    const find = placesOf();
     for (let at = from; at < to; at += BigInt(READ)) {
       const count = to - at < BigInt(READ) ? Number(to - at) : READ;
       const rows = await this.store.entries(tx, this.identity.logId, at, count, OWN);
       if (rows.length !== count) throw new Error(`Entries from ${at} on are missing in a committed log.`);
       for (const [done, row] of rows.entries()) {
-        entries.push({ index: row.index, leaf: hashLeaf(row.raw ?? row.entry), keys: keysOf(row) });
+        entries.push({ index: row.index, leaf: hashLeaf(row.raw ?? row.entry), places: keysOf(row).map(find) });
         if (done % TURN === 0) await yieldOnce();
       }
     }
     return entries;
   }
+}
+
+/** Places of keys, remembered but for digests, most of which come once. */
+function placesOf(): (key: IndexKey) => Hash {
+  const known = new Map<string, Hash>();
+  return (key) => {
+    if (key.kind === 'digest') return hashKey(key);
+    const name = `${key.kind} ${key.value}`;
+    const place = known.get(name) ?? hashKey(key);
+    known.set(name, place);
+    return place;
+  };
 }
 
 /**
