@@ -10,6 +10,7 @@ import type { Db } from './db/db.ts';
 import { HttpModule } from './http/http.module.ts';
 import type { Metrics } from './http/metrics.ts';
 import { KeysModule } from './keys/keys.module.ts';
+import type { GoverningRecord } from './log/governing-record.ts';
 import { LogModule } from './log/log.module.ts';
 import { TileExportModule } from './log/tiles/tile-export.module.ts';
 import type { ServedLog } from './log/served-log.ts';
@@ -51,14 +52,21 @@ export class AppModule {
   }
 }
 
+/** What a log of its own name has in common with the registry beside it. */
+export interface Shared {
+  readonly metrics: Metrics;
+  readonly db: Db;
+  readonly governing: GoverningRecord;
+}
+
 /** One log of its own name, in a process that serves the registry: whatever else there is belongs to {@link AppModule}. */
 @Module({})
 export class LogAppModule {
-  static on(foundation: Foundation, metrics: Metrics, db: Db, log: ServedLog): DynamicModule {
+  static on(foundation: Foundation, { metrics, db, governing }: Shared, log: ServedLog): DynamicModule {
     return {
       module: LogAppModule,
       imports: [
-        ConfigModule.of({ ...foundation, metrics, log }),
+        ConfigModule.of({ ...foundation, metrics, log, governing }),
         DbModule.share(foundation.source, db),
         HttpModule,
         KeysModule,

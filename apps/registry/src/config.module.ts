@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Clock } from './clock.ts';
 import { Config, Secrets } from './config.ts';
 import { Metrics } from './http/metrics.ts';
+import { GoverningRecord } from './log/governing-record.ts';
 import { ServedLog } from './log/served-log.ts';
 import { Random } from './random.ts';
 import { TrustSteps } from './trust-steps.ts';
@@ -17,6 +18,7 @@ export class ConfigModule {
     random: Random;
     metrics: Metrics;
     log?: ServedLog;
+    governing?: GoverningRecord;
   }): DynamicModule {
     return {
       module: ConfigModule,
@@ -27,9 +29,10 @@ export class ConfigModule {
         { provide: Random, useValue: ground.random },
         { provide: Metrics, useValue: ground.metrics },
         TrustSteps,
+        { provide: GoverningRecord, useValue: ground.governing ?? new GoverningRecord(undefined) },
         { provide: ServedLog, useValue: ground.log ?? ServedLog.first(ground.config.domain) },
       ],
-      exports: [Config, Secrets, Clock, Random, Metrics, ServedLog, TrustSteps],
+      exports: [Config, Secrets, Clock, Random, Metrics, GoverningRecord, ServedLog, TrustSteps],
     };
   }
 }

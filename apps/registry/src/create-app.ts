@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Application } from 'express';
 import type { Logger } from 'pino';
-import { AppModule, type Foundation, LogAppModule } from './app.module.ts';
+import { AppModule, type Foundation, LogAppModule, type Shared } from './app.module.ts';
 import { TimestampPaths } from './certificates/timestamping/timestamp-paths.ts';
 import type { Config, Secrets } from './config.ts';
 import { Db } from './db/db.ts';
@@ -14,6 +14,8 @@ import { Metrics } from './http/metrics.ts';
 import { describeApi, serveApiDescription } from './http/openapi.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { PublishedFiles } from './http/published-files.store.ts';
+import { AppendRecord } from './log/append-record.ts';
+import { GoverningRecord } from './log/governing-record.ts';
 import { LogPaths } from './log/log-paths.ts';
 import { type RunningLog, RunningLogs } from './log/running-logs.ts';
 import type { ServedLog } from './log/served-log.ts';
@@ -35,7 +37,8 @@ export async function createApp(
   await app.init();
   await app.get(PublishedFiles).listen();
   const logs = app.get(RunningLogs);
-  await logs.serveWith((log) => createLogApp(foundation, { metrics, db: app.get(Db) }, log, logger));
+  const shared = { metrics, db: app.get(Db), governing: new GoverningRecord(app.get(AppendRecord)) };
+  await logs.serveWith((log) => createLogApp(foundation, shared, log, logger));
   const rooms = {
     files: app.get(PublishedFiles),
     console: new ConsoleFiles(join(import.meta.dirname, '../../console/dist')),
@@ -48,14 +51,14 @@ export async function createApp(
   return { app, rooms };
 }
 
-/** Builds what serves one log of its own name, on the database of the application beside it and with its figures. */
+/** Builds what serves one log of its own name, beside the application of the registry. */
 async function createLogApp(
   foundation: Foundation,
-  { metrics, db }: { readonly metrics: Metrics; readonly db: Db },
+  shared: Shared,
   log: ServedLog,
   logger: Logger,
 ): Promise<RunningLog> {
-  const { app, express } = await createNest(LogAppModule.on(foundation, metrics, db, log), logger);
+  const { app, express } = await createNest(LogAppModule.on(foundation, shared, log), logger);
   await app.init();
   return { log, app, hotPaths: app.get(LogPaths), express: express as unknown as Rooms['express'] };
 }

@@ -79,7 +79,7 @@ export class AdmissionReplay {
   private policy: { readonly index: bigint; readonly document: RegistrationPolicy } | undefined;
   /** What the records say of who may publish: those of the first log alone. */
   private readonly trust = new TrustOnRecord();
-  private readonly statements = new WithheldStatements();
+  private readonly statements: WithheldStatements;
   private closedAt: bigint | undefined;
   private lastRegisteredAt = new Date(0);
   private readonly counts = { admissions: 0, records: 0, raw: 0, erased: 0, policies: 1 };
@@ -91,6 +91,7 @@ export class AdmissionReplay {
   constructor(logKey: VerifierKey, governance?: Governance) {
     this.logKey = logKey;
     this.governance = governance;
+    this.statements = new WithheldStatements(logKey.name);
   }
 
   add(rows: readonly CheckedRow[]): void {
@@ -107,7 +108,7 @@ export class AdmissionReplay {
     if (this.refused) throw this.refused.fault;
     if (!this.genesis)
       throw new AuditorFault('audit/wrong-genesis', 'A log begins with two entries, and this has less.');
-    this.statements.refuseUnexplained();
+    this.statements.refuseUnexplained(this.governance?.replay.statements);
     return this.counts;
   }
 

@@ -7,6 +7,12 @@ import type { RecordPayload } from './record.ts';
 export class WithheldStatements {
   private readonly missing = new Map<string, CheckedRow>();
   private readonly withheld = new Set<string>();
+  private readonly origin: string;
+
+  /** `origin` is that of the log. */
+  constructor(origin: string) {
+    this.origin = origin;
+  }
 
   /** `issuer` is the registry's URI: its own statements are always shown. */
   noteMissing(checked: CheckedRow, issuer: string): void {
@@ -18,10 +24,11 @@ export class WithheldStatements {
     this.missing.set(encodeBase64Url(row.entry), checked);
   }
 
-  /** By a record that restricts a statement, or erases it. */
+  /** By a record that restricts a statement, or erases it. In the first log it may be about one in another log, at another index. */
   withhold(record: RecordPayload, index: bigint): void {
     const entryId = record.text('entry');
-    const missing = this.missing.get(entryId);
+    const isElsewhere = (record.optionalText('log') ?? this.origin) !== this.origin;
+    const missing = isElsewhere ? undefined : this.missing.get(entryId);
     if (missing && record.text('index') !== missing.index.toString()) {
       throw wrongEntry(
         index,
@@ -35,10 +42,13 @@ export class WithheldStatements {
     this.withheld.delete(record.text('entry'));
   }
 
-  /** At the end: throws `audit/unexplained-erasure` for a statement that is not shown, and that no record withholds. */
-  refuseUnexplained(): void {
+  /**
+   * At the end: throws `audit/unexplained-erasure` for a statement that is not shown, and that no record withholds: none here, and none in the
+   * first log, which speaks for all.
+   */
+  refuseUnexplained(first: WithheldStatements = this): void {
     for (const [entryId, { index }] of this.missing) {
-      if (this.withheld.has(entryId)) continue;
+      if (this.withheld.has(entryId) || first.withheld.has(entryId)) continue;
       const what = 'is shown without its statement, and no record up to this checkpoint says that it is withheld';
       throw wrongEntry(index, what, 'audit/unexplained-erasure');
     }

@@ -8,7 +8,7 @@ import { idOf, WorldLog } from './world-log.ts';
 
 /** Replays `log` beside `first`, which goes on whenever an entry says so. */
 function replay(log: WorldLog, first: WorldLog): ReplayReport {
-  const governance = new GovernanceReplay(first.key);
+  const governance = new GovernanceReplay(first.key); // read to its end, as far as other entries rest on it and beyond
   const rows = [...first.bundles()].flatMap((bundle) => new LogCheck(first.origin).add(bundle));
   const [checked, again] = [new LogCheck(log.origin), new AdmissionReplay(log.key, governance)];
   for (const bundle of log.bundles()) {
@@ -20,6 +20,7 @@ function replay(log: WorldLog, first: WorldLog): ReplayReport {
       again.add([row]);
     }
   }
+  while (governance.size < BigInt(rows.length)) governance.add(rows[Number(governance.size)]!);
   return again.conclude();
 }
 
@@ -43,6 +44,20 @@ describe('a log that is not the first', () => {
     other.rest(seenOf(first));
     other.publish(acme);
     expect(replay(other, first)).toEqual({ admissions: 3, records: 4, raw: 0, erased: 0, policies: 1 });
+  });
+
+  it('may lack a statement that the first log says is withheld, whichever log was asked', () => {
+    const { first, other } = world();
+    const acme = first.admit('acme');
+    other.rest(seenOf(first));
+    other.publish(acme);
+    const { body: _, ...row } = other.rows.at(-1)!;
+    other.rows[other.rows.length - 1] = { ...row, kind: 'erased', chain: [] };
+    expect(() => replay(other, first)).toThrow(code('unexplained-erasure'));
+    const entry = encodeBase64Url(row.entry);
+    const members = { vendor: acme.id, entry, index: '3', approvals: 2, reason: 'x', log: other.origin };
+    first.record('statement-erased', `statement:${entry}`, members, acme.id);
+    expect(replay(other, first)).toMatchObject({ admissions: 0, erased: 1 });
   });
 
   describe('with a vendor’s own CA, which is registered in the first log', () => {

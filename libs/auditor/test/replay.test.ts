@@ -655,6 +655,14 @@ describe('AdmissionReplay', () => {
     expect(replay(log)).toMatchObject({ admissions: 0, erased: 1 });
   });
 
+  it('counts a record about the same statement in another log, which is elsewhere there', () => {
+    const log = new WorldLog();
+    log.publish(log.admit('acme'));
+    const erased = { ...hide(log, 4), index: '7', approvals: 2 };
+    log.record('statement-erased', `statement:${erased.entry}`, { ...erased, log: 'other.example' }, idOf('acme'));
+    expect(replay(log)).toMatchObject({ erased: 1 });
+  });
+
   it('refuses that one member alone erases, or that a record names another index', () => {
     for (const change of [{ approvals: 1 }, { approvals: 2, index: '3' }]) {
       const log = new WorldLog();

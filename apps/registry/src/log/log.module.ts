@@ -56,6 +56,7 @@ import { PolicyReader } from './admission/policy.reader.ts';
 import { PolicyStore } from './admission/policy.store.ts';
 import { ProposePolicy } from './admission/propose-policy.ts';
 import { PublishedCheckpoint } from './witnessing/published-checkpoint.ts';
+import { RecordWithholding } from './withholding/record-withholding.ts';
 import { RegisterHashedRekord } from './admission/register-hashed-rekord.ts';
 import { RegisterStatement } from './admission/register-statement.ts';
 import { RekorController } from './admission/rekor.controller.ts';
@@ -139,6 +140,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     PolicyStore,
     ProposePolicy,
     PublishedCheckpoint,
+    RecordWithholding,
     RegisterHashedRekord,
     RegisterStatement,
     RestoreLogKeys,

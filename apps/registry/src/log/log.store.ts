@@ -324,7 +324,7 @@ export class LogStore {
     });
   }
 
-  /** Statements and entries in one round trip. */
+  /** Statements and entries in one round trip. A statement that is withheld, and was sent to another log, stays so. */
   private async insertRows(
     tx: Tx,
     logId: number,
@@ -346,7 +346,10 @@ export class LogStore {
          INSERT INTO statement (entry, body, chain_id, timestamp_token)
          SELECT substring($4::bytea FROM at FOR 32), substring($5::bytea FROM b FOR bn),
                 nullif(substring($6::bytea FROM at FOR 32), ${NO_HASH}), substring($7::bytea FROM t FOR tn)
-         FROM given WHERE bn IS NOT NULL
+         FROM given
+         WHERE bn IS NOT NULL
+           AND NOT EXISTS (SELECT FROM statement_erasure gone WHERE gone.entry = substring($4::bytea FROM at FOR 32))
+           AND NOT EXISTS (SELECT FROM restricted_statement held WHERE held.entry = substring($4::bytea FROM at FOR 32))
          ON CONFLICT DO NOTHING)
        INSERT INTO log_entry (log_id, index, entry, content_type, issuer, subject, vendor_id, application_id, version,
                               certificate, registered_at, raw, mentions)

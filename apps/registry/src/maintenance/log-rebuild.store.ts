@@ -136,13 +136,13 @@ export class LogRebuildStore {
     return row && seen[Number(row.position) - 1];
   }
 
-  /** The registry's own statements in the first log that are about logs, in order. */
-  async statementsAboutLogs(tx: Tx): Promise<{ index: bigint; body: Uint8Array }[]> {
+  /** The registry's records in the first log whose subject begins so, in order. */
+  async recordsAbout(tx: Tx, prefix: 'log:' | 'statement:'): Promise<{ index: bigint; body: Uint8Array }[]> {
     const rows = await tx.query<{ index: string; body: Buffer }[]>(
       `SELECT e.index, s.body FROM log_entry e JOIN statement s ON s.entry = e.entry
-       WHERE e.log_id = $1 AND e.content_type = $2 AND starts_with(e.subject, 'log:') AND e.certificate IS NULL
+       WHERE e.log_id = $1 AND e.content_type = $2 AND starts_with(e.subject, $3) AND e.certificate IS NULL
        ORDER BY e.index`,
-      [FIRST_LOG, CONTENT.record],
+      [FIRST_LOG, CONTENT.record, prefix],
     );
     return rows.map(({ index, body }) => ({ index: BigInt(index), body: new Uint8Array(body) }));
   }

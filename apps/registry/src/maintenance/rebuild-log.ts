@@ -23,9 +23,8 @@ import { RestoreLogKeys } from '../log/keys/restore-log-keys.ts';
 import { PolicyStore } from '../log/admission/policy.store.ts';
 import { LogStore } from '../log/log.store.ts';
 import type { ServedLog } from '../log/served-log.ts';
-import type { WithholdingDecision } from '../log/withholding/withholding.store.ts';
 import { SystemRandom } from '../random.ts';
-import { findWithholding } from './find-withholding.ts';
+import { findWithholding, type FoundDecision } from './find-withholding.ts';
 import { keepTransitionsAgain } from './handovers.ts';
 import { LogRebuildStore } from './log-rebuild.store.ts';
 import type { PublicLog } from './public-log.ts';
@@ -55,7 +54,7 @@ export interface RebuiltLog extends Checkpoint {
   readonly decisions: ReadonlyMap<string, DatedDecision>;
 }
 
-export interface DatedDecision extends WithholdingDecision {
+export interface DatedDecision extends FoundDecision {
   readonly registeredAt: Date;
 }
 

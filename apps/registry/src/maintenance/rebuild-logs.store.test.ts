@@ -81,12 +81,19 @@ describe('several logs', () => {
     for (const member of ['alice', 'bob']) await withhold(shared, 'erasure', member);
     const restricted = await publish('/logs/2027/entries');
     await withhold(restricted, 'restriction', 'alice');
+    const released = await publish('/logs/2027/entries');
+    await withhold(released, 'restriction', 'alice');
+    const path = `/api/v1/logs/2027/entries/${parseStatement(released).entryId}/restriction`;
+    expect((await call(registry, 'delete', path, 'alice')).status).toBeLessThan(300);
+    const late = await publish('/logs/2027/entries');
     await decide('close');
     await decide('open', '2028');
     await publish('/logs/2028/entries');
     writeKey(join(registry.config.keysDirectory, 'logs/2028/log-receipt.next.pem'), generateKey('P-256'));
     await decide('rotate-key', 'receipt', '--log', NEXT);
     await decide('freeze', '2027');
+    for (const member of ['alice', 'bob']) await withhold(late, 'erasure', member); // on record in the first log alone
+    await publish('/logs/2028/entries', late); // which brings nothing back
     await admitVendor(registry); // what 2028 rests on from now on
     await publish('/entries');
     await decide('retire', '2027');
@@ -183,7 +190,10 @@ describe('several logs', () => {
     const grown = copyOf(old);
     writeFileSync(join(grown, 'logs.json'), '{"size":');
     expect((await mirrorAll(grown)).map(({ log }) => log)).toEqual([FIRST, YEAR, NEXT]);
-    await must(['fsck', '--from', join(mirror, 'logs/2028'), '--trust-first-use']);
+    for (const place of [mirror, join(mirror, 'logs/2027'), join(mirror, 'logs/2028')]) {
+      await must(['fsck', '--from', place, '--trust-first-use']);
+      await must(['replay', '--from', place, '--trust-first-use', '--governance', mirror]);
+    }
   });
 
   it.each(['mirror x --all --of 2027', 'rebuild --of 2027', 'state-hash --of 2027', 'recover --of 2027'])(
@@ -246,10 +256,10 @@ describe('several logs', () => {
       (m: string) => {
         const file = join(m, 'logs/2027/evidence/000');
         const bytes = readFileSync(file);
-        bytes[bytes.length >> 1]! ^= 1;
+        bytes[bytes.indexOf('governance-seen')]! ^= 1;
         writeFileSync(file, bytes);
       },
-      /./,
+      /Entry \d+ is .*, and the statement shown for it is/,
     ],
     [
       'a missing entry',

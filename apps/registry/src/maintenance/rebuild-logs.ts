@@ -75,12 +75,14 @@ function refuseOtherThanFirst({ log, registry }: RebuiltLog): void {
   );
 }
 
-/** Of all logs, one for each statement: the newest, and an erasure is the last. */
+/** Of all logs, one for each statement: the newest, and an erasure is the last. Of what two have on record, its own log's. */
 function lastDecisions(logs: readonly RebuiltLog[]): DatedDecision[] {
   const last = new Map<string, DatedDecision>();
   for (const [entryId, decision] of logs.flatMap(({ decisions }) => [...decisions])) {
     const known = last.get(entryId);
-    const isOlder = known && (known.kind === 'erased' || known.registeredAt > decision.registeredAt);
+    const isSame = known?.kind === decision.kind && known.at.getTime() === decision.at.getTime();
+    if (isSame && known.log === undefined) continue;
+    const isOlder = known && !isSame && (known.kind === 'erased' || known.registeredAt > decision.registeredAt);
     if (!isOlder || decision.kind === 'erased') last.set(entryId, decision);
   }
   return [...last.values()];

@@ -126,7 +126,8 @@ export class RecoverLog {
     if (row.kind !== 'statement' || row.body === undefined || row.issuer !== issuer) return;
     const statement = parseStatement(row.body);
     const decision = findWithholding(statement, issuer);
-    if (decision) await this.withholdings.carryOut(tx, decision);
+    // Of a statement in another log the first one's word counts once that log is here too.
+    if (decision && (decision.log ?? origin) === origin) await this.withholdings.carryOut(tx, decision);
     if (row.contentType === CONTENT.policy) {
       const document = parseUtf8(encodeRegistrationPolicy(parseRegistrationPolicy(statement.payload)));
       const version = (await this.policies.currentVersion(tx, logId)) + 1;

@@ -1,4 +1,5 @@
 import { readLogEvent, type LogEvent } from '@margo-trust/auditor';
+import { encodeBase64Url } from '@margo-trust/bytes';
 import { coseKeyThumbprint } from '@margo-trust/cose';
 import { parsePublicKey } from '@margo-trust/crypto';
 import type { ReceiptKey } from '@margo-trust/receipt';
@@ -18,6 +19,7 @@ import { RollbackLatch } from '../log/rollback/rollback-latch.ts';
 import { RunningLogs } from '../log/running-logs.ts';
 import { FIRST_LOG, ServedLog } from '../log/served-log.ts';
 import { WithholdingStore } from '../log/withholding/withholding.store.ts';
+import { findWithholding, type FoundDecision } from './find-withholding.ts';
 import { keepTransitionsAgain } from './handovers.ts';
 import { LogRebuildStore } from './log-rebuild.store.ts';
 import { PublicLog } from './public-log.ts';
@@ -106,7 +108,21 @@ export class RecoverLogs {
         await this.retire(events, present, copy);
       } else await this.make(events, opened, copy);
     }
+    await this.withholdAgain();
     await this.app.get(RunningLogs).lookAgain();
+  }
+
+  /** What the first log has on record of statements in any log, the last word about each: that log may have been made only now. */
+  private async withholdAgain(): Promise<void> {
+    const { issuer } = this.app.get(LogIdentity);
+    await this.db.transaction(async (tx) => {
+      const decisions = new Map<string, FoundDecision>();
+      for (const { body } of await this.store.recordsAbout(tx, 'statement:')) {
+        const decision = findWithholding(parseStatement(body), issuer);
+        if (decision) decisions.set(encodeBase64Url(decision.entry), decision);
+      }
+      for (const decision of decisions.values()) await new WithholdingStore().carryOut(tx, decision);
+    });
   }
 
   private present(): PresentLog[] {
@@ -125,7 +141,7 @@ export class RecoverLogs {
 
   /** What the first log has on record about logs, as far as the database has it. */
   private async events(): Promise<LogEvent[]> {
-    const rows = await this.db.transaction((tx) => this.store.statementsAboutLogs(tx));
+    const rows = await this.db.transaction((tx) => this.store.recordsAbout(tx, 'log:'));
     return rows.flatMap(({ index, body }) => readLogEvent({ index, statement: parseStatement(body) }) ?? []);
   }
 

@@ -6,9 +6,9 @@ import type { Identity } from '../../callers/identity.ts';
 import { Clock } from '../../clock.ts';
 import { Db } from '../../db/db.ts';
 import { wireTime } from '../../wire-time.ts';
-import { AppendRecord } from '../append-record.ts';
 import { LogFault } from '../log.fault.ts';
 import type { EntryRecord } from '../log.reader.ts';
+import { RecordWithholding } from './record-withholding.ts';
 import { WithholdingStore, type ErasureVote } from './withholding.store.ts';
 
 /** How many governance members must want it: evidence does not come back. */
@@ -28,7 +28,7 @@ export class EraseStatement {
   constructor(
     private readonly db: Db,
     private readonly withholdings: WithholdingStore,
-    private readonly record: AppendRecord,
+    private readonly record: RecordWithholding,
     private readonly audit: AuditTrail,
     private readonly clock: Clock,
   ) {}

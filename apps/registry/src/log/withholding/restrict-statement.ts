@@ -6,9 +6,9 @@ import type { Identity } from '../../callers/identity.ts';
 import { Clock } from '../../clock.ts';
 import { Db } from '../../db/db.ts';
 import { wireTime } from '../../wire-time.ts';
-import { AppendRecord } from '../append-record.ts';
 import { refuseUnerasable } from './erase-statement.ts';
 import type { EntryRecord } from '../log.reader.ts';
+import { RecordWithholding } from './record-withholding.ts';
 import { WithholdingStore } from './withholding.store.ts';
 
 /**
@@ -20,7 +20,7 @@ export class RestrictStatement {
   constructor(
     private readonly db: Db,
     private readonly withholdings: WithholdingStore,
-    private readonly record: AppendRecord,
+    private readonly record: RecordWithholding,
     private readonly audit: AuditTrail,
     private readonly clock: Clock,
   ) {}
