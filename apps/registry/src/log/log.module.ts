@@ -66,6 +66,7 @@ import { RunningLogs } from './running-logs.ts';
 import { ScittKeysController } from './scitt-keys.controller.ts';
 import { SearchReader } from './search/search.reader.ts';
 import { SearchStore } from './search/search.store.ts';
+import { SealBatch } from './seal-batch.ts';
 import { Sequencer } from './sequencer.ts';
 import { ServedLog } from './served-log.ts';
 import { SignRecord } from './sign-record.ts';
@@ -149,6 +150,7 @@ import { WriteEvidence } from './tiles/write-evidence.ts';
     RollbackLatch,
     SearchReader,
     SearchStore,
+    SealBatch,
     Sequencer,
     SignSct,
     SignerFacts,

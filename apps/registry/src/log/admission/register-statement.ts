@@ -20,7 +20,8 @@ import { VendorReader } from '../../vendors/vendor.reader.ts';
 import type { NewEntry } from '../log.store.ts';
 import { RegistrationFault } from '../log.fault.ts';
 import { PolicyReader, type LoggedPolicy } from './policy.reader.ts';
-import { Sequencer, type LateJudgement, type Registered, type Sealing } from '../sequencer.ts';
+import { SealBatch, type LateJudgement, type Sealing } from '../seal-batch.ts';
+import { Sequencer, type Registered } from '../sequencer.ts';
 import { SignerFacts } from './signer-facts.ts';
 import { StandingAnchors } from './standing-anchors.ts';
 import { toNewEntry } from './statement-facts.ts';
@@ -36,6 +37,7 @@ import { admissionOf, underPolicy } from './under-policy.ts';
 export class RegisterStatement {
   constructor(
     private readonly sequencer: Sequencer,
+    batches: SealBatch,
     private readonly signers: SignerFacts,
     private readonly certificates: CertificateReader,
     private readonly standing: StandingAnchors,
@@ -44,7 +46,7 @@ export class RegisterStatement {
     private readonly policies: PolicyReader,
     private readonly clock: Clock,
   ) {
-    sequencer.checkLate({
+    batches.checkLate({
       judge: (tx, entries) => this.checkStillGranted(tx, entries),
       insist: (entries, sealing) => this.insistOnAll(entries, sealing),
     });
