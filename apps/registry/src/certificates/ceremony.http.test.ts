@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openssl } from '@margo-trust/testkit';
 import type { Authority } from '@margo-trust/wire';
-import { encodePem } from '@margo-trust/x509';
+import { encodePem, parsePem } from '@margo-trust/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCli } from '../../../../test/cli.ts';
 import { readDocCommands } from '../../../../test/e2e/doc-commands.ts';
@@ -143,11 +143,9 @@ describe('docs/operations/ceremony.md', () => {
     });
 
     it('takes no request whose signature does not hold', async () => {
-      const csr = readFileSync('issuing-2.csr', 'utf8').replace(
-        /([A-Za-z])(=*\n-----END)/,
-        (_, c: string, end: string) => (c === 'A' ? 'B' : 'A').concat(end),
-      );
-      writeFileSync('damaged.csr', csr);
+      const [csr] = parsePem('CERTIFICATE REQUEST', readFileSync('issuing-2.csr', 'utf8'));
+      csr![csr!.length - 1]! ^= 1;
+      writeFileSync('damaged.csr', encodePem('CERTIFICATE REQUEST', csr!));
       const args = ['--json', 'ca', 'issue-ca', '--csr', 'damaged.csr', '--issuer', 'root.crt', '--number', '3'];
       const { code, stdout } = await cli.run(
         [...args, '--key', variables['ROOT_KEY']!, '--publication-url', 'http://r.example', '--out', 'other'],

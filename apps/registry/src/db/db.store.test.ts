@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDatabase } from '../../../../test/database.ts';
-import { Db, type Tx } from './db.ts';
+import { Db, Unmet, type Tx } from './db.ts';
 
 let source: DataSource;
 let db: Db;
@@ -61,5 +61,23 @@ describe('a transaction', () => {
       { value: 4 },
     ]);
     expect(effects).toEqual([2, 1]);
+  });
+
+  it('commits nothing when what it insists on does not hold, though its COMMIT was sent', async () => {
+    await db.query('CREATE TABLE kept (value int)');
+    const ahead = (condition: string, value: number) =>
+      db.transactionAhead(async (tx) => ({
+        rest: Promise.all([
+          db.insist(tx, condition, [value]),
+          db.prepared(tx, 'INSERT INTO kept VALUES ($1)', [value]),
+        ]),
+      }));
+    for (const condition of ['$1::int > 5', 'SELECT NULL::bool WHERE $1::int = 0', 'SELECT true WHERE $1::int = 0']) {
+      await expect(ahead(condition, 1)).rejects.toBeInstanceOf(Unmet);
+    }
+    await ahead('$1::int > 5', 6);
+    expect(await db.query('SELECT value FROM kept')).toEqual([{ value: 6 }]);
+    // What fails for a reason of its own is not taken for that.
+    await expect(ahead('SELECT $1::int::text::date > now()', 1)).rejects.not.toBeInstanceOf(Unmet);
   });
 });

@@ -23,9 +23,14 @@ interface OpenTransaction {
 }
 
 /** What {@link Db.insist} insisted on does not hold: nothing of its transaction has happened. */
-export class Unmet extends Error {}
+export class Unmet extends Error {
+  constructor(cause: unknown) {
+    super('What a transaction insists on does not hold.', { cause });
+  }
+}
 
-const DIVISION_BY_ZERO = '22012';
+/** How a statement fails that divides by whether something holds. */
+export const DIVISION_BY_ZERO = '22012';
 
 /** Statements after the failed one are refused for that alone; they may well have been sent with it. */
 const IN_FAILED_TRANSACTION = '25P02';
@@ -125,19 +130,7 @@ export class Db {
    * what was wrong with the first, whichever is noticed first.
    */
   async prepared<Row extends object>(tx: Tx, sql: string, parameters: readonly unknown[]): Promise<Row[]> {
-    const opened = this.opened(tx);
-    let name = this.names.get(sql);
-    if (name === undefined) this.names.set(sql, (name = `margo_${this.names.size}`));
-    try {
-      const { rows } = await opened.client.query<Row>({ name, text: sql, values: [...parameters] });
-      return rows;
-    } catch (error) {
-      const code = (error as { code?: unknown }).code;
-      if (code === IN_FAILED_TRANSACTION) throw opened.failure ?? error;
-      opened.failure =
-        code === DIVISION_BY_ZERO ? new Unmet('What a transaction insists on does not hold.', { cause: error }) : error;
-      throw opened.failure;
-    }
+    return this.send<Row>(tx, sql, parameters, (error) => error);
   }
 
   /**
@@ -145,7 +138,27 @@ export class Db {
    * COMMIT may have been sent. `condition` is one of a few fixed texts of SQL; NULL does not hold.
    */
   async insist(tx: Tx, condition: string, parameters: readonly unknown[]): Promise<void> {
-    await this.prepared(tx, `SELECT 1 / coalesce((${condition}), false)::int AS held`, parameters);
+    const sql = `SELECT 1 / coalesce((${condition}), false)::int AS held`;
+    await this.send(tx, sql, parameters, (error) => (codeOf(error) === DIVISION_BY_ZERO ? new Unmet(error) : error));
+  }
+
+  private async send<Row extends object>(
+    tx: Tx,
+    sql: string,
+    parameters: readonly unknown[],
+    explain: (error: unknown) => unknown,
+  ): Promise<Row[]> {
+    const opened = this.opened(tx);
+    let name = this.names.get(sql);
+    if (name === undefined) this.names.set(sql, (name = `margo_${this.names.size}`));
+    try {
+      const { rows } = await opened.client.query<Row>({ name, text: sql, values: [...parameters] });
+      return rows;
+    } catch (error) {
+      if (codeOf(error) === IN_FAILED_TRANSACTION) throw opened.failure ?? error;
+      opened.failure = explain(error);
+      throw opened.failure;
+    }
   }
 
   private opened(tx: Tx): OpenTransaction {
@@ -165,6 +178,10 @@ export class Db {
       throw asDatabaseFault(error);
     });
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
 }
 
 /** Resolves when what has just been asked of TypeORM is on its way to the server: it waits for nothing but promises before. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { concatBytes, encodeHex } from '@margo-trust/bytes';
 import type { Hash } from '@margo-trust/merkle';
 import { numberArray, textArray } from '../db/array-literal.ts';
-import { Db, Unmet, type Tx } from '../db/db.ts';
+import { Db, DIVISION_BY_ZERO, type Tx } from '../db/db.ts';
 import { Random } from '../random.ts';
 import { refuseDamagedHead } from './damage.ts';
 import type { FinalHead } from './governance/logs.reader.ts';
@@ -447,7 +447,7 @@ export class LogStore {
         ],
       );
     } catch (error) {
-      if (!(error instanceof Unmet)) throw error;
+      if ((error as { code?: unknown }).code !== DIVISION_BY_ZERO) throw error;
       throw new Error(`The head of log ${logId} moved under its writer, or is not what was sealed.`, { cause: error });
     }
     this.db.afterCommit(tx, () => this.watchers.forEach((watcher) => watcher()));
