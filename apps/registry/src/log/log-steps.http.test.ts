@@ -141,7 +141,7 @@ describe('a log in which something fails between two steps', () => {
           { step: second, kind: other },
         ];
         await survive(failures).catch((error: unknown) => {
-          throw new Error(describeAll(failures), { cause: error });
+          throw new Error(`${describeAll(failures)}: ${String(error)}`, { cause: error });
         });
       }
     }
