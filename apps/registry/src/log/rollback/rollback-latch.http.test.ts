@@ -96,6 +96,21 @@ describe('the latch against rollback', () => {
     expect(moved.complaint()).toBeUndefined();
   });
 
+  it('does not call lost what this process signs while it looks', async () => {
+    const { size } = await reader.loadHead();
+    const findHead = async () => {
+      const head = await reader.findHead();
+      busy.noteSigned({ size: size + 1n, root: randomBytes(32) });
+      return head;
+    };
+    const file = { ...NOBODY, note: () => undefined } as unknown as HighWaterFile;
+    const busy = new RollbackLatch(Object.assign(Object.create(reader), { findHead }) as LogReader, file);
+    await busy.check();
+    expect(busy.complaint()).toBeUndefined();
+    await busy.check();
+    expect(busy.complaint()).toContain(`${size} entries, and this process has seen ${size + 1n}`);
+  });
+
   it('holds a locked head against what this process has signed', async () => {
     const head = await reader.loadHead();
     const signed = registry.app.get(RollbackLatch).newestSigned!;

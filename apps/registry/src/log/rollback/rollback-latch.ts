@@ -103,11 +103,11 @@ export class RollbackLatch implements OnApplicationBootstrap, OnApplicationShutd
   /** Asks everybody, and who does not answer up to `attempts` times. Opens the log again when nothing speaks against it any more. */
   async check(attempts = 1): Promise<void> {
     await Promise.all(this.sources.map((source) => this.ask(source, attempts)));
-    // Read after they were asked: a head that they saw was committed before.
-    const head = await this.reader.findHead();
-    if (head === undefined && this.marks.size === 0) return;
-    const size = head?.size ?? 0n;
+    // Read after all of them have spoken: what they saw was committed before. This process signs more while it is read.
     const marks = [...this.marks, ...(this.signed ? [[THIS_PROCESS, this.signed] as const] : [])];
+    const head = await this.reader.findHead();
+    if (head === undefined && marks.length === 0) return;
+    const size = head?.size ?? 0n;
 
     const wrong: [string, SeenHead][] = [];
     let provenSize = 0n;
